@@ -1,0 +1,18 @@
+//! The contracts between the engine and everything that is plugged into it. One file a contract;
+//! implementations live in the plural folders: [`source`] in `sources`, [`store`] in `stores`.
+
+pub mod clock;
+pub mod descriptor;
+pub mod http;
+pub mod runtime;
+pub mod source;
+pub mod store;
+pub mod target;
+
+pub use clock::{Clock, SystemClock};
+pub use descriptor::{Descriptor, Runs};
+pub use http::{Body, HttpCall, HttpReply};
+pub use runtime::{Call, Found, Functions, Input, LogSink, Pool, PoolStatus, Reply, Runtime};
+pub use source::{Claim, HttpIntake, Source};
+pub use store::{Store, Write, Writer};
+pub use target::{Delivered, Endpoint, Job, Target};

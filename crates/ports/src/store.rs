@@ -1,0 +1,54 @@
+//! Stores: the log, the executions, the definitions. One writer takes everything that changes in
+//! batches; readers look at what is committed.
+
+mod read;
+mod write;
+
+pub use read::{
+    Definitions, Due, EventQuery, Events, ExecutionQuery, Executions, Order, Page, Waiting,
+};
+pub use write::{Change, Finish, Ingest, Key, NewExecution, Next, OnceKey, Receipt, Write, Writer};
+
+use std::sync::Arc;
+
+/// The store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{action}")]
+pub struct Error {
+    /// What was being done: "commit 12 events".
+    pub action: String,
+    /// Why it failed.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Error {
+    /// An error of this action.
+    pub fn new(
+        action: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { action: action.into(), source: source.into() }
+    }
+}
+
+/// A place that keeps everything. Handles are cheap and shared.
+pub trait Store: Send + Sync + 'static {
+    /// The kind: `memory`, `sqlite`, ...
+    fn kind(&self) -> &'static str;
+
+    /// The one writer of this process.
+    ///
+    /// # Errors
+    /// When it was taken already.
+    fn writer(&self) -> Result<Box<dyn Writer>, Error>;
+
+    /// The event log.
+    fn events(&self) -> Arc<dyn Events>;
+
+    /// The executions.
+    fn executions(&self) -> Arc<dyn Executions>;
+
+    /// Functions, triggers, keys.
+    fn definitions(&self) -> Arc<dyn Definitions>;
+}

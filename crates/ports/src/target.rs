@@ -1,0 +1,66 @@
+//! Targets: where executions go.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use evoke_model::{Event, ExecutionId, Outcome, Problem, Timestamp, Trigger};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::descriptor::Descriptor;
+use crate::runtime::LogSink;
+
+/// A kind of target.
+pub trait Target: Send + Sync {
+    /// What the kind says of itself.
+    fn descriptor(&self) -> &Descriptor;
+
+    /// Makes the thing that delivers for a trigger with this configuration. May not block: pools of
+    /// connections open when they are first used.
+    ///
+    /// # Errors
+    /// Everything that is wrong, with fields relative to the configuration.
+    fn open(&self, config: &Value) -> Result<Arc<dyn Endpoint>, Vec<Problem>>;
+}
+
+/// A target made ready for one trigger.
+#[async_trait]
+pub trait Endpoint: Send + Sync {
+    /// How many executions may be under way at once; more wait in the dispatcher. Asked before each
+    /// dispatch, so it may change.
+    fn capacity(&self) -> usize;
+
+    /// Carries out one attempt. Must return soon after `job.cancel` fires or the deadline passes.
+    async fn deliver(&self, job: Job) -> Delivered;
+}
+
+/// One attempt to carry out.
+#[derive(Clone)]
+pub struct Job {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// 1, 2, 3, ...
+    pub attempt: u32,
+    /// What happened.
+    pub event: Arc<Event>,
+    /// The rule.
+    pub trigger: Arc<Trigger>,
+    /// When the attempt runs out of time by the trigger's policy; the function's own limit may be
+    /// earlier. `None` leaves it to the target.
+    pub deadline: Option<Timestamp>,
+    /// Fires when the execution is cancelled.
+    pub cancel: CancellationToken,
+    /// Where log lines go.
+    pub logs: Arc<dyn LogSink>,
+    /// The short-lived token with which the function calls back.
+    pub token: Arc<str>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Delivered {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The version of the function that ran; 0 for targets without versions.
+    pub version: u32,
+}
