@@ -12,12 +12,12 @@ use super::Error;
 
 /// The writing end. Called from one thread of its own; may block.
 pub trait Writer: Send {
-    /// Commits the whole batch durably, all or nothing, and answers each write in its place. Drains
-    /// `batch`.
+    /// Commits the whole batch durably, all or nothing, and answers each write in its place. On
+    /// failure the caller still has the batch and may try its parts one by one.
     ///
     /// # Errors
     /// Nothing of the batch was kept.
-    fn commit(&mut self, batch: Vec<Write>) -> Result<Vec<Receipt>, Error>;
+    fn commit(&mut self, batch: &[Write]) -> Result<Vec<Receipt>, Error>;
 
     /// Does what can wait (checkpoints, forgetting old idempotency keys); called when idle.
     ///
