@@ -1,0 +1,46 @@
+//! What must pass, and what mends it.
+
+use anyhow::{Context as _, Result};
+
+use crate::run::{self, cargo, run};
+use crate::{generated, setup, tidy};
+
+/// Everything that must pass. The runs of `cargo test` come last, so that the output ends with them.
+pub fn test() -> Result<()> {
+    setup::everything()?;
+    lint()?;
+    run(cargo().args(["test", "--workspace", "--no-run"]))?;
+    generated::compare()?;
+    run(cargo().args(["test", "--workspace", "--doc"]))?;
+    run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))
+}
+
+/// What is found without running anything.
+pub fn lint() -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"])).context("cargo xtask fix mends the format")?;
+    tidy::check()?;
+    run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// Mends what a program can mend.
+pub fn fix() -> Result<()> {
+    let clippy = ["clippy", "--workspace", "--all-targets", "--fix"];
+    run(cargo().args(clippy).args(["--allow-dirty", "--allow-staged"]))?;
+    run(cargo().args(["fmt", "--all"]))?;
+    tidy::write_includes(&run::root())?;
+    generated::write()
+}
+
+/// The benchmarks, with a release build of the server.
+pub fn bench(args: &[&str]) -> Result<()> {
+    setup::runtimes()?;
+    run(cargo().args(["run", "--release", "--package", "evoke", "--", "bench"]).args(args))
+}
+
+/// The crash test, with as many rounds as wanted.
+pub fn kill9(rounds: &str) -> Result<()> {
+    rounds.parse::<u32>().with_context(|| format!("rounds: expected a number, got {rounds:?}"))?;
+    setup::everything()?;
+    let test = ["test", "--package", "evoke", "--test", "crash", "--", "--nocapture"];
+    run(cargo().args(test).env("EVOKE_KILL_ROUNDS", rounds))
+}
