@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A place in a source text and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,9 +105,53 @@ pub enum ScriptError {
         /// The file.
         path: PathBuf,
         /// Its size.
-        bytes: usize,
+        bytes: u64,
         /// The limit.
-        max: usize,
+        max: u64,
+    },
+    /// An import leads nowhere or where a configuration may not look.
+    #[error("{}: cannot import {specifier:?}: {reason}", path.display())]
+    Import {
+        /// The file with the import.
+        path: PathBuf,
+        /// What it imports.
+        specifier: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The script threw.
+    #[error("{}{}: {message}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
+    Threw {
+        /// The file whose code threw.
+        path: PathBuf,
+        /// The line, from 1, where it is known.
+        line: Option<u32>,
+        /// Name and message of the error.
+        message: String,
+    },
+    /// The script gave nothing that is a configuration.
+    #[error("{}: {message}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// What it gave, and what would be right.
+        message: String,
+    },
+    /// The script did not end.
+    #[error("{} ran for more than {limit:?}; a configuration may not wait or compute long", path.display())]
+    TimedOut {
+        /// The file.
+        path: PathBuf,
+        /// How long it may run.
+        limit: Duration,
+    },
+    /// The script took too much memory.
+    #[error("{} took more than {} MB of memory", path.display(), max >> 20)]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it may take.
+        max: u64,
     },
     /// The script could not be handed to a thread of its own.
     #[error("cannot work on {}", path.display())]

@@ -11,7 +11,7 @@ use std::thread;
 use crate::error::ScriptError;
 
 /// What the parser needs for a text of no bytes.
-const STACK_BYTES_MIN: usize = 8 << 20;
+pub const STACK_BYTES_MIN: usize = 8 << 20;
 /// The worst of forty hostile texts, `type X=[[[[`, took 3,766 in an unoptimized build.
 const STACK_BYTES_PER_BYTE: usize = 6_144;
 

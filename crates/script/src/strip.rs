@@ -9,7 +9,7 @@ use oxc::ast::ast::{
     ImportExpression, Program, StringLiteral,
 };
 use oxc::ast_visit::{VisitMut, walk_mut};
-use oxc::codegen::{Codegen, CodegenOptions};
+use oxc::codegen::{Codegen, CodegenOptions, CodegenReturn};
 use oxc::diagnostics::{Diagnostics, OxcDiagnostic, Severity};
 use oxc::parser::Parser;
 use oxc::semantic::SemanticBuilder;
@@ -62,26 +62,48 @@ fn javascript_extension(extension: &str) -> Option<&'static str> {
 /// Syntax errors with their places, decorators (no version of Node runs them), an extension that is
 /// not TypeScript's or JavaScript's, a text that is too large.
 pub fn strip(source: &str, path: &Path) -> Result<Stripped, ScriptError> {
+    transform(source, path, |generated| {
+        let map = generated.map.map(|map| map.to_json_string()).unwrap_or_default();
+        Stripped { code: generated.code, map }
+    })
+}
+
+/// Transforms a script and makes something of what was generated. It is made before the memory of
+/// the transformer is given back, because the map borrows from it.
+///
+/// # Errors
+/// Those of [`strip`].
+pub(crate) fn transform<T: Send>(
+    source: &str,
+    path: &Path,
+    finish: impl FnOnce(CodegenReturn<'_>) -> T + Send,
+) -> Result<T, ScriptError> {
     let source_type = SourceType::from_path(path)
         .map_err(|_| ScriptError::Extension { path: path.to_path_buf() })?;
     if source.len() > SOURCE_BYTES_MAX {
         return Err(ScriptError::TooLarge {
             path: path.to_path_buf(),
-            bytes: source.len(),
-            max: SOURCE_BYTES_MAX,
+            bytes: source.len() as u64,
+            max: SOURCE_BYTES_MAX as u64,
         });
     }
-    stack::with_room_for(source, path, || strip_here(source, path, source_type))?
+    stack::with_room_for(source, path, || {
+        let allocator = Allocator::default();
+        generate(&allocator, source, (path, source_type)).map(finish)
+    })?
 }
 
-fn strip_here(source: &str, path: &Path, source_type: SourceType) -> Result<Stripped, ScriptError> {
-    let allocator = Allocator::default();
+fn generate<'a>(
+    allocator: &'a Allocator,
+    source: &'a str,
+    (path, source_type): (&Path, SourceType),
+) -> Result<CodegenReturn<'a>, ScriptError> {
     let check = |diagnostics: Diagnostics| refuse(&diagnostics, source, path);
 
-    let parsed = Parser::new(&allocator, source, source_type).parse();
+    let parsed = Parser::new(allocator, source, source_type).parse();
     check(parsed.diagnostics)?;
     let mut program = parsed.program;
-    check(prepare(&allocator, &mut program))?;
+    check(prepare(allocator, &mut program))?;
 
     let semantic = SemanticBuilder::new()
         .with_check_syntax_error(true)
@@ -93,14 +115,12 @@ fn strip_here(source: &str, path: &Path, source_type: SourceType) -> Result<Stri
 
     let options = transform_options(source_type);
     let transformed =
-        Transformer::new(&allocator, path, &options).build_with_scoping(scoping, &mut program);
+        Transformer::new(allocator, path, &options).build_with_scoping(scoping, &mut program);
     check(transformed.diagnostics)?;
 
     let options =
         CodegenOptions { source_map_path: Some(path.to_path_buf()), ..CodegenOptions::default() };
-    let generated = Codegen::new().with_options(options).build(&program);
-    let map = generated.map.map(|map| map.to_json_string()).unwrap_or_default();
-    Ok(Stripped { code: generated.code, map })
+    Ok(Codegen::new().with_options(options).build(&program))
 }
 
 fn transform_options(source_type: SourceType) -> TransformOptions {
