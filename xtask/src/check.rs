@@ -5,7 +5,8 @@ use anyhow::{Context as _, Result};
 use crate::run::{self, cargo, run};
 use crate::{generated, setup, tidy};
 
-/// Everything that must pass. The runs of `cargo test` come last, so that the output ends with them.
+/// Everything that must pass. The runs of `cargo test` come last, so that the output ends with
+/// them.
 pub fn test() -> Result<()> {
     setup::everything()?;
     lint()?;
@@ -26,6 +27,7 @@ pub fn lint() -> Result<()> {
 pub fn fix() -> Result<()> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--fix"];
     run(cargo().args(clippy).args(["--allow-dirty", "--allow-staged"]))?;
+    tidy::wrap_comments(&run::root())?;
     run(cargo().args(["fmt", "--all"]))?;
     tidy::write_includes(&run::root())?;
     generated::write()

@@ -1,5 +1,5 @@
-//! The chores of this workspace, as verbs a person remembers. The README and `.ci/run` call these and
-//! nothing else, so that what passes here passes there.
+//! The chores of this workspace, as verbs a person remembers. The README and `.ci/run` call these
+//! and nothing else, so that what passes here passes there.
 //!
 //! Reading order: [`setup`], [`check`], [`quickstart`], [`generated`], [`tidy`].
 

@@ -16,7 +16,8 @@ struct Family {
 const FAMILIES: [Family; 3] = [
     Family {
         kinds: &["nodejs", "node", "bun", "deno", "python", "wasm", "docker"],
-        homes: &["crates/runtimes/"],
+        // The benchmarks compare with the bare language.
+        homes: &["crates/runtimes/", "crates/bench/"],
     },
     Family { kinds: &["sqlite", "postgres", "mysql"], homes: &["crates/stores/", "crates/evoke/"] },
     Family { kinds: &["kafka", "nats", "rabbitmq"], homes: &["crates/sources/"] },

@@ -12,6 +12,7 @@ mod rust;
 mod sizes;
 mod tree;
 mod words;
+mod wrap;
 
 use std::fmt;
 use std::path::Path;
@@ -21,6 +22,7 @@ use anyhow::{Result, bail};
 use crate::run::{self, say};
 pub use includes::write as write_includes;
 use tree::Tree;
+pub use wrap::write as wrap_comments;
 
 /// One place that breaks a rule.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn functions_are_found_with_their_lines() {
-        let text = "\n/// fn nothing\nfn one(f: fn (u8) -> [u8; 2])\nwhere\n    T: X,\n{\n    // why\n    a();\n\n    b(\n        1,\n    );\n}\nfn two();\n";
+        let text = "\n/// fn nothing\nfn one(f: fn (u8) -> [u8; 2])\nwhere\n    T: X,\n{\n\
+                    // why\n    a();\n\n    b(\n        1,\n    );\n}\nfn two();\n";
         let found = Source::read(text).functions();
         let seen: Vec<_> = found.iter().map(|f| (f.name.as_str(), f.line, f.code_lines)).collect();
         assert_eq!(seen, [("one", 3, 4)]);
