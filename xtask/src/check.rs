@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use crate::run::{self, cargo, run};
-use crate::{generated, setup, tidy};
+use crate::{generated, quickstart, setup, tidy};
 
 /// Everything that must pass. The runs of `cargo test` come last, so that the output ends with
 /// them.
@@ -12,6 +12,7 @@ pub fn test() -> Result<()> {
     lint()?;
     run(cargo().args(["test", "--workspace", "--no-run"]))?;
     generated::compare()?;
+    quickstart::once()?;
     run(cargo().args(["test", "--workspace", "--doc"]))?;
     run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))
 }

@@ -1,7 +1,7 @@
 //! The chores of this workspace, as verbs a person remembers. The README and `.ci/run` call these
 //! and nothing else, so that what passes here passes there.
 //!
-//! Reading order: [`setup`], [`check`], [`quickstart`], [`generated`], [`tidy`].
+//! Reading order: [`setup`], [`check`], [`quickstart`], [`walk`], [`generated`], [`tidy`].
 
 mod check;
 mod generated;
@@ -9,6 +9,7 @@ mod quickstart;
 mod run;
 mod setup;
 mod tidy;
+mod walk;
 
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ const HELP: &str = "\
 cargo xtask VERB
 
   quickstart [--once]  install what is missing, build, start the example project, send an event
-                       (--once: stop again after the answer)
+                       (--once: run every command of the example's page too, then stop)
   test                 everything that must pass: setup, format, lint, tidy, generated files, tests
   setup                install into .tools what the tests and the examples need
   lint                 format check, clippy, tidy

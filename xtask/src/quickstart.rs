@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::run::{capture, cargo, command, run, say};
-use crate::{generated, setup};
+use crate::{generated, setup, walk};
 
 const ADDRESS: &str = "127.0.0.1:8090";
 const PROJECT: &str = "examples/quickstart";
@@ -33,13 +33,13 @@ pub fn stay() -> Result<()> {
     Err(dev().exec()).context("start evoke dev")
 }
 
-/// Starts the example, sends the event, shows the answer and stops the server.
+/// Starts the example, sends the event, runs what the documentation says, and stops the server.
 pub fn once() -> Result<()> {
     prepare()?;
     let mut server = dev().spawn().context("start evoke dev")?;
-    let sent = first_event();
+    let walked = first_event().and_then(|()| walk::pages());
     let stopped = stop(&mut server);
-    sent.and(stopped)
+    walked.and(stopped)
 }
 
 fn prepare() -> Result<()> {

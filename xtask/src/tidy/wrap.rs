@@ -1,5 +1,5 @@
-//! Breaks comment lines that are too wide, which rustfmt leaves alone: what does not fit goes to the
-//! next line of the paragraph. Used by `cargo xtask fix`.
+//! Breaks comment lines that are too wide, which rustfmt leaves alone: what does not fit goes to
+//! the next line of the paragraph. Used by `cargo xtask fix`.
 
 use std::fs;
 use std::path::Path;
