@@ -12,7 +12,7 @@ pub fn test() -> Result<()> {
     lint()?;
     run(cargo().args(["test", "--workspace", "--no-run"]))?;
     generated::compare()?;
-    quickstart::once()?;
+    quickstart::walk()?;
     run(cargo().args(["test", "--workspace", "--doc"]))?;
     run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))
 }

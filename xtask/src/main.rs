@@ -1,15 +1,15 @@
 //! The chores of this workspace, as verbs a person remembers. The README and `.ci/run` call these
 //! and nothing else, so that what passes here passes there.
 //!
-//! Reading order: [`setup`], [`check`], [`quickstart`], [`walk`], [`generated`], [`tidy`].
+//! Reading order: [`setup`], [`check`], [`quickstart`], [`pages`], [`generated`], [`tidy`].
 
 mod check;
 mod generated;
+mod pages;
 mod quickstart;
 mod run;
 mod setup;
 mod tidy;
-mod walk;
 
 use std::process::ExitCode;
 

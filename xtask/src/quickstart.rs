@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::run::{capture, cargo, command, run, say};
-use crate::{generated, setup, walk};
+use crate::{generated, pages, setup};
 
 const ADDRESS: &str = "127.0.0.1:8090";
 const PROJECT: &str = "examples/quickstart";
@@ -33,11 +33,18 @@ pub fn stay() -> Result<()> {
     Err(dev().exec()).context("start evoke dev")
 }
 
-/// Starts the example, sends the event, runs what the documentation says, and stops the server.
+/// Builds, then does what [`walk`] does.
 pub fn once() -> Result<()> {
     prepare()?;
+    walk()
+}
+
+/// Starts the example with what is built, sends the event, runs what the documentation says, and
+/// stops the server.
+pub fn walk() -> Result<()> {
+    must_be_free()?;
     let mut server = dev().spawn().context("start evoke dev")?;
-    let walked = first_event().and_then(|()| walk::pages());
+    let walked = first_event().and_then(|()| pages::walk());
     let stopped = stop(&mut server);
     walked.and(stopped)
 }
@@ -45,6 +52,10 @@ pub fn once() -> Result<()> {
 fn prepare() -> Result<()> {
     setup::runtimes()?;
     run(cargo().args(["build", "--package", "evoke"]))?;
+    must_be_free()
+}
+
+fn must_be_free() -> Result<()> {
     if TcpStream::connect(ADDRESS).is_ok() {
         bail!("something listens on {ADDRESS} already; stop it first");
     }

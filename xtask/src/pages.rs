@@ -26,7 +26,7 @@ struct Step {
 }
 
 /// Runs the commands of all pages. The example has to be up.
-pub fn pages() -> Result<()> {
+pub fn walk() -> Result<()> {
     // curl says nothing of a refusal unless it is told to.
     let home = root().join("target").join("walk");
     fs::create_dir_all(&home).and_then(|()| fs::write(home.join(".curlrc"), "fail-with-body\n"))?;
