@@ -51,6 +51,14 @@ fn time_of(value: u64) -> Timestamp {
     Timestamp::from_millis(ms + EPOCH_MS)
 }
 
+fn first_at(instant: Timestamp) -> u64 {
+    const MS_MAX: u64 = (1 << (63 - SEQUENCE_BITS - NODE_BITS)) - 1;
+    let whole = instant.as_millis();
+    let begun = i64::from(Timestamp::from_millis(whole) < instant);
+    let ms = whole.saturating_add(begun).saturating_sub(EPOCH_MS).max(0) as u64;
+    ms.min(MS_MAX) << (SEQUENCE_BITS + NODE_BITS)
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -74,6 +82,12 @@ macro_rules! id {
             /// When the id was made, to the millisecond.
             pub fn made_at(self) -> Timestamp {
                 time_of(self.0)
+            }
+
+            /// The lowest id whose [`made_at`](Self::made_at) is not before `instant`: where a range
+            /// of ids by time begins or ends.
+            pub fn first_at(instant: Timestamp) -> Self {
+                Self(first_at(instant))
             }
         }
 
@@ -279,6 +293,16 @@ mod tests {
     fn an_id_tells_when_it_was_made() {
         let id = IdSource::new(0, 0).event(NOW);
         assert_eq!(id.made_at().as_millis(), NOW.as_millis());
+    }
+
+    #[test]
+    fn a_range_of_ids_by_time_begins_with_the_first_of_its_millisecond() {
+        let id = IdSource::new(0, 0).event(NOW);
+        assert!(EventId::first_at(NOW) <= id);
+        assert_eq!(EventId::first_at(NOW).made_at(), NOW);
+        let within = Timestamp::from_micros(NOW.as_micros() + 1);
+        assert_eq!(EventId::first_at(within).made_at().as_millis(), NOW.as_millis() + 1);
+        assert_eq!(EventId::first_at(Timestamp::EPOCH).as_u64(), 0);
     }
 
     #[test]

@@ -141,6 +141,7 @@ codes! {
     TargetFailed = "HT_001", 502, "HTTP target failed";
     TargetTimeout = "HT_002", 504, "HTTP target timed out";
     TargetRefused = "HT_003", 502, "HTTP target address is not allowed";
+    TargetUnreachable = "HT_004", 502, "HTTP target cannot be reached";
     InvalidRequest = "API_001", 400, "Invalid request";
     RouteNotFound = "API_002", 404, "Not found";
     MethodNotAllowed = "API_003", 405, "Method not allowed";

@@ -1,0 +1,522 @@
+//! Callers who wait for the answer: direct invocation and HTTP routes. They do not wait for the
+//! disk: the call runs at once and is recorded behind its answer, in the same commits as the rest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evoke_model::{
+    Attempt, Code, Data, Event, ExecutionId, Failure, Outcome, Rejection, State, Timestamp,
+    Trigger, TriggerId,
+};
+use evoke_ports::runtime::Deployed;
+use evoke_ports::store::{Ingest, NewExecution, Write};
+use evoke_ports::{Body, Call, Claim, Functions, HttpCall, HttpReply, Input, Reply};
+use http::Method;
+use tokio::sync::mpsc;
+
+use crate::draft::Draft;
+use crate::execute::{Running, notice};
+use crate::ingest::waiting;
+use crate::settings::{OUTPUT_BYTES_MAX, RECORDED_BODY_BYTES_MAX};
+use crate::start::{Engine, Inner};
+
+/// Pieces of a streamed answer between the worker and the caller.
+const PIECES_MAX: usize = 16;
+
+/// A direct call of a function.
+#[derive(Clone, Debug, Default)]
+pub struct Invocation {
+    /// The function's name.
+    pub function: String,
+    /// What it gets.
+    pub data: Data,
+    /// Media type of the data; JSON if not given.
+    pub content_type: Option<Box<str>>,
+    /// Id of the caller's request.
+    pub request_id: Option<Arc<str>>,
+    /// W3C trace context.
+    pub traceparent: Option<Box<str>>,
+    /// Taken only once under this key.
+    pub idempotency_key: Option<Box<str>>,
+    /// The execution whose function calls.
+    pub cause: Option<ExecutionId>,
+    /// A test run.
+    pub is_test_run: bool,
+    /// Scheme and host the caller used.
+    pub origin: String,
+}
+
+/// What came of a direct call.
+#[derive(Debug)]
+pub struct Invoked {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// How it ended.
+    pub outcome: InvokeOutcome,
+}
+
+/// How a direct call ended.
+#[derive(Debug)]
+pub enum InvokeOutcome {
+    /// The value an event handler returned.
+    Value(Data),
+    /// The answer of an HTTP handler.
+    Http(HttpReply),
+    /// It failed.
+    Failed(Failure),
+}
+
+/// What the server knows of a request beside the request.
+#[derive(Clone, Debug, Default)]
+pub struct HttpCallMeta {
+    /// Id of the request.
+    pub request_id: Option<Arc<str>>,
+    /// W3C trace context.
+    pub traceparent: Option<Box<str>>,
+    /// The execution whose function calls.
+    pub cause: Option<ExecutionId>,
+}
+
+impl Engine {
+    /// Whose request this is: that of a trigger, or nobody's.
+    pub fn claim(&self, method: &Method, path: &str) -> Claim {
+        let mut allowed: Vec<Method> = Vec::new();
+        for intake in self.inner.catalog.intakes() {
+            match intake.claim(method, path) {
+                Claim::None => {}
+                Claim::MethodNotAllowed { allow } => allowed.extend(allow),
+                claim @ Claim::Trigger { .. } => return claim,
+            }
+        }
+        if allowed.is_empty() { Claim::None } else { Claim::MethodNotAllowed { allow: allowed } }
+    }
+
+    /// Answers a request with the function of an HTTP trigger.
+    ///
+    /// # Errors
+    /// What the function failed of, with the execution if it came to one.
+    pub async fn http(
+        &self,
+        trigger: TriggerId,
+        call: HttpCall,
+        meta: HttpCallMeta,
+    ) -> Result<(ExecutionId, HttpReply), (Option<ExecutionId>, Failure)> {
+        let inner = &self.inner;
+        let trigger = inner.catalog.load().triggers.get(&trigger).cloned();
+        let trigger = trigger
+            .ok_or_else(|| (None, Failure::new(Code::TriggerNotFound, "the trigger is gone")))?;
+        let draft = Draft {
+            source: Some("/http".into()),
+            kind: "http.request".into(),
+            subject: Some(call.target.split('?').next().unwrap_or_default().into()),
+            data: Data::Json(recorded_request(&call)),
+            traceparent: meta.traceparent,
+            cause: meta.cause,
+            ..Draft::default()
+        };
+        inner.metrics.accepted("http", 1);
+        let direct = Direct::prepare(inner, draft, trigger).map_err(|failure| (None, failure))?;
+        let id = direct.id;
+        match direct.run(Input::Http(Box::new(call)), meta.request_id).await {
+            Ok(Reply::Http(reply)) => Ok((id, reply)),
+            Ok(Reply::Value(data)) => Ok((id, as_http(&data))),
+            Err(failure) => Err((Some(id), failure)),
+        }
+    }
+
+    /// Calls a function and waits for its answer. There are no retries: the caller decides.
+    ///
+    /// # Errors
+    /// FN_001 when there is no such function. What the function itself failed of is in the outcome.
+    pub async fn invoke(&self, call: Invocation) -> Result<Invoked, Rejection> {
+        let inner = &self.inner;
+        let trigger = inner.invoke_trigger(&call.function)?;
+        let is_http = inner.takes_requests(&call.function);
+        let request_id = call.request_id.clone();
+        let origin = call.origin.clone();
+        let draft = invoke_draft(call);
+        inner.metrics.accepted("invoke", 1);
+        let body = Bytes::copy_from_slice(draft.data.bytes());
+        let content_type = draft.content_type.clone();
+        let direct = Direct::prepare(inner, draft, trigger)
+            .map_err(|failure| Rejection::new(failure.code, failure.message))?;
+        let id = direct.id;
+        let input = if is_http {
+            Input::Http(Box::new(post(origin, body, content_type.as_deref())))
+        } else {
+            Input::Event(direct.event.clone())
+        };
+        let outcome = match direct.run(input, request_id).await {
+            Ok(Reply::Value(data)) => InvokeOutcome::Value(data),
+            Ok(Reply::Http(reply)) => InvokeOutcome::Http(reply),
+            Err(failure) => InvokeOutcome::Failed(failure),
+        };
+        Ok(Invoked { execution: id, outcome })
+    }
+
+    /// Calls a function without waiting for its answer: durable when this returns, and retried like
+    /// any execution.
+    ///
+    /// # Errors
+    /// FN_001, EV_003, ST_001.
+    pub async fn invoke_later(&self, call: Invocation) -> Result<ExecutionId, Rejection> {
+        let inner = &self.inner;
+        let trigger = inner.invoke_trigger(&call.function)?;
+        inner.metrics.accepted("invoke", 1);
+        inner.address(invoke_draft(call), trigger).await
+    }
+}
+
+impl Inner {
+    /// Plans an event for exactly one trigger, without matching, and makes it durable.
+    pub(crate) async fn address(
+        &self,
+        draft: Draft,
+        trigger: Arc<Trigger>,
+    ) -> Result<ExecutionId, Rejection> {
+        let mut once = Vec::new();
+        self.once_keys(&draft, 0, &mut once);
+        let event = Arc::new(self.accept(draft));
+        let keys = self.catalog.load().index.keys_for(trigger.id, &event);
+        let id = ExecutionId { event: event.id, trigger: trigger.id };
+        let new = NewExecution {
+            id,
+            due: event.due.unwrap_or(event.id.made_at()),
+            order_key: keys.order_key,
+            concurrency_key: keys.concurrency_key,
+            done: None,
+            is_test_run: event.is_test_run,
+        };
+        let planned =
+            crate::dispatch::Planned { waiting: waiting(&new, &event), trigger: trigger.clone() };
+        let write = Ingest { events: vec![event], executions: vec![new], once };
+        let receipt = self.committer.ingest(Write::Ingest(write), vec![planned]).await?;
+        match receipt {
+            evoke_ports::store::Receipt::Ingested { duplicates } => Ok(match duplicates.first() {
+                Some((_, standing)) => ExecutionId { event: *standing, trigger: trigger.id },
+                None => id,
+            }),
+            _ => Ok(id),
+        }
+    }
+
+    fn invoke_trigger(&self, function: &str) -> Result<Arc<Trigger>, Rejection> {
+        match self.catalog.load().invoke.get(function) {
+            Some(trigger) => Ok(trigger.clone()),
+            None => {
+                let failure = self.registry.current(function).err();
+                let failure = failure.unwrap_or_else(|| {
+                    Failure::new(
+                        Code::FunctionNotFound,
+                        format!("there is no function {function:?}"),
+                    )
+                });
+                Err(Rejection::new(failure.code, failure.message))
+            }
+        }
+    }
+
+    /// Whether a function is written for requests: all of its own triggers are HTTP routes.
+    fn takes_requests(&self, function: &str) -> bool {
+        let snapshot = self.catalog.load();
+        let mut own = snapshot
+            .triggers
+            .values()
+            .filter(|trigger| trigger.deleted_at.is_none() && trigger.kind != Trigger::INVOKE)
+            .filter(|trigger| trigger.target.function_name() == Some(function))
+            .peekable();
+        own.peek().is_some() && own.all(|trigger| trigger.kind == "http")
+    }
+}
+
+fn invoke_draft(call: Invocation) -> Draft {
+    Draft {
+        source: Some("/invoke".into()),
+        kind: format!("invoke.{}", call.function).into(),
+        data: call.data,
+        content_type: call.content_type,
+        traceparent: call.traceparent,
+        idempotency_key: call.idempotency_key.map(|key| format!("{}\0{key}", call.function).into()),
+        cause: call.cause,
+        is_test_run: call.is_test_run,
+        ..Draft::default()
+    }
+}
+
+fn post(origin: String, body: Bytes, content_type: Option<&str>) -> HttpCall {
+    let mut headers = http::HeaderMap::new();
+    let content_type = content_type.unwrap_or("application/json");
+    if let Ok(value) = http::HeaderValue::from_str(content_type) {
+        headers.insert(http::header::CONTENT_TYPE, value);
+    }
+    let target = "/".to_owned();
+    HttpCall { method: Method::POST, target, origin, headers, params: Vec::new(), body }
+}
+
+fn as_http(data: &Data) -> HttpReply {
+    let mut headers = http::HeaderMap::new();
+    let media = match data {
+        Data::Text(_) => "text/plain; charset=utf-8",
+        Data::Binary(_) => "application/octet-stream",
+        Data::None | Data::Json(_) => "application/json",
+    };
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(media));
+    let status = match data {
+        Data::None => http::StatusCode::NO_CONTENT,
+        _ => http::StatusCode::OK,
+    };
+    HttpReply { status, headers, body: Body::Full(Bytes::copy_from_slice(data.bytes())) }
+}
+
+/// A request as the record keeps it. Secrets in headers are not kept.
+fn recorded_request(call: &HttpCall) -> Bytes {
+    use evoke_model::event::write_str;
+    const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
+    let mut out = Vec::with_capacity(256 + call.body.len().min(RECORDED_BODY_BYTES_MAX));
+    out.extend_from_slice(b"{\"method\":");
+    write_str(&mut out, call.method.as_str());
+    out.extend_from_slice(b",\"path\":");
+    write_str(&mut out, call.target.split('?').next().unwrap_or_default());
+    if let Some((_, query)) = call.target.split_once('?') {
+        out.extend_from_slice(b",\"query\":");
+        write_str(&mut out, query);
+    }
+    out.extend_from_slice(b",\"params\":{");
+    for (index, (name, value)) in call.params.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_str(&mut out, name);
+        out.push(b':');
+        write_str(&mut out, value);
+    }
+    out.extend_from_slice(b"},\"headers\":{");
+    for (index, name) in call.headers.keys().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_str(&mut out, name.as_str());
+        out.push(b':');
+        if SECRET.contains(&name.as_str()) {
+            write_str(&mut out, "[redacted]");
+        } else {
+            let values: Vec<_> = call.headers.get_all(name).iter().map(|v| v.as_bytes()).collect();
+            write_str(&mut out, &String::from_utf8_lossy(&values.join(&b", "[..])));
+        }
+    }
+    out.push(b'}');
+    if !call.body.is_empty() {
+        let cut = call.body.len().min(RECORDED_BODY_BYTES_MAX);
+        out.extend_from_slice(b",\"body\":");
+        write_str(&mut out, &String::from_utf8_lossy(&call.body[..cut]));
+        if cut < call.body.len() {
+            out.extend_from_slice(b",\"body_cut_at\":");
+            out.extend_from_slice(cut.to_string().as_bytes());
+        }
+    }
+    out.push(b'}');
+    Bytes::from(out)
+}
+
+/// A call whose caller waits. Dropping it before its end records it as cancelled.
+struct Direct {
+    inner: Arc<Inner>,
+    id: ExecutionId,
+    event: Arc<Event>,
+    trigger: Arc<Trigger>,
+    deployed: Deployed,
+    running: Arc<Running>,
+    is_recorded: bool,
+}
+
+impl Direct {
+    fn prepare(inner: &Arc<Inner>, draft: Draft, trigger: Arc<Trigger>) -> Result<Self, Failure> {
+        let function = trigger.target.function_name().ok_or_else(|| {
+            let message = format!("trigger {:?} has no function that could answer", trigger.name);
+            Failure::new(Code::InvalidTrigger, message)
+        })?;
+        let deployed = inner.registry.current(function)?;
+        let event = Arc::new(inner.accept(draft));
+        let id = ExecutionId { event: event.id, trigger: trigger.id };
+        let running = inner.begin(id, event.clone(), trigger.clone(), 1);
+        let inner = inner.clone();
+        Ok(Self { inner, id, event, trigger, deployed, running, is_recorded: false })
+    }
+
+    async fn run(mut self, input: Input, request_id: Option<Arc<str>>) -> Result<Reply, Failure> {
+        let limit = self.deployed.version.spec.timeout;
+        let limit = self.trigger.policy.timeout.map_or(limit, |own| own.min(limit));
+        let call = Call {
+            execution: self.id,
+            attempt: 1,
+            deadline: self.running.started_at.plus(limit),
+            trigger_kind: self.running.kind.clone(),
+            trigger_name: self.running.name.clone(),
+            traceparent: self.event.traceparent.as_deref().map(Into::into),
+            request_id,
+            input,
+            logs: self.running.lines.clone(),
+            cancel: self.running.cancel.clone(),
+            token: self.running.token.clone(),
+        };
+        match self.deployed.pool.call(call).await {
+            Ok(Reply::Value(data)) => {
+                self.record(Outcome::Success(bounded(&data))).await;
+                Ok(Reply::Value(data))
+            }
+            Ok(Reply::Http(HttpReply { status, headers, body: Body::Full(bytes) })) => {
+                self.record(http_outcome(status, &headers, &bytes)).await;
+                Ok(Reply::Http(HttpReply { status, headers, body: Body::Full(bytes) }))
+            }
+            Ok(Reply::Http(HttpReply { status, headers, body: Body::Stream(pieces) })) => {
+                let body = self.follow(status, headers.clone(), pieces);
+                Ok(Reply::Http(HttpReply { status, headers, body }))
+            }
+            Err(failure) => {
+                self.record(outcome_of(failure.clone())).await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Passes a streamed answer on and records the call at its end.
+    fn follow(
+        mut self,
+        status: http::StatusCode,
+        headers: http::HeaderMap,
+        mut pieces: mpsc::Receiver<Result<Bytes, Failure>>,
+    ) -> Body {
+        let (sender, receiver) = mpsc::channel(PIECES_MAX);
+        let tasks = self.inner.tasks.clone();
+        tasks.spawn(async move {
+            let mut sent = 0_usize;
+            while let Some(piece) = pieces.recv().await {
+                if let Err(failure) = &piece {
+                    self.record(outcome_of(failure.clone())).await;
+                } else if let Ok(bytes) = &piece {
+                    sent += bytes.len();
+                }
+                if sender.send(piece).await.is_err() {
+                    // The caller left; dropping `pieces` cancels the call in the worker.
+                    return;
+                }
+            }
+            let note = format!("{{\"status\":{},\"streamed_bytes\":{sent}}}", status.as_u16());
+            drop(headers);
+            self.record(Outcome::Success(Data::Json(Bytes::from(note)))).await;
+        });
+        Body::Stream(receiver)
+    }
+
+    async fn record(&mut self, outcome: Outcome) {
+        if let Some(write) = self.entry(outcome) {
+            self.inner.committer.record(write).await;
+        }
+    }
+
+    /// What is written of the call; `None` the second time.
+    fn entry(&mut self, outcome: Outcome) -> Option<Write> {
+        if std::mem::replace(&mut self.is_recorded, true) {
+            return None;
+        }
+        let now = self.inner.clock.now();
+        let state = state_of(&outcome);
+        let attempt = Attempt {
+            number: 1,
+            started_at: self.running.started_at,
+            finished_at: now,
+            outcome,
+            logs: self.running.lines.take(),
+            version: self.deployed.version.number,
+        };
+        self.inner.finished(&self.running, &attempt, Some(state));
+        let new = NewExecution {
+            id: self.id,
+            due: self.running.started_at,
+            order_key: None,
+            concurrency_key: None,
+            done: Some(Box::new((state, attempt))),
+            is_test_run: self.event.is_test_run,
+        };
+        let events = vec![self.event.clone()];
+        Some(Write::Ingest(Ingest { events, executions: vec![new], once: Vec::new() }))
+    }
+}
+
+impl Drop for Direct {
+    fn drop(&mut self) {
+        if let Some(write) = self.entry(Outcome::Cancelled) {
+            let inner = self.inner.clone();
+            self.inner.tasks.spawn(async move { inner.committer.record(write).await });
+        }
+    }
+}
+
+/// The final state of a call without retries.
+fn state_of(outcome: &Outcome) -> State {
+    match outcome {
+        Outcome::Success(_) => State::Success,
+        Outcome::Failure(_) => State::Failed,
+        Outcome::TimedOut(_) => State::TimedOut,
+        Outcome::Cancelled => State::Cancelled,
+    }
+}
+
+/// A failure as an outcome: out of time is a state of its own.
+pub(crate) fn outcome_of(failure: Failure) -> Outcome {
+    match failure.code {
+        Code::FunctionTimeout | Code::TargetTimeout => Outcome::TimedOut(failure),
+        Code::ExecutionCancelled => Outcome::Cancelled,
+        _ => Outcome::Failure(failure),
+    }
+}
+
+/// An output cut to what the record keeps: what is too long is described instead.
+pub(crate) fn bounded(data: &Data) -> Data {
+    if data.len() <= OUTPUT_BYTES_MAX {
+        return data.clone();
+    }
+    let note = serde_json::json!({ "output_cut": true, "bytes": data.len() });
+    Data::from_value(&note)
+}
+
+fn http_outcome(status: http::StatusCode, headers: &http::HeaderMap, body: &Bytes) -> Outcome {
+    use evoke_model::event::write_str;
+    let mut out = Vec::with_capacity(32 + body.len().min(RECORDED_BODY_BYTES_MAX));
+    out.extend_from_slice(b"{\"status\":");
+    out.extend_from_slice(status.as_str().as_bytes());
+    let media = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if body.len() <= RECORDED_BODY_BYTES_MAX && !body.is_empty() {
+        out.extend_from_slice(b",\"body\":");
+        // What says it is JSON is checked before it is copied into our own.
+        let is_json = media.is_some_and(|media| media.starts_with("application/json"))
+            && serde_json::from_slice::<&serde_json::value::RawValue>(body).is_ok();
+        if is_json {
+            out.extend_from_slice(body);
+        } else {
+            write_str(&mut out, &String::from_utf8_lossy(body));
+        }
+    } else if !body.is_empty() {
+        out.extend_from_slice(b",\"body_bytes\":");
+        out.extend_from_slice(body.len().to_string().as_bytes());
+    }
+    out.push(b'}');
+    Outcome::Success(Data::Json(Bytes::from(out)))
+}
+
+impl Inner {
+    /// Notes the end of an attempt: metrics, feed, and that it no longer runs.
+    pub(crate) fn finished(&self, running: &Running, attempt: &Attempt, end: Option<State>) {
+        self.running.remove(running.id);
+        self.metrics.attempted(took(attempt.started_at, attempt.finished_at));
+        if let Some(state) = end {
+            self.metrics.ended(&running.trigger.kind, state);
+        }
+        let state = end.unwrap_or(State::Pending);
+        self.feed.tell(|| notice(running, attempt, state));
+    }
+}
+
+pub(crate) fn took(from: Timestamp, to: Timestamp) -> std::time::Duration {
+    to.since(from)
+}

@@ -1,0 +1,178 @@
+//! The catalog: an immutable snapshot of triggers and functions, swapped whole when one changes.
+//! Readers on the hot path take no lock; writers take the gate and go through the store first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use evoke_matching::{Index, Rule};
+use evoke_model::function::FunctionRecord;
+use evoke_model::{Problem, Target, Trigger, TriggerId};
+use evoke_ports::{Endpoint, HttpIntake, Source};
+use serde_json::Value;
+
+/// What holds at one moment.
+#[derive(Default)]
+pub(crate) struct Snapshot {
+    /// All triggers, deleted ones included: the record still names them.
+    pub(crate) triggers: HashMap<TriggerId, Arc<Trigger>>,
+    /// The trigger for direct invocation of each function.
+    pub(crate) invoke: HashMap<String, Arc<Trigger>>,
+    /// All functions by name, without deleted ones.
+    pub(crate) functions: HashMap<String, FunctionRecord>,
+    /// The names of each trigger.
+    pub(crate) labels: HashMap<TriggerId, Labels>,
+    /// The active triggers that events are matched against.
+    pub(crate) index: Index,
+}
+
+/// The names of a trigger, made once and shared by its executions.
+#[derive(Clone)]
+pub(crate) struct Labels {
+    pub(crate) kind: Arc<str>,
+    pub(crate) name: Arc<str>,
+    /// The function, or the kind of target.
+    pub(crate) target: Arc<str>,
+}
+
+impl Labels {
+    pub(crate) fn of(trigger: &Trigger) -> Self {
+        let target = trigger.target.function_name().unwrap_or(&trigger.target.kind);
+        Self {
+            kind: trigger.kind.as_str().into(),
+            name: trigger.name.as_str().into(),
+            target: target.into(),
+        }
+    }
+}
+
+/// The plug-ins by kind, and the snapshot.
+pub(crate) struct Catalog {
+    snapshot: ArcSwap<Snapshot>,
+    sources: HashMap<&'static str, Arc<dyn Source>>,
+    targets: HashMap<&'static str, Arc<dyn evoke_ports::Target>>,
+    intakes: Vec<(&'static str, Arc<dyn HttpIntake>)>,
+    /// Held while definitions change, so that changes happen one after the other.
+    pub(crate) gate: tokio::sync::Mutex<()>,
+}
+
+impl Catalog {
+    /// # Errors
+    /// The kind that was registered twice.
+    pub(crate) fn new(
+        sources: Vec<Arc<dyn Source>>,
+        targets: Vec<Arc<dyn evoke_ports::Target>>,
+    ) -> Result<Self, &'static str> {
+        let mut catalog = Self {
+            snapshot: ArcSwap::default(),
+            sources: HashMap::new(),
+            targets: HashMap::new(),
+            intakes: Vec::new(),
+            gate: tokio::sync::Mutex::new(()),
+        };
+        for source in sources {
+            let kind = source.descriptor().kind;
+            catalog.intakes.extend(source.intake().map(|intake| (kind, intake)));
+            if catalog.sources.insert(kind, source).is_some() {
+                return Err(kind);
+            }
+        }
+        for target in targets {
+            let kind = target.descriptor().kind;
+            if catalog.targets.insert(kind, target).is_some() {
+                return Err(kind);
+            }
+        }
+        Ok(catalog)
+    }
+
+    /// The snapshot that holds now.
+    pub(crate) fn load(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Arc<dyn Source>> {
+        self.sources.values()
+    }
+
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Arc<dyn evoke_ports::Target>> {
+        self.targets.values()
+    }
+
+    pub(crate) fn source(&self, kind: &str) -> Result<&Arc<dyn Source>, Problem> {
+        self.sources.get(kind).ok_or_else(|| {
+            Problem::new("type", format!("there is no trigger kind {kind:?}"))
+                .suggest(evoke_model::suggest::did_you_mean(kind, self.sources.keys().copied()))
+        })
+    }
+
+    /// Makes the thing that delivers to `target`.
+    pub(crate) fn open(&self, target: &Target) -> Result<Arc<dyn Endpoint>, Vec<Problem>> {
+        let kind = self.targets.get(target.kind.as_str()).ok_or_else(|| {
+            let known = self.targets.keys().copied();
+            vec![
+                Problem::new("target.type", format!("there is no target kind {:?}", target.kind))
+                    .suggest(evoke_model::suggest::did_you_mean(&target.kind, known)),
+            ]
+        })?;
+        kind.open(&target.config).map_err(|problems| under("target", problems))
+    }
+
+    /// Checks a trigger's configuration and gives it back in its canonical form.
+    pub(crate) fn check(&self, kind: &str, config: &Value) -> Result<Value, Vec<Problem>> {
+        self.source(kind).map_err(|problem| vec![problem])?.check(config)
+    }
+
+    /// Which intake has a request.
+    pub(crate) fn intakes(&self) -> impl Iterator<Item = &Arc<dyn HttpIntake>> {
+        self.intakes.iter().map(|(_, intake)| intake)
+    }
+
+    /// Takes triggers and functions anew.
+    pub(crate) fn replace(
+        &self,
+        triggers: HashMap<TriggerId, Arc<Trigger>>,
+        functions: HashMap<String, FunctionRecord>,
+    ) {
+        let active: Vec<_> = triggers.values().filter(|trigger| trigger.is_active()).collect();
+        let rules: Vec<_> = active
+            .iter()
+            .filter_map(|trigger| {
+                let source = self.sources.get(trigger.kind.as_str())?;
+                let subscription = source.subscription(&trigger.config);
+                Some(Rule { trigger: Arc::clone(trigger), subscription })
+            })
+            .collect();
+        let (index, broken) = Index::build(&rules);
+        for (id, problem) in broken {
+            // Stored by another release; the others work.
+            tracing::error!(trigger.id = %id, "A stored trigger cannot be matched: {problem}");
+        }
+        for (kind, intake) in &self.intakes {
+            let own: Vec<_> =
+                active.iter().filter(|t| t.kind == *kind).map(|t| Arc::clone(t)).collect();
+            intake.rebuild(&own);
+        }
+        let invoke = active
+            .iter()
+            .filter(|trigger| trigger.kind == Trigger::INVOKE)
+            .filter_map(|t| Some((t.target.function_name()?.to_owned(), Arc::clone(t))))
+            .collect();
+        let labels = active.iter().map(|trigger| (trigger.id, Labels::of(trigger))).collect();
+        self.snapshot.store(Arc::new(Snapshot { triggers, invoke, functions, labels, index }));
+    }
+}
+
+/// Problems of a part, with the path of the part before theirs.
+pub(crate) fn under(part: &str, problems: Vec<Problem>) -> Vec<Problem> {
+    problems
+        .into_iter()
+        .map(|problem| {
+            let field = match problem.field.as_str() {
+                "" => part.to_owned(),
+                field => format!("{part}.{field}"),
+            };
+            Problem { field, ..problem }
+        })
+        .collect()
+}

@@ -1,0 +1,291 @@
+//! The committer: one thread that takes everything that waits, commits it once and answers all.
+//! There is no fixed delay: the batch is whatever came in while the last commit ran, so one event
+//! alone waits for one fsync and hundreds share it.
+//!
+//! Callers are [`crate::ingest`], [`crate::execute`], [`crate::call`] and the definitions. It never
+//! decides anything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use evoke_model::{Code, ExecutionId, Millis, Rejection, Timestamp};
+use evoke_ports::Clock;
+use evoke_ports::store::{Error, Receipt, Write, Writer};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::dispatch::{Dispatcher, Planned};
+use crate::metrics::Metrics;
+use crate::settings::{COMMIT_BATCH_MAX, COMMIT_QUEUE_MAX, COMMIT_QUEUE_RESERVED};
+
+/// How long a failed end of an attempt rests before it is written again.
+const CARRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// How often the store is given time for what can wait.
+const HOUSEKEEPING_PERIOD: Millis = Millis::from_secs(5);
+
+/// What a caller learns of its write.
+pub(crate) type Answer = Result<Receipt, Rejection>;
+
+/// A write and what follows it.
+pub(crate) struct Submission {
+    write: Write,
+    then: Then,
+}
+
+/// What follows a commit.
+enum Then {
+    /// Executions go to the dispatcher, then the sender is answered.
+    Dispatch { planned: Vec<Planned>, reply: Option<oneshot::Sender<Answer>> },
+    /// The dispatcher forgets what is now in the record.
+    Settle(Vec<ExecutionId>),
+    /// The caller is answered.
+    Reply(oneshot::Sender<Answer>),
+    /// Nobody waits.
+    Nothing,
+    /// The committer ends after this batch.
+    Stop,
+}
+
+/// The way to the committer. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Committer {
+    queue: mpsc::Sender<Submission>,
+    healthy: Arc<AtomicBool>,
+}
+
+impl Committer {
+    /// Takes new events; refused at once when the queue is full, since nothing may be taken that
+    /// cannot be kept.
+    pub(crate) async fn ingest(&self, write: Write, planned: Vec<Planned>) -> Answer {
+        if self.queue.capacity() <= COMMIT_QUEUE_RESERVED {
+            return Err(full());
+        }
+        let (reply, answer) = oneshot::channel();
+        let then = Then::Dispatch { planned, reply: Some(reply) };
+        match self.queue.try_send(Submission { write, then }) {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(stopped())),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(full()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(stopped()),
+        }
+    }
+
+    /// Takes what is recorded behind an answer that was already given. Waits for a place in the
+    /// queue, which is what slows callers down when the disk cannot follow.
+    pub(crate) async fn record(&self, write: Write) {
+        self.push(Submission { write, then: Then::Nothing }).await;
+    }
+
+    /// Takes the end of an attempt. The dispatcher keeps the executions in mind until they are in
+    /// the record.
+    pub(crate) async fn finish(&self, write: Write, ids: Vec<ExecutionId>) {
+        self.push(Submission { write, then: Then::Settle(ids) }).await;
+    }
+
+    async fn push(&self, submission: Submission) {
+        if self.queue.send(submission).await.is_err() {
+            tracing::error!("A result came after the store was closed and is not recorded");
+        }
+    }
+
+    /// Writes a change of the definitions and waits until it is durable.
+    pub(crate) async fn change(&self, write: Write) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission { write, then: Then::Reply(reply) };
+        self.queue.send(submission).await.map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Ends the committer once everything that was handed in before is written.
+    pub(crate) async fn close(&self) {
+        let write = Write::Finish(Vec::new());
+        self.push(Submission { write, then: Then::Stop }).await;
+    }
+
+    /// Whether the last commit worked.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed) && !self.queue.is_closed()
+    }
+}
+
+fn full() -> Rejection {
+    Rejection::new(Code::IntakeFull, "more events are coming in than can be written to disk")
+        .retry_after(Millis::from_secs(1))
+}
+
+fn stopped() -> Rejection {
+    Rejection::new(Code::ShuttingDown, "the server is shutting down")
+}
+
+/// The thread's own state.
+pub(crate) struct Service {
+    queue: mpsc::Receiver<Submission>,
+    writer: Box<dyn Writer>,
+    dispatcher: Arc<Dispatcher>,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    healthy: Arc<AtomicBool>,
+    /// Ends of attempts whose commit failed: they may not get lost and go first the next time.
+    carried: Vec<Submission>,
+    housekeeping_due: Timestamp,
+}
+
+impl Service {
+    pub(crate) fn new(
+        writer: Box<dyn Writer>,
+        dispatcher: Arc<Dispatcher>,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+    ) -> (Committer, Self) {
+        let (sender, queue) = mpsc::channel(COMMIT_QUEUE_MAX);
+        let healthy = Arc::new(AtomicBool::new(true));
+        let committer = Committer { queue: sender, healthy: healthy.clone() };
+        let housekeeping_due = clock.now().plus(HOUSEKEEPING_PERIOD);
+        let carried = Vec::new();
+        let service =
+            Self { queue, writer, dispatcher, metrics, clock, healthy, carried, housekeeping_due };
+        (committer, service)
+    }
+
+    /// Runs until every [`Committer`] is gone and the queue is empty.
+    pub(crate) fn run(mut self) {
+        let mut batch = Vec::with_capacity(COMMIT_BATCH_MAX);
+        loop {
+            batch.append(&mut self.carried);
+            if self.queue.blocking_recv_many(&mut batch, COMMIT_BATCH_MAX) == 0 {
+                break;
+            }
+            let is_last = batch.iter().any(|submission| matches!(submission.then, Then::Stop));
+            self.run_once(&mut batch);
+            if is_last {
+                break;
+            }
+            self.housekeep();
+        }
+        if !self.carried.is_empty() {
+            let count = self.carried.len();
+            tracing::error!("{count} results could not be written before the store closed");
+        }
+    }
+
+    /// Lets the store do what can wait, once in a while and only when nothing else waits.
+    fn housekeep(&mut self) {
+        let now = self.clock.now();
+        if now < self.housekeeping_due || !self.queue.is_empty() {
+            return;
+        }
+        self.housekeeping_due = now.plus(HOUSEKEEPING_PERIOD);
+        if let Err(error) = self.writer.housekeep(now) {
+            tracing::warn!(error = %Chain(&error), "Housekeeping of the store failed");
+        }
+    }
+
+    /// One commit of the whole batch; where that fails, one for each write, so that a single bad
+    /// one does not take the others with it.
+    fn run_once(&mut self, batch: &mut Vec<Submission>) {
+        let (writes, thens): (Vec<Write>, Vec<Then>) =
+            batch.drain(..).map(|submission| (submission.write, submission.then)).unzip();
+        let started = Instant::now();
+        match self.writer.commit(&writes) {
+            Ok(receipts) => {
+                self.healthy.store(true, Ordering::Relaxed);
+                self.metrics.committed(writes.len(), started.elapsed());
+                self.follow(writes.into_iter().zip(receipts), thens);
+            }
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "A commit failed, trying its parts");
+                self.run_each(writes, thens);
+            }
+        }
+    }
+
+    fn run_each(&mut self, writes: Vec<Write>, thens: Vec<Then>) {
+        for (write, then) in writes.into_iter().zip(thens) {
+            match self.writer.commit(std::slice::from_ref(&write)) {
+                Ok(mut receipts) => {
+                    let receipt = receipts.pop().unwrap_or(Receipt::Changed(true));
+                    self.follow(std::iter::once((write, receipt)), vec![then]);
+                }
+                Err(error) => self.refuse(write, then, &error),
+            }
+        }
+        if !self.carried.is_empty() {
+            std::thread::sleep(CARRY_PAUSE);
+        }
+    }
+
+    fn refuse(&mut self, write: Write, then: Then, error: &Error) {
+        self.healthy.store(false, Ordering::Relaxed);
+        tracing::error!(error = %Chain(error), "A write failed");
+        let rejection = || {
+            Rejection::new(Code::StoreUnavailable, format!("the store failed: {error}"))
+                .retry_after(Millis::from_secs(1))
+        };
+        match then {
+            Then::Dispatch { reply: Some(reply), .. } | Then::Reply(reply) => {
+                if reply.send(Err(rejection())).is_err() {
+                    tracing::debug!("The caller of a failed write has left");
+                }
+            }
+            Then::Stop => {}
+            then @ (Then::Dispatch { .. } | Then::Settle(_) | Then::Nothing) => {
+                self.carried.push(Submission { write, then });
+            }
+        }
+    }
+
+    fn follow(&self, done: impl Iterator<Item = (Write, Receipt)>, thens: Vec<Then>) {
+        let mut to_dispatch = Vec::new();
+        for ((write, receipt), then) in done.zip(thens) {
+            match then {
+                Then::Dispatch { planned, reply } => {
+                    gather(&write, &receipt, planned, &mut to_dispatch);
+                    if let Some(reply) = reply {
+                        answer(reply, receipt);
+                    }
+                }
+                Then::Settle(ids) => self.dispatcher.settled(&ids),
+                Then::Reply(reply) => answer(reply, receipt),
+                Then::Nothing | Then::Stop => {}
+            }
+        }
+        if !to_dispatch.is_empty() {
+            self.dispatcher.offer(to_dispatch);
+        }
+    }
+}
+
+fn answer(reply: oneshot::Sender<Answer>, receipt: Receipt) {
+    // A caller that left does not undo its event: it is durable and will be run.
+    if reply.send(Ok(receipt)).is_err() {
+        tracing::debug!("The caller of a write has left before its answer");
+    }
+}
+
+/// The executions of a committed ingest, without those of events that were there already.
+fn gather(write: &Write, receipt: &Receipt, planned: Vec<Planned>, out: &mut Vec<Planned>) {
+    let (Write::Ingest(ingest), Receipt::Ingested { duplicates }) = (write, receipt) else {
+        return;
+    };
+    if duplicates.is_empty() {
+        out.extend(planned);
+        return;
+    }
+    let known: Vec<_> = duplicates.iter().map(|(index, _)| ingest.events[*index].id).collect();
+    out.extend(planned.into_iter().filter(|planned| !known.contains(&planned.waiting.id.event)));
+}
+
+/// Prints an error with everything that caused it.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

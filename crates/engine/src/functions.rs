@@ -1,0 +1,350 @@
+//! Functions: a deployment opens a new version beside the old one, swaps them and lets the old one
+//! finish. A deployment that fails changes nothing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use evoke_model::function::FunctionRecord;
+use evoke_model::trigger::Owner;
+use evoke_model::{
+    Code, FunctionSpec, FunctionVersion, Millis, Policy, Problem, Rejection, Target, Trigger,
+    suggest,
+};
+use evoke_ports::runtime::{DeployError, Deployed, Found, Host};
+use evoke_ports::store::{Change, Write};
+use evoke_ports::{PoolStatus, Runtime};
+use serde_json::Value;
+
+use crate::feed::Notice;
+use crate::logs::Stray;
+use crate::start::{Engine, Inner};
+use crate::triggers::NewTrigger;
+
+/// How long calls of a replaced version may still take: the longest timeout a manifest allows.
+const DRAIN_GRACE: Millis = Millis::from_secs(15 * 60);
+
+/// A version to be deployed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deployment {
+    /// What the manifest says.
+    pub spec: FunctionSpec,
+    /// Where the code lies.
+    pub code: PathBuf,
+    /// SHA-256 over code and manifest.
+    pub hash: String,
+    /// The environment with references filled in.
+    pub environment: BTreeMap<String, String>,
+    /// Its triggers; their targets are this function.
+    pub triggers: Vec<NewTrigger>,
+}
+
+/// A function as it is now.
+#[derive(Clone, Debug)]
+pub struct FunctionView {
+    /// What is stored.
+    pub record: FunctionRecord,
+    /// Its workers.
+    pub status: Option<PoolStatus>,
+    /// Why the last deployment failed, if it did.
+    pub error: Option<DeployError>,
+    /// Its triggers.
+    pub triggers: Vec<Arc<Trigger>>,
+}
+
+impl Engine {
+    /// All functions, by name.
+    pub fn functions(&self) -> Vec<FunctionView> {
+        let snapshot = self.inner.catalog.load();
+        let mut records: Vec<_> = snapshot.functions.values().cloned().collect();
+        records.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+        records.into_iter().map(|record| self.view(record)).collect()
+    }
+
+    /// One function, by name or id.
+    ///
+    /// # Errors
+    /// FN_001.
+    pub fn function(&self, name_or_id: &str) -> Result<FunctionView, Rejection> {
+        let snapshot = self.inner.catalog.load();
+        let found = snapshot.functions.get(name_or_id).or_else(|| {
+            snapshot.functions.values().find(|record| record.id.to_string() == name_or_id)
+        });
+        match found {
+            Some(record) => Ok(self.view(record.clone())),
+            None => {
+                let names = snapshot.functions.keys().map(String::as_str);
+                let hint = suggest::nearest(name_or_id, names)
+                    .map(|name| format!(", did you mean {name:?}?"))
+                    .unwrap_or_default();
+                let message = format!("there is no function {name_or_id:?}{hint}");
+                Err(Rejection::new(Code::FunctionNotFound, message))
+            }
+        }
+    }
+
+    fn view(&self, record: FunctionRecord) -> FunctionView {
+        let entry = self.inner.registry.entry(&record.spec.name).unwrap_or_default();
+        let snapshot = self.inner.catalog.load();
+        let mut triggers: Vec<_> = snapshot
+            .triggers
+            .values()
+            .filter(|trigger| trigger.deleted_at.is_none())
+            .filter(|trigger| trigger.target.function_name() == Some(&record.spec.name))
+            .cloned()
+            .collect();
+        triggers.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        FunctionView {
+            record,
+            status: entry.deployed.map(|deployed| deployed.pool.status()),
+            error: entry.error,
+            triggers,
+        }
+    }
+
+    /// Deploys a version: its workers are started and its handler is loaded before anything
+    /// changes; then it takes all new calls, and those under way end on the old version.
+    ///
+    /// # Errors
+    /// FN_005 when its code cannot be loaded or installed, FN_006 when its manifest is at fault.
+    pub async fn deploy(&self, deployment: Deployment) -> Result<FunctionView, DeployError> {
+        let name = deployment.spec.name.clone();
+        let result = self.inner.deploy(deployment).await;
+        let function: Arc<str> = name.as_str().into();
+        match result {
+            Ok(record) => {
+                let version = Some(record.version);
+                self.inner.feed.tell(|| Notice::Deployed { function, version, error: None });
+                Ok(self.view(record))
+            }
+            Err(error) => {
+                self.inner.registry.failed(&name, error.clone());
+                self.inner.feed.tell(|| Notice::Deployed {
+                    function,
+                    version: None,
+                    error: Some(error.to_string().into()),
+                });
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes a function and its triggers away. What runs may finish, what waits is cancelled.
+    ///
+    /// # Errors
+    /// FN_001.
+    pub async fn remove_function(&self, name: &str) -> Result<(), Rejection> {
+        let inner = &self.inner;
+        let view = self.function(name)?;
+        let name = view.record.spec.name.clone();
+        let _gate = inner.catalog.gate.lock().await;
+        for trigger in &view.triggers {
+            if matches!(&trigger.owner, Owner::Manifest(own) | Owner::Function(own) if *own == name)
+            {
+                inner.delete(trigger).await?;
+            }
+        }
+        let record = FunctionRecord { deleted_at: Some(inner.clock.now()), ..view.record };
+        inner.committer.change(Write::Change(Change::Function(record))).await?;
+        let snapshot = inner.catalog.load();
+        let mut functions = snapshot.functions.clone();
+        functions.remove(&name);
+        inner.catalog.replace(snapshot.triggers.clone(), functions);
+        if let Some(old) = inner.registry.remove(&name) {
+            inner.tasks.spawn(async move { old.pool.drain(DRAIN_GRACE).await });
+        }
+        Ok(())
+    }
+
+    /// What this machine has for each runtime.
+    pub async fn probe(&self) -> Vec<Found> {
+        let mut found = Vec::new();
+        for runtime in &self.inner.runtimes {
+            found.extend(runtime.probe().await);
+        }
+        found
+    }
+}
+
+impl Inner {
+    fn runtime(&self, name: &str) -> Result<&Arc<dyn Runtime>, DeployError> {
+        let named = |runtime: &&Arc<dyn Runtime>| runtime.names().contains(&name);
+        self.runtimes.iter().find(named).ok_or_else(|| {
+            let known: Vec<_> =
+                self.runtimes.iter().flat_map(|runtime| runtime.names().iter().copied()).collect();
+            let problem = Problem::new("runtime", format!("there is no runtime {name:?}"))
+                .suggest(suggest::did_you_mean(name, known));
+            DeployError {
+                code: Code::InvalidConfiguration,
+                message: problem.to_string(),
+                stack: None,
+                problems: vec![problem],
+            }
+        })
+    }
+
+    async fn deploy(&self, deployment: Deployment) -> Result<FunctionRecord, DeployError> {
+        let runtime = self.runtime(&deployment.spec.runtime)?.clone();
+        let name = deployment.spec.name.clone();
+        // One deployment of a function at a time, so that versions are numbered in order.
+        let _turn = self.turn_of(&name).lock_owned().await;
+        let old = self.catalog.load().functions.get(&name).cloned();
+        let (version, record) = self.next_version(&deployment, old);
+        let pool = runtime.open(version.clone(), self.host(&name)).await?;
+        let result = self.activate(deployment.triggers, &record).await;
+        if let Err(rejection) = result {
+            pool.drain(Millis::ZERO).await;
+            return Err(DeployError {
+                code: Code::InvalidConfiguration,
+                message: rejection.message,
+                stack: None,
+                problems: rejection.problems,
+            });
+        }
+        if let Some(old) = self.registry.swap(&name, Deployed { version, pool }) {
+            self.tasks.spawn(async move { old.pool.drain(DRAIN_GRACE).await });
+        }
+        self.dispatcher.wake_function(&name);
+        Ok(record)
+    }
+
+    fn turn_of(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.turns.lock().entry(name.to_owned()).or_default().clone()
+    }
+
+    /// The version of a deployment: the next number, or the same one when nothing changed (after a
+    /// restart).
+    fn next_version(
+        &self,
+        deployment: &Deployment,
+        old: Option<FunctionRecord>,
+    ) -> (Arc<FunctionVersion>, FunctionRecord) {
+        let now = self.clock.now();
+        let same = old.as_ref().is_some_and(|old| old.hash == deployment.hash);
+        let number = old.as_ref().map_or(1, |old| if same { old.version } else { old.version + 1 });
+        let record = FunctionRecord {
+            id: old.as_ref().map_or_else(|| self.ids.function(now), |old| old.id),
+            version: number,
+            hash: deployment.hash.clone(),
+            spec: deployment.spec.clone(),
+            code: deployment.code.clone(),
+            created_at: old.as_ref().map_or(now, |old| old.created_at),
+            updated_at: old.as_ref().filter(|_| same).map_or(now, |old| old.updated_at),
+            deleted_at: None,
+        };
+        let version = FunctionVersion {
+            function: record.id,
+            number,
+            spec: deployment.spec.clone(),
+            environment: deployment.environment.clone(),
+            code: deployment.code.clone(),
+            hash: deployment.hash.clone(),
+            created_at: record.updated_at,
+        };
+        (Arc::new(version), record)
+    }
+
+    fn host(&self, name: &str) -> Host {
+        let function: Arc<str> = name.into();
+        let teller = function.clone();
+        Host {
+            url: self.settings.url.clone(),
+            scratch: self.settings.scratch.clone(),
+            progress: Arc::new(move |line| {
+                tracing::info!(function = %teller, "{line}");
+            }),
+            stray_logs: Arc::new(Stray::new(function, self.feed.clone())),
+        }
+    }
+
+    /// Stores a function and puts its triggers to work: all of them are checked before the first is
+    /// changed.
+    async fn activate(
+        &self,
+        wished: Vec<NewTrigger>,
+        record: &FunctionRecord,
+    ) -> Result<(), Rejection> {
+        let name = &record.spec.name;
+        let _gate = self.catalog.gate.lock().await;
+        let snapshot = self.catalog.load();
+        let owned: Vec<_> = snapshot
+            .triggers
+            .values()
+            .filter(|trigger| trigger.deleted_at.is_none())
+            .filter(
+                |t| matches!(&t.owner, Owner::Manifest(own) | Owner::Function(own) if own == name),
+            )
+            .cloned()
+            .collect();
+        drop(snapshot);
+        let mut made = Vec::new();
+        let mut problems = Vec::new();
+        let invoke = invoke_trigger(name);
+        for (index, (owner, new)) in wished
+            .into_iter()
+            .map(|new| (Owner::Manifest(name.clone()), new))
+            .chain(std::iter::once((Owner::Function(name.clone()), invoke)))
+            .enumerate()
+        {
+            let old = owned.iter().find(|old| old.owner == owner && old.name == new.name);
+            match self.make(new, owner, old.map(Arc::as_ref)) {
+                Ok(trigger) => made.push((old.cloned(), trigger)),
+                Err(rejection) => problems.extend(crate::catalog::under(
+                    &format!("triggers[{index}]"),
+                    rejection.problems,
+                )),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Rejection::of(Code::InvalidConfiguration, problems));
+        }
+        self.store_function(record, owned, made).await
+    }
+
+    async fn store_function(
+        &self,
+        record: &FunctionRecord,
+        owned: Vec<Arc<Trigger>>,
+        made: Vec<(Option<Arc<Trigger>>, Trigger)>,
+    ) -> Result<(), Rejection> {
+        let known = self.catalog.load().functions.get(&record.spec.name) == Some(record);
+        if !known {
+            self.committer.change(Write::Change(Change::Function(record.clone()))).await?;
+            let snapshot = self.catalog.load();
+            let mut functions = snapshot.functions.clone();
+            functions.insert(record.spec.name.clone(), record.clone());
+            self.catalog.replace(snapshot.triggers.clone(), functions);
+        }
+        let kept: Vec<_> = made.iter().map(|(_, trigger)| trigger.id).collect();
+        for (old, mut trigger) in made {
+            // A trigger somebody switched off stays off until the manifest itself changes.
+            if let Some(old) = &old {
+                let unchanged =
+                    Trigger { enabled: old.enabled, updated_at: old.updated_at, ..trigger.clone() }
+                        == **old;
+                if unchanged {
+                    self.dispatcher.take(old, &self.catalog);
+                    continue;
+                }
+                trigger.enabled &= old.enabled;
+            }
+            self.put(trigger).await?;
+        }
+        for old in owned.iter().filter(|old| !kept.contains(&old.id)) {
+            self.delete(old).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The trigger every function has.
+fn invoke_trigger(function: &str) -> NewTrigger {
+    NewTrigger {
+        name: format!("{function}/invoke"),
+        kind: Trigger::INVOKE.to_owned(),
+        config: Value::Object(serde_json::Map::new()),
+        target: Target::function(function),
+        policy: Policy::default(),
+        enabled: true,
+    }
+}

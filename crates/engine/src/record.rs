@@ -1,0 +1,300 @@
+//! Reading the record: what is stored, with what runs right now merged in. And the three things a
+//! person does to an execution: explain, retry, cancel.
+
+use std::sync::Arc;
+
+use evoke_model::{
+    Attempt, Code, Event, EventId, Execution, ExecutionId, Failure, Rejection, State, Timestamp,
+    Trigger, TriggerId,
+};
+use evoke_ports::store::{Change, Due, Error, EventQuery, ExecutionQuery, Page, Receipt, Write};
+use serde_json::json;
+
+use crate::committer::Chain;
+use crate::start::{Engine, Inner};
+
+/// Executions cancelled in one step when their trigger is deleted.
+const ABANDON_STEP: u32 = 500;
+
+/// An execution with what it belongs to.
+#[derive(Clone, Debug)]
+pub struct ExecutionView {
+    /// The execution.
+    pub execution: Execution,
+    /// Its trigger, even if it was deleted since.
+    pub trigger: Option<Arc<Trigger>>,
+    /// The function it runs, if it runs one.
+    pub function: Option<Arc<str>>,
+}
+
+/// Why an execution is where it is.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// Its state.
+    pub state: State,
+    /// One sentence.
+    pub reason: String,
+    /// The same for machines.
+    pub detail: serde_json::Value,
+}
+
+fn unavailable(error: &Error) -> Rejection {
+    tracing::error!(error = %Chain(error), "A read of the store failed");
+    Rejection::new(Code::StoreUnavailable, format!("the store failed: {error}"))
+}
+
+fn no_execution(id: ExecutionId) -> Rejection {
+    Rejection::new(Code::ExecutionNotFound, format!("there is no execution {id}"))
+}
+
+impl Engine {
+    /// One event, by our id or the sender's.
+    ///
+    /// # Errors
+    /// EV_002.
+    pub async fn event(&self, id: &str) -> Result<Arc<Event>, Rejection> {
+        let events = self.inner.store.events();
+        let ours = match id.parse::<EventId>() {
+            Ok(ours) => Some(ours),
+            Err(_) => self.by_sender_id(id).await?,
+        };
+        let found = match ours {
+            Some(ours) => events.event(ours).await.map_err(|error| unavailable(&error))?,
+            None => None,
+        };
+        found
+            .ok_or_else(|| Rejection::new(Code::EventNotFound, format!("there is no event {id:?}")))
+    }
+
+    /// A sender's id is only unique with its source; the usual ones are tried.
+    async fn by_sender_id(&self, id: &str) -> Result<Option<EventId>, Rejection> {
+        let (source, id) = id.rsplit_once('#').unwrap_or(("/api/events", id));
+        let key = format!("id\0{source}\0{id}");
+        self.inner.store.events().by_key(&key).await.map_err(|error| unavailable(&error))
+    }
+
+    /// A page of the event log.
+    ///
+    /// # Errors
+    /// API_001 for a bad cursor, ST_001.
+    pub async fn events(&self, query: EventQuery) -> Result<Page<Arc<Event>>, Rejection> {
+        self.inner.store.events().events(query).await.map_err(|error| unavailable(&error))
+    }
+
+    /// One execution.
+    ///
+    /// # Errors
+    /// EX_001.
+    pub async fn execution(&self, id: ExecutionId) -> Result<ExecutionView, Rejection> {
+        let stored = self.inner.store.executions().execution(id).await;
+        match stored.map_err(|error| unavailable(&error))? {
+            Some(execution) => Ok(self.inner.view_execution(execution)),
+            // A synchronous call is in the record only when it has ended.
+            None => match self.inner.running.get(id) {
+                Some(running) => Ok(self.inner.view_execution(Execution {
+                    id,
+                    state: State::Running,
+                    due: running.started_at,
+                    attempts: 0,
+                    order_key: None,
+                    concurrency_key: None,
+                    last: None,
+                    is_test_run: running.event.is_test_run,
+                })),
+                None => Err(no_execution(id)),
+            },
+        }
+    }
+
+    /// A page of executions.
+    ///
+    /// # Errors
+    /// API_001 for a bad cursor, ST_001.
+    pub async fn executions(
+        &self,
+        query: ExecutionQuery,
+    ) -> Result<Page<ExecutionView>, Rejection> {
+        let executions = self.inner.store.executions();
+        let page = executions.executions(query).await.map_err(|error| unavailable(&error))?;
+        let view = |execution| self.inner.view_execution(execution);
+        Ok(Page { items: page.items.into_iter().map(view).collect(), next: page.next })
+    }
+
+    /// The finished attempts of an execution, oldest first.
+    ///
+    /// # Errors
+    /// ST_001.
+    pub async fn attempts(&self, id: ExecutionId) -> Result<Vec<Attempt>, Rejection> {
+        let attempts = self.inner.store.executions().attempts(id).await;
+        attempts.map_err(|error| unavailable(&error))
+    }
+
+    /// Dead letters by trigger.
+    ///
+    /// # Errors
+    /// ST_001.
+    pub async fn dead_letter_counts(&self) -> Result<Vec<(TriggerId, u64)>, Rejection> {
+        let counts = self.inner.store.executions().dead_letters().await;
+        counts.map_err(|error| unavailable(&error))
+    }
+
+    /// Why an execution is where it is.
+    ///
+    /// # Errors
+    /// EX_001.
+    pub async fn explain(&self, id: ExecutionId) -> Result<Explanation, Rejection> {
+        let view = self.execution(id).await?;
+        let state = view.execution.state;
+        let (reason, detail) = match state {
+            State::Pending => self.inner.why_waiting(&view),
+            State::Running => {
+                let since = self.inner.running.get(id).map(|running| running.started_at);
+                let text = since.map_or("it runs".to_owned(), |at| format!("it runs since {at}"));
+                (text, json!({ "why": "running", "since": since }))
+            }
+            _ => ended(&view.execution),
+        };
+        Ok(Explanation { state, reason, detail })
+    }
+
+    /// Runs a final execution again, with all its attempts.
+    ///
+    /// # Errors
+    /// EX_001; EX_002 while it is not over.
+    pub async fn retry(&self, id: ExecutionId) -> Result<(), Rejection> {
+        let view = self.execution(id).await?;
+        let state = view.execution.state;
+        let refuse = |message: String| Err(Rejection::new(Code::ExecutionState, message));
+        if !state.is_final() {
+            return refuse(format!("execution {id} is {}, it is not over", state.as_str()));
+        }
+        if view.trigger.is_none_or(|trigger| trigger.deleted_at.is_some()) {
+            return refuse(format!("the trigger of execution {id} was deleted"));
+        }
+        let due = self.inner.clock.now();
+        let change = Change::Reopen { id, due };
+        match self.inner.committer.change(Write::Change(change)).await? {
+            Receipt::Changed(true) => {
+                if state.is_dead_letter() {
+                    self.inner.dead_letters.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+                }
+                self.inner.dispatcher.count_open(1);
+                self.inner.dispatcher.look(id.trigger);
+                Ok(())
+            }
+            _ => refuse(format!("execution {id} changed meanwhile")),
+        }
+    }
+
+    /// Stops an execution: one that runs gets its cancellation signal and is then ended, one that
+    /// waits never starts.
+    ///
+    /// # Errors
+    /// EX_001; EX_002 when it is over already.
+    pub async fn cancel(&self, id: ExecutionId) -> Result<(), Rejection> {
+        if let Some(running) = self.inner.running.get(id) {
+            running.cancel.cancel();
+            return Ok(());
+        }
+        let view = self.execution(id).await?;
+        self.inner.dispatcher.forget(id);
+        let at = self.inner.clock.now();
+        let why = Failure::new(Code::ExecutionCancelled, "cancelled by request");
+        let change = Change::Abandon { id, at, why };
+        match self.inner.committer.change(Write::Change(change)).await? {
+            Receipt::Changed(true) => {
+                self.inner.dispatcher.count_open(-1);
+                if let Some(trigger) = &view.trigger {
+                    self.inner.metrics.ended(&trigger.kind, State::Cancelled);
+                }
+                Ok(())
+            }
+            _ => {
+                let state = view.execution.state.as_str();
+                let message = format!("execution {id} is {state}, there is nothing to cancel");
+                Err(Rejection::new(Code::ExecutionState, message))
+            }
+        }
+    }
+}
+
+fn ended(execution: &Execution) -> (String, serde_json::Value) {
+    let state = execution.state.as_str();
+    let failure = execution.last.as_ref().and_then(|attempt| match &attempt.outcome {
+        evoke_model::Outcome::Failure(failure) | evoke_model::Outcome::TimedOut(failure) => {
+            Some(failure)
+        }
+        _ => None,
+    });
+    let attempts = execution.attempts;
+    let at = execution.last.as_ref().map(|attempt| attempt.finished_at);
+    let text = match failure {
+        Some(failure) => format!(
+            "it ended as {state} after {attempts} attempts: {}: {}",
+            failure.code, failure.message
+        ),
+        None => format!("it ended as {state} after {attempts} attempts"),
+    };
+    (text, json!({ "why": "ended", "at": at, "attempts": attempts, "error": failure }))
+}
+
+impl Inner {
+    fn view_execution(&self, mut execution: Execution) -> ExecutionView {
+        let trigger = self.catalog.load().triggers.get(&execution.id.trigger).cloned();
+        if !execution.state.is_final() && self.running.get(execution.id).is_some() {
+            execution.state = State::Running;
+        }
+        let function =
+            trigger.as_ref().and_then(|trigger| trigger.target.function_name()).map(Into::into);
+        ExecutionView { execution, trigger, function }
+    }
+
+    fn why_waiting(&self, view: &ExecutionView) -> (String, serde_json::Value) {
+        let Some(trigger) = &view.trigger else {
+            return ("its trigger is gone".into(), json!({ "why": "trigger_gone" }));
+        };
+        if let Some(at) = trigger.deleted_at {
+            let text = format!("its trigger {:?} was deleted at {at}", trigger.name);
+            return (text, json!({ "why": "trigger_deleted", "at": at }));
+        }
+        if !trigger.enabled {
+            let at = trigger.updated_at;
+            let text = format!("its trigger {:?} was disabled at {at}", trigger.name);
+            return (text, json!({ "why": "trigger_disabled", "at": at }));
+        }
+        self.dispatcher.explain(&view.execution)
+    }
+
+    /// Cancels everything that waits for a deleted trigger.
+    pub(crate) async fn abandon_all(&self, trigger: &Trigger) -> Result<(), Rejection> {
+        loop {
+            let query = Due {
+                trigger: trigger.id,
+                after: None,
+                until: Timestamp::from_micros(i64::MAX),
+                order_key: None,
+                limit: ABANDON_STEP,
+            };
+            let found = self.store.executions().due(query).await;
+            let found = found.map_err(|error| unavailable(&error))?;
+            let mut changed = false;
+            for waiting in found {
+                if self.running.get(waiting.id).is_some() {
+                    continue;
+                }
+                let at = self.clock.now();
+                let why = Failure::new(Code::ExecutionCancelled, "its trigger was deleted");
+                let change = Change::Abandon { id: waiting.id, at, why };
+                let receipt = self.committer.change(Write::Change(change)).await?;
+                if receipt == Receipt::Changed(true) {
+                    self.dispatcher.count_open(-1);
+                    self.metrics.ended(&trigger.kind, State::Cancelled);
+                    changed = true;
+                }
+            }
+            if !changed {
+                return Ok(());
+            }
+        }
+    }
+}

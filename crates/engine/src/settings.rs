@@ -1,0 +1,50 @@
+//! The numbers of the engine, each with its reason.
+
+use evoke_model::Millis;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What may be set from outside.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long an event id or idempotency key is remembered; default 24h.
+    pub idempotency_window: Millis,
+    /// Events deeper than this in a chain of causes start nothing; default 16.
+    pub depth_max: u16,
+    /// Base URL under which functions reach this server.
+    pub url: Arc<str>,
+    /// A folder for sockets, shims and caches.
+    pub scratch: Arc<Path>,
+    /// The number of this node, 0 to 255.
+    pub node: u8,
+}
+
+/// Submissions waiting for the committer. At 50,000 a second this is a tenth of a second of work:
+/// more would only be latency.
+pub(crate) const COMMIT_QUEUE_MAX: usize = 4_096;
+
+/// Places in the committer's queue that only ends of attempts may take, so that a flood of new
+/// events cannot keep the old ones from being finished.
+pub(crate) const COMMIT_QUEUE_RESERVED: usize = 1_024;
+
+/// Writes in one transaction. Above this the gain of sharing a commit is below 2 % and the first
+/// caller of the batch waits for the last.
+pub(crate) const COMMIT_BATCH_MAX: usize = 512;
+
+/// Executions of one trigger kept in memory; the others wait in the store.
+pub(crate) const LANE_WINDOW_MAX: usize = 4_096;
+
+/// Executions due later than this are left in the store until their time comes near.
+pub(crate) const DUE_HORIZON: Millis = Millis::from_secs(60);
+
+/// Events in one request. A batch is planned and committed as one piece.
+pub const EVENTS_PER_REQUEST_MAX: usize = 10_000;
+
+/// Bytes of log lines kept per attempt; what is over is cut with a visible mark.
+pub(crate) const LOG_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of output kept in the record.
+pub(crate) const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of a request's body kept in the record of a synchronous call.
+pub(crate) const RECORDED_BODY_BYTES_MAX: usize = 64 * 1024;

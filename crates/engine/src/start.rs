@@ -1,0 +1,299 @@
+//! The engine's beginning and end: its parts are put together here and nowhere else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use evoke_matching::PlanLimits;
+use evoke_model::{IdSource, Millis, Trigger};
+use evoke_ports::store::Key;
+use evoke_ports::{Clock, Descriptor, Runtime, Source, Store, Target};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::broadcast;
+use tokio_util::task::TaskTracker;
+
+use crate::catalog::{Catalog, Snapshot};
+use crate::committer::{self, Committer};
+use crate::dispatch::Dispatcher;
+use crate::execute::RunningTable;
+use crate::feed::{Feed, Notice};
+use crate::metrics::{Levels, Metrics};
+use crate::registry::Registry;
+use crate::settings::Settings;
+use crate::token::Tokens;
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The kinds of triggers.
+    pub sources: Vec<Arc<dyn Source>>,
+    /// The kinds of targets.
+    pub targets: Vec<Arc<dyn Target>>,
+    /// The languages.
+    pub runtimes: Vec<Arc<dyn Runtime>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The functions, shared with the target that runs them.
+    pub registry: Arc<Registry>,
+    /// The numbers.
+    pub settings: Settings,
+}
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store could not be read or its writer is taken.
+    #[error("open the store")]
+    Store(#[from] evoke_ports::store::Error),
+    /// Two plug-ins say they are the same kind.
+    #[error("kind {0:?} is registered twice")]
+    Twice(&'static str),
+    /// The machine gives no randomness for the secret of tokens.
+    #[error("the machine gives no randomness: {0}")]
+    Randomness(getrandom::Error),
+    /// The committer's thread did not start.
+    #[error("start the committer's thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A running engine. Cheap to clone; a process may hold several.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// Everything the parts share.
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) runtimes: Vec<Arc<dyn Runtime>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) settings: Settings,
+    pub(crate) catalog: Catalog,
+    pub(crate) committer: Committer,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) running: RunningTable,
+    pub(crate) tokens: Tokens,
+    pub(crate) ids: IdSource,
+    pub(crate) feed: Feed,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) plan_limits: PlanLimits,
+    pub(crate) keys: RwLock<Vec<Key>>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) dead_letters: AtomicI64,
+    /// One lock for each function's deployments.
+    pub(crate) turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    committer_thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+/// What an engine could not finish before it stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Executions whose attempt was still under way; they run again at the next start.
+    pub running: usize,
+    /// Executions that wait in memory; they are in the store.
+    pub waiting: usize,
+}
+
+/// One thing that is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What.
+    pub name: &'static str,
+    /// Whether it is well.
+    pub ok: bool,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// What the plug-ins say of themselves.
+#[derive(Clone, Debug)]
+pub struct Descriptors {
+    /// The kinds of triggers.
+    pub sources: Vec<Descriptor>,
+    /// The kinds of targets.
+    pub targets: Vec<Descriptor>,
+    /// The languages.
+    pub runtimes: Vec<Descriptor>,
+}
+
+impl Engine {
+    /// Starts an engine: reads the definitions, takes up what was left waiting.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+        let Parts { store, sources, targets, runtimes, clock, registry, settings } = parts;
+        let catalog = Catalog::new(sources, targets).map_err(StartError::Twice)?;
+        let definitions = store.definitions();
+        let triggers: HashMap<_, _> =
+            definitions.triggers().await?.into_iter().map(|t| (t.id, t)).collect();
+        let functions: HashMap<_, _> = definitions
+            .functions()
+            .await?
+            .into_iter()
+            .filter(|record| record.deleted_at.is_none())
+            .map(|record| (record.spec.name.clone(), record))
+            .collect();
+        let newest = newest_id(&store, &triggers).await?;
+        let dead: u64 = store.executions().dead_letters().await?.iter().map(|(_, n)| n).sum();
+        let metrics = Arc::new(Metrics::new());
+        let dispatcher = Arc::new(Dispatcher::new(clock.clone()));
+        let (committer, service) = committer::Service::new(
+            store.writer()?,
+            dispatcher.clone(),
+            metrics.clone(),
+            clock.clone(),
+        );
+        let thread = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || service.run())
+            .map_err(StartError::Thread)?;
+        catalog.replace(triggers, functions);
+        let plan_limits = PlanLimits { depth_max: settings.depth_max };
+        let keys = RwLock::new(definitions.keys().await?);
+        let inner = Arc::new(Inner {
+            store,
+            runtimes,
+            registry,
+            catalog,
+            committer,
+            running: RunningTable::default(),
+            tokens: Tokens::new().map_err(StartError::Randomness)?,
+            ids: IdSource::new(settings.node, newest),
+            feed: Feed::new(),
+            metrics,
+            plan_limits,
+            keys,
+            tasks: TaskTracker::new(),
+            dead_letters: AtomicI64::new(dead as i64),
+            turns: Mutex::default(),
+            committer_thread: Mutex::new(Some(thread)),
+            clock,
+            settings,
+            dispatcher,
+        });
+        inner.dispatcher.start(&inner).await?;
+        Ok(Self { inner })
+    }
+
+    /// Stops: nothing new is admitted, what runs may finish for at most `grace`, what is recorded is
+    /// written, workers are ended.
+    pub async fn stop(&self, grace: Millis) -> Left {
+        let inner = &self.inner;
+        let waiting = inner.dispatcher.close();
+        let deadline = inner.clock.now().plus(grace);
+        let drained = async {
+            while inner.running.len() > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            () = drained => {}
+            () = inner.clock.sleep_until(deadline) => {}
+        }
+        let left = Left { running: inner.running.len(), waiting };
+        for running in inner.running.all() {
+            running.cancel.cancel();
+        }
+        for deployed in inner.registry.all() {
+            deployed.pool.drain(Millis::ZERO).await;
+        }
+        for runtime in &inner.runtimes {
+            runtime.close().await;
+        }
+        inner.tasks.close();
+        let committer = inner.committer.clone();
+        committer.close().await;
+        let thread = inner.committer_thread.lock().take();
+        if let Some(thread) = thread {
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("The committer's thread ended in a panic");
+            }
+        }
+        left
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// The text Prometheus reads.
+    pub fn render_metrics(&self) -> String {
+        let inner = &self.inner;
+        let mut kinds: HashMap<String, i64> = HashMap::new();
+        for trigger in self.triggers() {
+            *kinds.entry(trigger.kind.clone()).or_default() += 1;
+        }
+        let pools = inner
+            .registry
+            .all()
+            .into_iter()
+            .map(|deployed| (deployed.version.spec.runtime.clone(), deployed.pool.status()))
+            .collect();
+        inner.metrics.render(&Levels {
+            pending: inner.dispatcher.open() - inner.dispatcher.running() as i64,
+            running: inner.running.len() as i64,
+            dead_letters: inner.dead_letters.load(Ordering::Relaxed),
+            triggers: kinds.into_iter().collect(),
+            pools,
+        })
+    }
+
+    /// Listens to what happens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.inner.feed.subscribe()
+    }
+
+    /// Looks whether the parts are well; each is really asked.
+    pub async fn health(&self) -> Vec<Check> {
+        let inner = &self.inner;
+        let store = match inner.store.events().newest().await {
+            Ok(_) => Check { name: "store", ok: true, detail: inner.store.kind().to_owned() },
+            Err(error) => Check { name: "store", ok: false, detail: error.to_string() },
+        };
+        let is_writing = inner.committer.is_healthy();
+        let detail = if is_writing { "the last commit worked" } else { "the last commit failed" };
+        let committer = Check { name: "committer", ok: is_writing, detail: detail.to_owned() };
+        let is_open = inner.dispatcher.is_open();
+        let detail = if is_open { "open" } else { "closed" };
+        vec![store, committer, Check { name: "dispatcher", ok: is_open, detail: detail.to_owned() }]
+    }
+
+    /// What the plug-ins say of themselves.
+    pub fn descriptors(&self) -> Descriptors {
+        let inner = &self.inner;
+        let mut descriptors = Descriptors {
+            sources: inner.catalog.sources().map(|s| s.descriptor().clone()).collect(),
+            targets: inner.catalog.targets().map(|t| t.descriptor().clone()).collect(),
+            runtimes: inner.runtimes.iter().map(|r| r.descriptor().clone()).collect(),
+        };
+        descriptors.sources.sort_by_key(|descriptor| descriptor.kind);
+        descriptors.targets.sort_by_key(|descriptor| descriptor.kind);
+        descriptors.runtimes.sort_by_key(|descriptor| descriptor.kind);
+        descriptors
+    }
+}
+
+impl Inner {
+    /// The names of a trigger, shared by its executions.
+    pub(crate) fn labels(&self, trigger: &Arc<Trigger>) -> crate::catalog::Labels {
+        let snapshot: &Snapshot = &self.catalog.load();
+        match snapshot.labels.get(&trigger.id) {
+            Some(labels) => labels.clone(),
+            None => crate::catalog::Labels::of(trigger),
+        }
+    }
+}
+
+/// The highest id that was ever given out, so that none is given out twice.
+async fn newest_id(
+    store: &Arc<dyn Store>,
+    triggers: &HashMap<evoke_model::TriggerId, Arc<Trigger>>,
+) -> Result<u64, StartError> {
+    let events = store.events().newest().await?;
+    Ok(triggers.keys().map(|id| id.as_u64()).chain([events]).max().unwrap_or(0))
+}

@@ -1,0 +1,211 @@
+//! Triggers: checked whole, stored, then put to work.
+
+use std::sync::Arc;
+
+use evoke_model::trigger::Owner;
+use evoke_model::{Code, Policy, Problem, Rejection, Target, Trigger, TriggerId, suggest};
+use evoke_ports::store::{Change, Write};
+use serde_json::Value;
+
+use crate::start::{Engine, Inner};
+
+/// A trigger as somebody wants it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewTrigger {
+    /// The name, unique among the triggers of one owner.
+    pub name: String,
+    /// The kind of source.
+    pub kind: String,
+    /// The kind's configuration, as given.
+    pub config: Value,
+    /// Where executions go.
+    pub target: Target,
+    /// How they are carried out.
+    pub policy: Policy,
+    /// Whether it fires.
+    pub enabled: bool,
+}
+
+/// Whether a trigger fires.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Enabled {
+    /// It fires.
+    Yes,
+    /// It does not, and what waits keeps waiting.
+    No,
+}
+
+impl Engine {
+    /// All triggers that were not deleted, by name.
+    pub fn triggers(&self) -> Vec<Arc<Trigger>> {
+        let snapshot = self.inner.catalog.load();
+        let mut triggers: Vec<_> = snapshot
+            .triggers
+            .values()
+            .filter(|trigger| trigger.deleted_at.is_none())
+            .cloned()
+            .collect();
+        triggers.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        triggers
+    }
+
+    /// One trigger, by id or name.
+    ///
+    /// # Errors
+    /// TR_001.
+    pub fn trigger(&self, id_or_name: &str) -> Result<Arc<Trigger>, Rejection> {
+        let triggers = self.triggers();
+        let found = triggers
+            .iter()
+            .find(|trigger| trigger.id.to_string() == id_or_name || trigger.name == id_or_name);
+        found.cloned().ok_or_else(|| {
+            let names = triggers.iter().map(|trigger| trigger.name.as_str());
+            let hint = suggest::nearest(id_or_name, names)
+                .map(|name| format!(", did you mean {name:?}?"))
+                .unwrap_or_default();
+            Rejection::new(
+                Code::TriggerNotFound,
+                format!("there is no trigger {id_or_name:?}{hint}"),
+            )
+        })
+    }
+
+    /// Creates a trigger.
+    ///
+    /// # Errors
+    /// TR_002 with all problems, TR_003 when the name is taken.
+    pub async fn create_trigger(&self, new: NewTrigger) -> Result<Arc<Trigger>, Rejection> {
+        let inner = &self.inner;
+        let _gate = inner.catalog.gate.lock().await;
+        let taken = inner.catalog.load().triggers.values().any(|trigger| {
+            trigger.deleted_at.is_none() && trigger.owner == Owner::Api && trigger.name == new.name
+        });
+        if taken {
+            let message = format!("there is a trigger called {:?} already", new.name);
+            return Err(Rejection::new(Code::TriggerConflict, message));
+        }
+        let trigger = inner.make(new, Owner::Api, None)?;
+        inner.put(trigger).await
+    }
+
+    /// Changes a trigger that was created through the API.
+    ///
+    /// # Errors
+    /// TR_001, TR_002, TR_003 for one that a manifest declares.
+    pub async fn update_trigger(
+        &self,
+        id: TriggerId,
+        new: NewTrigger,
+    ) -> Result<Arc<Trigger>, Rejection> {
+        let inner = &self.inner;
+        let _gate = inner.catalog.gate.lock().await;
+        let old = self.trigger(&id.to_string())?;
+        must_be_ours(&old)?;
+        let trigger = inner.make(new, Owner::Api, Some(&old))?;
+        inner.put(trigger).await
+    }
+
+    /// Lets a trigger fire or not. What waits is kept.
+    ///
+    /// # Errors
+    /// TR_001.
+    pub async fn set_trigger_enabled(
+        &self,
+        id: TriggerId,
+        enabled: Enabled,
+    ) -> Result<Arc<Trigger>, Rejection> {
+        let _gate = self.inner.catalog.gate.lock().await;
+        let old = self.trigger(&id.to_string())?;
+        let enabled = enabled == Enabled::Yes;
+        let now = self.inner.clock.now();
+        let trigger = Trigger { enabled, updated_at: now, ..Trigger::clone(&old) };
+        self.inner.put(trigger).await
+    }
+
+    /// Deletes a trigger that was created through the API: what waits is cancelled, the history
+    /// stays.
+    ///
+    /// # Errors
+    /// TR_001, TR_003 for one that a manifest declares.
+    pub async fn delete_trigger(&self, id: TriggerId) -> Result<(), Rejection> {
+        let _gate = self.inner.catalog.gate.lock().await;
+        let old = self.trigger(&id.to_string())?;
+        must_be_ours(&old)?;
+        self.inner.delete(&old).await
+    }
+}
+
+fn must_be_ours(trigger: &Trigger) -> Result<(), Rejection> {
+    let place = match &trigger.owner {
+        Owner::Api => return Ok(()),
+        Owner::Manifest(function) | Owner::Function(function) => {
+            format!("by function {function:?}: change its manifest")
+        }
+        Owner::Project => "in the project: change it there".to_owned(),
+    };
+    let message = format!("trigger {:?} is declared {place}", trigger.name);
+    Err(Rejection::new(Code::TriggerConflict, message))
+}
+
+impl Inner {
+    /// Checks a wished trigger whole and makes it, new or in the place of `old`.
+    pub(crate) fn make(
+        &self,
+        new: NewTrigger,
+        owner: Owner,
+        old: Option<&Trigger>,
+    ) -> Result<Trigger, Rejection> {
+        let mut problems = Vec::new();
+        if new.name.is_empty() || new.name.len() > 200 {
+            problems.push(Problem::new("name", "must have 1 to 200 characters"));
+        }
+        let config = self.catalog.check(&new.kind, &new.config).unwrap_or_else(|found| {
+            problems.extend(found);
+            Value::Null
+        });
+        if let Err(found) = self.catalog.open(&new.target) {
+            problems.extend(found);
+        }
+        let subscription =
+            self.catalog.source(&new.kind).ok().and_then(|source| source.subscription(&config));
+        problems.extend(evoke_matching::check(&new.policy, subscription.as_ref()));
+        if !problems.is_empty() {
+            return Err(Rejection::of(Code::InvalidTrigger, problems));
+        }
+        let now = self.clock.now();
+        Ok(Trigger {
+            id: old.map_or_else(|| self.ids.trigger(now), |old| old.id),
+            name: new.name,
+            kind: new.kind,
+            config,
+            target: new.target,
+            policy: new.policy,
+            enabled: new.enabled,
+            owner,
+            created_at: old.map_or(now, |old| old.created_at),
+            updated_at: now,
+            deleted_at: None,
+        })
+    }
+
+    /// Stores a trigger and puts it to work. The caller holds the gate.
+    pub(crate) async fn put(&self, trigger: Trigger) -> Result<Arc<Trigger>, Rejection> {
+        let trigger = Arc::new(trigger);
+        let change = Change::Trigger(trigger.clone());
+        self.committer.change(Write::Change(change)).await?;
+        let snapshot = self.catalog.load();
+        let mut triggers = snapshot.triggers.clone();
+        triggers.insert(trigger.id, trigger.clone());
+        self.catalog.replace(triggers, snapshot.functions.clone());
+        self.dispatcher.take(&trigger, &self.catalog);
+        Ok(trigger)
+    }
+
+    /// Deletes a trigger. The caller holds the gate.
+    pub(crate) async fn delete(&self, old: &Trigger) -> Result<(), Rejection> {
+        let now = self.clock.now();
+        let trigger = Trigger { deleted_at: Some(now), updated_at: now, ..old.clone() };
+        let trigger = self.put(trigger).await?;
+        self.abandon_all(&trigger).await
+    }
+}
