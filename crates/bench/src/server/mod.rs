@@ -1,0 +1,13 @@
+//! The server under measurement: its process, its project, its REST surface, its store.
+
+mod control;
+mod metrics;
+mod project;
+mod record;
+mod running;
+
+pub(crate) use control::Control;
+pub(crate) use metrics::Samples;
+pub(crate) use project::{Function, Project};
+pub(crate) use record::Record;
+pub(crate) use running::{Launch, Server, free_port};
