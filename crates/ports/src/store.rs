@@ -32,6 +32,11 @@ impl Error {
     }
 }
 
+/// The source of an [`Error`] whose cause is the caller's cursor: not one this list gave out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the cursor {0:?} is not from this list")]
+pub struct BadCursor(pub String);
+
 /// A place that keeps everything. Handles are cheap and shared.
 pub trait Store: Send + Sync + 'static {
     /// The kind: `memory`, `sqlite`, ...

@@ -1,0 +1,111 @@
+//! Writes one batch, inside its transaction. Every microsecond here is paid by every event: what an
+//! event does not have is not bound, and the usual course of an execution is one insert and one
+//! update.
+
+mod change;
+mod finish;
+mod ingest;
+
+use evoke_model::{Data, ExecutionId};
+use evoke_ports::store::{Receipt, Write};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ToSql};
+
+use super::error::Error;
+
+/// The statements of one batch, prepared when the first write asks for them.
+pub(super) struct Apply<'c> {
+    connection: &'c Connection,
+    plain_event: Lazy<'c>,
+    event: Lazy<'c>,
+    plain_execution: Lazy<'c>,
+    execution: Lazy<'c>,
+    plain_success: Lazy<'c>,
+    end: Lazy<'c>,
+}
+
+impl<'c> Apply<'c> {
+    pub fn new(connection: &'c Connection) -> Self {
+        Self {
+            connection,
+            plain_event: Lazy(None),
+            event: Lazy(None),
+            plain_execution: Lazy(None),
+            execution: Lazy(None),
+            plain_success: Lazy(None),
+            end: Lazy(None),
+        }
+    }
+
+    /// Does one write.
+    pub fn write(&mut self, write: &Write) -> Result<Receipt, Error> {
+        match write {
+            Write::Ingest(ingest) => {
+                let duplicates = self.ingest(ingest)?;
+                Ok(Receipt::Ingested { duplicates })
+            }
+            Write::Finish(finishes) => {
+                let mut stale = Vec::new();
+                for finish in finishes {
+                    if self.finish(finish)? == Changed::No {
+                        stale.push(finish.id);
+                    }
+                }
+                Ok(Receipt::Finished { stale })
+            }
+            Write::Change(change) => Ok(Receipt::Changed(self.change(change)? == Changed::Yes)),
+        }
+    }
+}
+
+/// Whether a row was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changed {
+    Yes,
+    No,
+}
+
+impl From<usize> for Changed {
+    fn from(rows: usize) -> Self {
+        if rows == 0 { Self::No } else { Self::Yes }
+    }
+}
+
+/// A statement that is looked up in the connection's cache once a batch.
+struct Lazy<'c>(Option<CachedStatement<'c>>);
+
+impl<'c> Lazy<'c> {
+    fn get(
+        &mut self,
+        connection: &'c Connection,
+        sql: &str,
+    ) -> Result<&mut CachedStatement<'c>, Error> {
+        match self.0 {
+            Some(ref mut statement) => Ok(statement),
+            None => Ok(self.0.insert(connection.prepare_cached(sql)?)),
+        }
+    }
+}
+
+/// An id as SQLite keeps it: ids have 63 bits.
+const fn number(id: u64) -> i64 {
+    id as i64
+}
+
+/// The parameters 1 and 2 of every statement about one execution.
+fn key(id: ExecutionId) -> (i64, i64) {
+    (number(id.event.as_u64()), number(id.trigger.as_u64()))
+}
+
+/// A payload as its column: text where it is text, so that SQL can look into it.
+struct Payload<'d>(&'d Data);
+
+impl ToSql for Payload<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Data::None => ValueRef::Null,
+            Data::Json(bytes) | Data::Text(bytes) => ValueRef::Text(bytes),
+            Data::Binary(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}

@@ -1,0 +1,185 @@
+//! New events and their executions.
+
+use evoke_model::{Attempt, Event, EventId, State, Timestamp};
+use evoke_ports::store::{Ingest, NewExecution, OnceKey};
+use rusqlite::{CachedStatement, ErrorCode};
+
+use super::finish::{AttemptRow, bind_attempt};
+use super::{Apply, Payload, number};
+use crate::once::{self, Ledger, Refused};
+use crate::sqlite::error::Error;
+
+const PLAIN_EVENT: &str =
+    "INSERT INTO events (id, type, source, time, data_kind, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const EVENT: &str = "INSERT INTO events (id, type, source, time, data_kind, data, subject, \
+     sender_id, content_type, data_schema, ordering_key, traceparent, lineage, extensions, due_at, \
+     is_test_run) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+// An execution that is there already, in whatever state, is the one of its event and trigger.
+const PLAIN_EXECUTION: &str = "INSERT INTO executions (event_id, trigger_id, due_at) \
+     VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+const EXECUTION: &str = "INSERT INTO executions (event_id, trigger_id, state, attempts, version, \
+     started_at, finished_at, outcome, output_kind, output, error, logs, due_at, order_key, \
+     concurrency_key, is_test_run) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+     ON CONFLICT DO NOTHING";
+
+const STANDING: &str = "SELECT event_id FROM once_keys WHERE key = ?1 AND expires_at > ?2";
+const TAKE: &str = "INSERT INTO once_keys (key, event_id, expires_at) VALUES (?1, ?2, ?3) \
+     ON CONFLICT DO UPDATE SET event_id = excluded.event_id, expires_at = excluded.expires_at \
+     WHERE expires_at <= ?4";
+
+impl Apply<'_> {
+    pub(super) fn ingest(&mut self, ingest: &Ingest) -> Result<Vec<(usize, EventId)>, Error> {
+        let duplicates = once::duplicates(ingest, self)?;
+        if duplicates.is_empty() {
+            for event in &ingest.events {
+                self.insert_event(event)?;
+            }
+            for execution in &ingest.executions {
+                self.insert_execution(execution)?;
+            }
+            return Ok(duplicates);
+        }
+        let skipped: Vec<EventId> =
+            duplicates.iter().map(|(index, _)| ingest.events[*index].id).collect();
+        for event in ingest.events.iter().filter(|event| !skipped.contains(&event.id)) {
+            self.insert_event(event)?;
+        }
+        for execution in ingest.executions.iter().filter(|new| !skipped.contains(&new.id.event)) {
+            self.insert_execution(execution)?;
+        }
+        Ok(duplicates)
+    }
+
+    fn insert_event(&mut self, event: &Event) -> Result<(), Error> {
+        let statement = if is_plain(event) {
+            let statement = self.plain_event.get(self.connection, PLAIN_EVENT)?;
+            bind_plain_event(statement, event)?;
+            statement
+        } else {
+            let statement = self.event.get(self.connection, EVENT)?;
+            bind_plain_event(statement, event)?;
+            bind_rest_of_event(statement, event)?;
+            statement
+        };
+        match statement.raw_execute() {
+            Ok(_) => Ok(()),
+            Err(rusqlite::Error::SqliteFailure(failure, _))
+                if failure.code == ErrorCode::ConstraintViolation =>
+            {
+                Err(Refused::EventTwice(event.id).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn insert_execution(&mut self, new: &NewExecution) -> Result<(), Error> {
+        let (event, trigger) = super::key(new.id);
+        let due = new.due.as_micros();
+        let is_plain = new.done.is_none()
+            && new.order_key.is_none()
+            && new.concurrency_key.is_none()
+            && !new.is_test_run;
+        if is_plain {
+            let statement = self.plain_execution.get(self.connection, PLAIN_EXECUTION)?;
+            statement.raw_bind_parameter(1, event)?;
+            statement.raw_bind_parameter(2, trigger)?;
+            statement.raw_bind_parameter(3, due)?;
+            statement.raw_execute()?;
+            return Ok(());
+        }
+        let statement = self.execution.get(self.connection, EXECUTION)?;
+        match new.done.as_deref() {
+            Some((state, attempt)) => bind_done(statement, *state, attempt)?,
+            None => bind_pending(statement)?,
+        }
+        statement.raw_bind_parameter(1, event)?;
+        statement.raw_bind_parameter(2, trigger)?;
+        statement.raw_bind_parameter(13, due)?;
+        statement.raw_bind_parameter(14, new.order_key.as_deref())?;
+        statement.raw_bind_parameter(15, new.concurrency_key.as_deref())?;
+        statement.raw_bind_parameter(16, new.is_test_run)?;
+        statement.raw_execute()?;
+        Ok(())
+    }
+}
+
+/// Whether there is nothing about the event but what every event has.
+fn is_plain(event: &Event) -> bool {
+    event.subject.is_none()
+        && event.sender_id.is_none()
+        && event.content_type.is_none()
+        && event.data_schema.is_none()
+        && event.ordering_key.is_none()
+        && event.traceparent.is_none()
+        && event.lineage.is_none()
+        && event.extensions.is_none()
+        && event.due.is_none()
+        && !event.is_test_run
+}
+
+fn bind_plain_event(statement: &mut CachedStatement<'_>, event: &Event) -> Result<(), Error> {
+    statement.raw_bind_parameter(1, number(event.id.as_u64()))?;
+    statement.raw_bind_parameter(2, &*event.kind)?;
+    statement.raw_bind_parameter(3, &*event.source)?;
+    statement.raw_bind_parameter(4, event.time.as_micros())?;
+    statement.raw_bind_parameter(5, event.data.tag())?;
+    statement.raw_bind_parameter(6, Payload(&event.data))?;
+    Ok(())
+}
+
+fn bind_rest_of_event(statement: &mut CachedStatement<'_>, event: &Event) -> Result<(), Error> {
+    let lineage = event.lineage.as_ref().map(serde_json::to_string).transpose()?;
+    let extensions = event.extensions.as_ref().map(serde_json::to_string).transpose()?;
+    statement.raw_bind_parameter(7, event.subject.as_deref())?;
+    statement.raw_bind_parameter(8, event.sender_id.as_deref())?;
+    statement.raw_bind_parameter(9, event.content_type.as_deref())?;
+    statement.raw_bind_parameter(10, event.data_schema.as_deref())?;
+    statement.raw_bind_parameter(11, event.ordering_key.as_deref())?;
+    statement.raw_bind_parameter(12, event.traceparent.as_deref())?;
+    statement.raw_bind_parameter(13, lineage)?;
+    statement.raw_bind_parameter(14, extensions)?;
+    statement.raw_bind_parameter(15, event.due.map(Timestamp::as_micros))?;
+    statement.raw_bind_parameter(16, event.is_test_run)?;
+    Ok(())
+}
+
+fn bind_done(
+    statement: &mut CachedStatement<'_>,
+    state: State,
+    attempt: &Attempt,
+) -> Result<(), Error> {
+    statement.raw_bind_parameter(3, state as u8)?;
+    bind_attempt(statement, &AttemptRow::of(attempt)?)
+}
+
+fn bind_pending(statement: &mut CachedStatement<'_>) -> Result<(), Error> {
+    statement.clear_bindings();
+    statement.raw_bind_parameter(3, State::Pending as u8)?;
+    statement.raw_bind_parameter(4, 0)?;
+    Ok(())
+}
+
+impl Ledger for Apply<'_> {
+    type Error = Error;
+
+    fn standing(&mut self, key: &str, now: Timestamp) -> Result<Option<EventId>, Error> {
+        let mut statement = self.connection.prepare_cached(STANDING)?;
+        let mut rows = statement.query((key.as_bytes(), now.as_micros()))?;
+        match rows.next()? {
+            Some(row) => Ok(Some(EventId::from_u64(row.get::<_, i64>(0)? as u64))),
+            None => Ok(None),
+        }
+    }
+
+    fn take(&mut self, key: &OnceKey, event: EventId) -> Result<Option<EventId>, Error> {
+        let now = event.made_at();
+        let taken = self.connection.prepare_cached(TAKE)?.execute((
+            key.key.as_bytes(),
+            number(event.as_u64()),
+            key.expires.as_micros(),
+            now.as_micros(),
+        ))?;
+        if taken == 0 { self.standing(&key.key, now) } else { Ok(None) }
+    }
+}

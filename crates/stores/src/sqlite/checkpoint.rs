@@ -1,0 +1,154 @@
+//! Moves the write-ahead log into the file, on a thread of its own: done inside a commit it would
+//! cost that commit 20 ms.
+//!
+//! A passive checkpoint disturbs nobody, but the log begins anew only when a commit finds all of it
+//! moved, and under load commits add to it while it is being moved. So once the log is large, the
+//! rest, little by then, is moved with the writer held back; and once it is far too large, which
+//! takes readers that overlap without end, readers are held back too and the log is cut off.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use rusqlite::Connection;
+
+use super::error::Error;
+use super::lock::Lock;
+
+/// Pages of the log after which it is moved: 16 MiB. Fewer, and pages that change again and again
+/// are written to the file again and again.
+const PASSIVE_PAGES: u32 = 4_096;
+/// Pages of the log above which the writer is held back for the rest: 64 MiB.
+const HOLD_WRITER_PAGES: u32 = 16_384;
+/// Pages of the log above which readers are held back too: 256 MiB.
+const HOLD_READERS_PAGES: u32 = 65_536;
+
+/// What commits and reads pass through, so that a checkpoint can hold them back.
+#[derive(Clone, Default)]
+pub(super) struct Gates {
+    /// Held by a commit.
+    pub commits: Arc<Mutex<()>>,
+    /// Shared by reads.
+    pub reads: Arc<RwLock<()>>,
+}
+
+/// The checkpoint thread. It ends, and the file's lock with it, when the last handle is dropped.
+pub(super) struct Checkpointer {
+    nudge: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+    failure: Arc<Mutex<Option<rusqlite::Error>>>,
+    /// Frees the file last, when the thread has closed its connection.
+    _lock: Arc<Lock>,
+}
+
+impl Checkpointer {
+    pub fn start(connection: Connection, gates: Gates, lock: Arc<Lock>) -> Result<Self, Error> {
+        // Whoever else holds the file, commits must not wait for a checkpoint that waits for them.
+        connection.busy_timeout(Duration::ZERO)?;
+        // One waiting nudge says as much as many.
+        let (nudge, nudges) = sync_channel(1);
+        let failure = Arc::new(Mutex::new(None));
+        let loop_failure = Arc::clone(&failure);
+        let thread = std::thread::Builder::new()
+            .name("evoke-checkpoint".to_owned())
+            .spawn(move || run(&connection, &gates, &nudges, &loop_failure))
+            .map_err(Error::Thread)?;
+        Ok(Self { nudge: Some(nudge), thread: Some(thread), failure, _lock: lock })
+    }
+
+    /// Asks for a checkpoint soon.
+    pub fn nudge(&self) {
+        if let Some(nudge) = &self.nudge {
+            // A full channel has a nudge waiting already, and the thread outlives this handle.
+            nudge.try_send(()).ok();
+        }
+    }
+
+    /// What the last checkpoint failed with, once.
+    pub fn failure(&self) -> Option<rusqlite::Error> {
+        self.failure.lock().take()
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.nudge = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported when it happened; all that counts here is that it
+            // has closed its connection.
+            thread.join().ok();
+        }
+    }
+}
+
+fn run(
+    connection: &Connection,
+    gates: &Gates,
+    nudges: &Receiver<()>,
+    failure: &Mutex<Option<rusqlite::Error>>,
+) {
+    while nudges.recv().is_ok() {
+        if let Err(error) = checkpoint(connection, gates) {
+            *failure.lock() = Some(error);
+        }
+    }
+}
+
+/// The state of the log after a step.
+#[derive(Debug, Clone, Copy)]
+struct Log {
+    pages: u32,
+    moved: u32,
+}
+
+fn checkpoint(connection: &Connection, gates: &Gates) -> Result<(), rusqlite::Error> {
+    let mut log = step(connection, "PASSIVE")?;
+    if log.pages > HOLD_WRITER_PAGES && log.moved < log.pages {
+        let _commits = gates.commits.lock();
+        log = step(connection, "PASSIVE")?;
+    }
+    if log.pages > HOLD_READERS_PAGES {
+        // Readers first: while the last of them ends, commits go on.
+        let _reads = gates.reads.write();
+        let _commits = gates.commits.lock();
+        step(connection, "TRUNCATE")?;
+    }
+    Ok(())
+}
+
+fn step(connection: &Connection, mode: &str) -> Result<Log, rusqlite::Error> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        Ok(Log {
+            pages: row.get::<_, i64>(1)?.max(0) as u32,
+            moved: row.get::<_, i64>(2)?.max(0) as u32,
+        })
+    })
+}
+
+/// Decides from the length of the log when to ask for a checkpoint.
+#[derive(Debug)]
+pub(super) struct Meter {
+    next: u32,
+    pages: u32,
+}
+
+impl Meter {
+    pub const fn new() -> Self {
+        Self { next: PASSIVE_PAGES, pages: 0 }
+    }
+
+    /// Takes the length after a commit; answers whether a checkpoint is wanted.
+    pub fn wants(&mut self, pages: u32) -> bool {
+        if pages < self.pages {
+            self.next = PASSIVE_PAGES;
+        }
+        self.pages = pages;
+        if pages < self.next {
+            return false;
+        }
+        self.next = pages.saturating_add(PASSIVE_PAGES);
+        true
+    }
+}

@@ -1,0 +1,169 @@
+//! Reading the executions.
+
+use async_trait::async_trait;
+use evoke_model::{Attempt, Execution, ExecutionId, Timestamp, TriggerId};
+use evoke_ports::store::{Due, Error, ExecutionQuery, Executions, Order, Page, Waiting};
+use rusqlite::{Connection, params};
+
+use super::dead_letters;
+use super::decode::{self, ATTEMPT, EVENT, EXECUTION};
+use super::error;
+use super::pool::Pool;
+use crate::page::{self, ExecutionFields, ExecutionPlace, Fits, Look, Pager, Range};
+
+/// The triggers with open executions.
+pub(super) const BACKLOG: &str = "SELECT trigger_id, count(*), min(due_at) FROM executions \
+     WHERE state < 2 GROUP BY trigger_id";
+
+#[async_trait]
+impl Executions for Pool {
+    async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>, Error> {
+        self.read("read an execution", move |connection| one(connection, id)).await
+    }
+
+    async fn attempts(&self, id: ExecutionId) -> Result<Vec<Attempt>, Error> {
+        self.read("read attempts", move |connection| attempts(connection, id)).await
+    }
+
+    async fn executions(&self, query: ExecutionQuery) -> Result<Page<Execution>, Error> {
+        const ACTION: &str = "list executions";
+        let range = page::execution_range(&query).map_err(|bad| Error::new(ACTION, bad))?;
+        self.read(ACTION, move |connection| {
+            if dead_letters::wanted(&query) {
+                dead_letters::list(connection, &query, range)
+            } else {
+                list(connection, &query, range)
+            }
+        })
+        .await
+    }
+
+    async fn due(&self, query: Due) -> Result<Vec<Waiting>, Error> {
+        self.read("read due executions", move |connection| due(connection, &query)).await
+    }
+
+    async fn backlog(&self) -> Result<Vec<(TriggerId, u64, Timestamp)>, Error> {
+        self.read("count waiting executions", |connection| {
+            let mut statement = connection.prepare_cached(BACKLOG)?;
+            let rows = statement.query_map([], |row| {
+                let due = Timestamp::from_micros(row.get(2)?);
+                Ok((decode::trigger_id(row.get(0)?), row.get::<_, i64>(1)? as u64, due))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    async fn dead_letters(&self) -> Result<Vec<(TriggerId, u64)>, Error> {
+        self.read("count dead letters", dead_letters::count).await
+    }
+}
+
+fn one(connection: &Connection, id: ExecutionId) -> Result<Option<Execution>, error::Error> {
+    let ExecutionPlace(event, trigger) = ExecutionPlace::of(id);
+    let sql = format!("SELECT {EXECUTION} FROM executions WHERE event_id = ?1 AND trigger_id = ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([event, trigger])?;
+    rows.next()?.map(decode::execution).transpose()
+}
+
+fn attempts(connection: &Connection, id: ExecutionId) -> Result<Vec<Attempt>, error::Error> {
+    let ExecutionPlace(event, trigger) = ExecutionPlace::of(id);
+    let sql = format!(
+        "SELECT {ATTEMPT} FROM attempts WHERE event_id = ?1 AND trigger_id = ?2 ORDER BY position"
+    );
+    // Between two reads the last attempt could become an earlier one and be missed.
+    let snapshot = connection.unchecked_transaction()?;
+    let mut attempts = Vec::new();
+    let mut statement = snapshot.prepare_cached(&sql)?;
+    let mut rows = statement.query([event, trigger])?;
+    while let Some(row) = rows.next()? {
+        attempts.push(decode::attempt(row, id)?);
+    }
+    attempts.extend(one(&snapshot, id)?.and_then(|execution| execution.last));
+    Ok(attempts)
+}
+
+/// The executions of a range, by event, then trigger.
+pub(super) fn list_sql(order: Order) -> String {
+    let direction = match order {
+        Order::NewestFirst => "DESC",
+        Order::OldestFirst => "ASC",
+    };
+    format!(
+        "SELECT {EXECUTION} FROM executions \
+         WHERE (event_id, trigger_id) > (?1, ?2) AND (event_id, trigger_id) < (?3, ?4) \
+         ORDER BY event_id {direction}, trigger_id {direction}"
+    )
+}
+
+fn list(
+    connection: &Connection,
+    query: &ExecutionQuery,
+    range: Range<ExecutionPlace>,
+) -> Result<Page<Execution>, error::Error> {
+    let mut pager = Pager::new(query.limit);
+    let mut statement = connection.prepare_cached(&list_sql(query.order))?;
+    let Range { after, before } = range;
+    let mut rows = statement.query([after.0, after.1, before.0, before.1])?;
+    while let Some(row) = rows.next()? {
+        let columns = decode::execution_columns(row)?;
+        let place = decode::execution_place(row)?;
+        let fields = ExecutionFields {
+            trigger: place.id().trigger,
+            state: columns.state(2)?,
+            is_test_run: columns.flag(5)?,
+        };
+        match pager.look(place, Fits::from(page::execution_fits(query, fields))) {
+            Look::Take => pager.push(decode::execution(row)?),
+            Look::Skip => {}
+            Look::Stop => break,
+        }
+    }
+    Ok(pager.finish())
+}
+
+/// The waiting executions of one trigger behind a place, with their events.
+pub(super) fn due_sql() -> String {
+    format!(
+        "SELECT e.event_id, e.trigger_id, e.due_at, e.attempts, e.order_key, e.concurrency_key, \
+         {EVENT} \
+         FROM executions AS e LEFT JOIN events ON events.id = e.event_id \
+         WHERE e.trigger_id = ?1 AND e.state < 2 AND (e.due_at, e.event_id) > (?2, ?3) \
+         AND e.due_at <= ?4 AND (?5 IS NULL OR e.order_key = ?5) \
+         ORDER BY e.due_at, e.event_id LIMIT ?6"
+    )
+}
+
+fn due(connection: &Connection, query: &Due) -> Result<Vec<Waiting>, error::Error> {
+    const EVENT_FIRST: usize = 6;
+    let (due, event) = match query.after {
+        Some((due, event)) => (due.as_micros(), event.as_u64() as i64),
+        None => (i64::MIN, -1),
+    };
+    let mut statement = connection.prepare_cached(&due_sql())?;
+    let mut rows = statement.query(params![
+        query.trigger.as_u64() as i64,
+        due,
+        event,
+        query.until.as_micros(),
+        query.order_key.as_deref(),
+        query.limit,
+    ])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let waiting = decode::waiting(row)?;
+        if row.get::<_, Option<i64>>(EVENT_FIRST)?.is_none() {
+            return Err(decode::execution_columns(row)?.corrupt("its event is not in the log"));
+        }
+        found.push(Waiting {
+            id: waiting.id,
+            due: waiting.due,
+            attempts: waiting.attempts,
+            order_key: waiting.order_key,
+            concurrency_key: waiting.concurrency_key,
+            event: decode::event(row, EVENT_FIRST)?,
+        });
+    }
+    Ok(found)
+}

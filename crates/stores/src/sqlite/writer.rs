@@ -1,0 +1,126 @@
+//! The writing end: one transaction a batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use evoke_model::Timestamp;
+use evoke_ports::store::{self, Receipt, Write, Writer};
+use rusqlite::Connection;
+
+use super::apply::Apply;
+use super::checkpoint::{Checkpointer, Gates, Meter};
+use super::error::Error;
+
+/// Statements kept prepared: more than there are.
+const STATEMENTS_MAX: usize = 64;
+/// Keys looked at in one round of housekeeping: a few milliseconds during which commits wait.
+const PURGE_SLICE: u32 = 5_000;
+
+const SLICE_END: &str = "SELECT max(key), count(*) FROM \
+     (SELECT key FROM once_keys WHERE key > ?1 ORDER BY key LIMIT ?2)";
+const PURGE: &str = "DELETE FROM once_keys WHERE key > ?1 AND key <= ?2 AND expires_at <= ?3";
+
+/// The one writer of a file.
+pub(super) struct SqliteWriter {
+    connection: Connection,
+    gates: Gates,
+    /// Pages of the write-ahead log after the last commit; SQLite's hook puts them here.
+    log_pages: Arc<AtomicU32>,
+    meter: Meter,
+    /// The last key housekeeping looked at.
+    purged_to: Vec<u8>,
+    checkpointer: Arc<Checkpointer>,
+}
+
+impl SqliteWriter {
+    pub fn new(
+        mut connection: Connection,
+        gates: Gates,
+        checkpointer: Arc<Checkpointer>,
+    ) -> Result<Self, Error> {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        let log_pages = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&log_pages);
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+            seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let meter = Meter::new();
+        Ok(Self { connection, gates, log_pages, meter, purged_to: Vec::new(), checkpointer })
+    }
+
+    /// The connection, for tests that need it to fail.
+    #[cfg(test)]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn try_commit(&mut self, batch: &[Write]) -> Result<Vec<Receipt>, Error> {
+        let _gate = self.gates.commits.lock();
+        in_transaction(&self.connection, |connection| {
+            let mut apply = Apply::new(connection);
+            batch.iter().map(|write| apply.write(write)).collect()
+        })
+    }
+
+    /// Forgets the expired keys of one slice. No index on the time of expiry is kept for this: it
+    /// would cost every event with a key.
+    fn purge(&mut self, now: Timestamp) -> Result<(), Error> {
+        let _gate = self.gates.commits.lock();
+        let (end, count) = self
+            .connection
+            .prepare_cached(SLICE_END)?
+            .query_row((&self.purged_to, PURGE_SLICE), |row| {
+                Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, u32>(1)?))
+            })?;
+        if let Some(end) = &end {
+            in_transaction(&self.connection, |connection| {
+                let mut purge = connection.prepare_cached(PURGE)?;
+                Ok(purge.execute((&self.purged_to, end, now.as_micros()))?)
+            })?;
+        }
+        self.purged_to = end.filter(|_| count == PURGE_SLICE).unwrap_or_default();
+        Ok(())
+    }
+}
+
+impl Writer for SqliteWriter {
+    fn commit(&mut self, batch: &[Write]) -> Result<Vec<Receipt>, store::Error> {
+        let receipts = self
+            .try_commit(batch)
+            .map_err(|error| store::Error::new(format!("commit {} writes", batch.len()), error))?;
+        if self.meter.wants(self.log_pages.load(Ordering::Relaxed)) {
+            self.checkpointer.nudge();
+        }
+        Ok(receipts)
+    }
+
+    fn housekeep(&mut self, now: Timestamp) -> Result<(), store::Error> {
+        if let Some(failure) = self.checkpointer.failure() {
+            return Err(store::Error::new("move the write-ahead log into the file", failure));
+        }
+        self.purge(now).map_err(|error| store::Error::new("forget expired keys", error))?;
+        if self.log_pages.swap(0, Ordering::Relaxed) > 0 {
+            self.checkpointer.nudge();
+        }
+        Ok(())
+    }
+}
+
+/// Runs `work` in a transaction: committed when it succeeds, undone whole when it or the commit
+/// fails.
+fn in_transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let done = work(connection).and_then(|value| {
+        connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(value)
+    });
+    // After a full disk or a failed write SQLite has undone the transaction itself.
+    if done.is_err() && !connection.is_autocommit() {
+        connection.prepare_cached("ROLLBACK")?.execute([])?;
+    }
+    done
+}

@@ -1,0 +1,3 @@
+//! One suite a contract. A suite fails by panicking, as tests do.
+
+pub mod store;
