@@ -1,0 +1,195 @@
+//! What an expression is made of, looked at once when it is compiled: names that do not exist and
+//! forms that could cost too much are refused here, not with the first event.
+
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
+use evoke_model::Problem;
+use evoke_model::suggest::did_you_mean;
+
+use crate::expression::problem;
+
+/// Brackets within brackets. Each costs the parser about ten stack frames.
+pub(crate) const NESTING_MAX: u16 = 24;
+
+/// Operators and selections in the text. The parser and the interpreter recurse over a chain of
+/// them, so this bounds their stack.
+const OPERATORS_MAX: usize = 200;
+
+/// `all`, `exists`, `map` and `filter` in one expression.
+const LOOPS_MAX: usize = 4;
+
+/// Length of the pattern of one `matches`, which is compiled anew for each event.
+const REGEX_LEN_MAX: usize = 256;
+
+/// The functions of the standard environment.
+const FUNCTIONS: &[&str] = &[
+    "all",
+    "bool",
+    "bytes",
+    "contains",
+    "double",
+    "duration",
+    "dyn",
+    "endsWith",
+    "exists",
+    "exists_one",
+    "filter",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
+    "has",
+    "hasValue",
+    "int",
+    "map",
+    "matches",
+    "none",
+    "of",
+    "ofNonZeroValue",
+    "or",
+    "orValue",
+    "size",
+    "startsWith",
+    "string",
+    "timestamp",
+    "type",
+    "uint",
+    "value",
+];
+
+/// The types of the standard environment, which may stand where a value stands.
+const TYPES: &[&str] = &[
+    "bool",
+    "bytes",
+    "double",
+    "duration",
+    "dyn",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "optional",
+    "optional_type",
+    "string",
+    "timestamp",
+    "type",
+    "uint",
+];
+
+/// Counts what the parser recurses over before it sees it. What stands in texts counts as well:
+/// that only makes the check stricter.
+pub(crate) fn check_text(text: &str) -> Result<(), Problem> {
+    let operators = text.bytes().filter(|byte| b"+-*/%<>=&|?!.([{".contains(byte)).count();
+    if operators + text.matches(" in ").count() > OPERATORS_MAX {
+        return Err(problem("the expression is too complex")
+            .suggest("split it into several triggers, or do it in the function"));
+    }
+    Ok(())
+}
+
+/// What an expression is made of.
+#[derive(Default)]
+pub(crate) struct Shape<'a> {
+    /// How many loops stand within one another.
+    pub(crate) loop_depth: u32,
+    loops: usize,
+    locals: Vec<&'a str>,
+    names: Vec<&'a str>,
+}
+
+impl<'a> Shape<'a> {
+    pub(crate) fn of(root: &'a IdedExpr) -> Result<Self, Problem> {
+        let mut shape = Self::default();
+        let mut open = vec![(root, 0)];
+        while let Some((node, loops)) = open.pop() {
+            shape.loop_depth = shape.loop_depth.max(loops);
+            shape.visit(node, loops, &mut open)?;
+        }
+        if shape.loops > LOOPS_MAX {
+            return Err(problem(format!("an expression may loop {LOOPS_MAX} times at most")));
+        }
+        shape.check_names()?;
+        Ok(shape)
+    }
+
+    fn visit(
+        &mut self,
+        node: &'a IdedExpr,
+        loops: u32,
+        open: &mut Vec<(&'a IdedExpr, u32)>,
+    ) -> Result<(), Problem> {
+        match &node.expr {
+            Expr::Call(call) => {
+                check_call(call)?;
+                open.extend(call.target.iter().map(|target| (&**target, loops)));
+                open.extend(call.args.iter().map(|arg| (arg, loops)));
+            }
+            Expr::Comprehension(inner) => {
+                self.loops += 1;
+                self.locals.extend([inner.iter_var.as_str(), inner.accu_var.as_str()]);
+                self.locals.extend(inner.iter_var2.as_deref());
+                open.push((&inner.iter_range, loops));
+                let body = [&inner.accu_init, &inner.loop_cond, &inner.loop_step, &inner.result];
+                open.extend(body.map(|part| (part, loops + 1)));
+            }
+            Expr::List(list) => open.extend(list.elements.iter().map(|item| (item, loops))),
+            Expr::Map(map) => {
+                for entry in &map.entries {
+                    if let EntryExpr::MapEntry(entry) = &entry.expr {
+                        open.extend([(&entry.key, loops), (&entry.value, loops)]);
+                    }
+                }
+            }
+            Expr::Select(select) => open.push((&select.operand, loops)),
+            Expr::Ident(name) => self.names.push(name),
+            Expr::Struct(_) => return Err(problem("messages are not supported")),
+            Expr::Literal(_) | Expr::Unspecified => {}
+        }
+        Ok(())
+    }
+
+    /// Only `event` is given.
+    fn check_names(&self) -> Result<(), Problem> {
+        for name in &self.names {
+            let known = *name == "event" || TYPES.contains(name) || self.locals.contains(name);
+            if !known {
+                return Err(problem(format!("unknown name \"{name}\""))
+                    .suggest(format!("event.{name} or event.data.{name}?")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_call(call: &CallExpr) -> Result<(), Problem> {
+    let name = call.func_name.as_str();
+    let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !is_operator && !FUNCTIONS.contains(&name) {
+        return Err(problem(format!("unknown function \"{name}\""))
+            .suggest(did_you_mean(name, FUNCTIONS.iter().copied())));
+    }
+    if name == "matches" {
+        return check_regex(call);
+    }
+    Ok(())
+}
+
+/// A pattern is compiled for each event, so it has to be small and known beforehand.
+fn check_regex(call: &CallExpr) -> Result<(), Problem> {
+    match call.args.last().map(|arg| &arg.expr) {
+        Some(Expr::Literal(LiteralValue::String(pattern)))
+            if pattern.inner().len() <= REGEX_LEN_MAX =>
+        {
+            Ok(())
+        }
+        _ => Err(problem(format!(
+            "the pattern of matches() must be a text of at most {REGEX_LEN_MAX} bytes"
+        ))),
+    }
+}
