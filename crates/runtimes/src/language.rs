@@ -1,0 +1,58 @@
+//! What a language has to say of itself so that its functions can be run by worker processes. Each
+//! folder `node`, `bun`, `python` says it in the same files.
+
+use std::path::{Path, PathBuf};
+
+use evoke_model::FunctionVersion;
+use evoke_ports::Descriptor;
+use evoke_ports::runtime::DeployError;
+
+use crate::interpreter::{Interpreter, Version};
+use crate::options::Options;
+use crate::process::launch::CommandLine;
+
+/// A language.
+pub trait Language: Send + Sync + 'static {
+    /// What the kind says of itself.
+    fn descriptor(&self) -> &Descriptor;
+
+    /// The names a manifest may use, aliases last.
+    fn names(&self) -> &'static [&'static str];
+
+    /// The handler where the manifest names none.
+    fn handler_default(&self) -> &'static str;
+
+    /// Where interpreters may be, the most wanted first.
+    fn candidates(&self, options: &Options) -> Vec<PathBuf>;
+
+    /// Whether a version is meant by a name.
+    fn fits(&self, name: &str, version: Version) -> bool;
+
+    /// What to do when no interpreter fits a name.
+    fn hint(&self, name: &str) -> String;
+
+    /// The program that makes an interpreter a worker: file name and text.
+    fn shim(&self) -> (&'static str, &'static str);
+
+    /// How a worker is started.
+    fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine;
+
+    /// Whether starting the interpreter takes so long that workers are started ahead.
+    fn starts_ahead(&self) -> bool {
+        false
+    }
+
+    /// Whether the interpreter itself reads a variable when it starts, so that a worker that was
+    /// started ahead would miss it.
+    fn reads_at_start(&self, variable: &str) -> bool {
+        variable.starts_with("LD_") || variable == "TZ" || variable == "LANG"
+    }
+
+    /// Makes the code ready to be loaded and says where it is then. `_scratch` is a folder it may write to.
+    ///
+    /// # Errors
+    /// FN_005 when the code cannot be.
+    fn prepare(&self, version: &FunctionVersion, _scratch: &Path) -> Result<PathBuf, DeployError> {
+        Ok(version.code.clone())
+    }
+}

@@ -1,0 +1,99 @@
+//! EVENT and REQUEST: a call written as one frame. It is on the hot path, so the JSON is written
+//! straight into the frame and payloads are copied, not parsed.
+
+use evoke_model::event::write_str;
+use evoke_ports::{Call, HttpCall, Input};
+
+use super::frame::{Kind, begin, seal};
+
+/// What context and envelope of a call take at most in the usual case.
+const ENVELOPE_BYTES: usize = 768;
+
+/// The frame of a call; its number is filled in when a worker takes it.
+pub fn encode(call: &Call) -> Vec<u8> {
+    let mut frame = match &call.input {
+        Input::Event(event) => {
+            let mut frame = begin(Kind::Event, ENVELOPE_BYTES + event.data.len());
+            write_context(&mut frame, call);
+            frame.extend_from_slice(b",\"event\":");
+            event.write_json(&mut frame);
+            frame.push(b'}');
+            frame
+        }
+        Input::Http(request) => {
+            let mut head = Vec::with_capacity(2 * ENVELOPE_BYTES);
+            write_context(&mut head, call);
+            head.extend_from_slice(b",\"request\":");
+            write_request(&mut head, request);
+            head.push(b'}');
+            let mut frame = begin(Kind::Request, 4 + head.len() + request.body.len());
+            frame.extend_from_slice(&(head.len() as u32).to_le_bytes());
+            frame.extend_from_slice(&head);
+            frame.extend_from_slice(&request.body);
+            frame
+        }
+    };
+    seal(&mut frame);
+    frame
+}
+
+/// Writes `{"context":{...}`; the caller closes the outer brace.
+fn write_context(out: &mut Vec<u8>, call: &Call) {
+    let mut number = itoa::Buffer::new();
+    out.extend_from_slice(b"{\"context\":{\"executionId\":\"");
+    out.extend_from_slice(call.execution.to_string().as_bytes());
+    out.extend_from_slice(b"\",\"attempt\":");
+    out.extend_from_slice(number.format(call.attempt).as_bytes());
+    out.extend_from_slice(b",\"deadlineMs\":");
+    out.extend_from_slice(number.format(call.deadline.as_millis()).as_bytes());
+    out.extend_from_slice(b",\"trigger\":{\"kind\":");
+    write_str(out, &call.trigger_kind);
+    out.extend_from_slice(b",\"name\":");
+    write_str(out, &call.trigger_name);
+    out.push(b'}');
+    if let Some(traceparent) = &call.traceparent {
+        out.extend_from_slice(b",\"traceparent\":");
+        write_str(out, traceparent);
+    }
+    if let Some(request_id) = &call.request_id {
+        out.extend_from_slice(b",\"requestId\":");
+        write_str(out, request_id);
+    }
+    out.extend_from_slice(b",\"token\":");
+    write_str(out, &call.token);
+    out.push(b'}');
+}
+
+fn write_request(out: &mut Vec<u8>, request: &HttpCall) {
+    out.extend_from_slice(b"{\"method\":");
+    write_str(out, request.method.as_str());
+    out.extend_from_slice(b",\"url\":");
+    write_str(out, &[request.origin.as_str(), request.target.as_str()].concat());
+    out.extend_from_slice(b",\"headers\":[");
+    for (index, (name, value)) in request.headers.iter().enumerate() {
+        out.extend_from_slice(if index == 0 { b"[" } else { b",[" });
+        write_str(out, name.as_str());
+        out.push(b',');
+        write_latin1(out, value.as_bytes());
+        out.push(b']');
+    }
+    out.extend_from_slice(b"],\"params\":{");
+    for (index, (name, value)) in request.params.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_str(out, name);
+        out.push(b':');
+        write_str(out, value);
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// Header values are bytes. Beyond ASCII they are read as Latin-1, the way the Fetch standard reads
+/// them: its `Headers` take no other characters.
+fn write_latin1(out: &mut Vec<u8>, value: &[u8]) {
+    match std::str::from_utf8(value) {
+        Ok(text) if text.is_ascii() => write_str(out, text),
+        _ => write_str(out, &value.iter().map(|byte| char::from(*byte)).collect::<String>()),
+    }
+}

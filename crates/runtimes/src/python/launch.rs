@@ -1,0 +1,23 @@
+//! How a Python worker is started.
+
+use std::path::Path;
+
+use crate::interpreter::Interpreter;
+use crate::process::launch::CommandLine;
+
+/// The program that makes Python a worker.
+pub const SHIM: (&str, &str) = ("python.py", include_str!("../../shims/python.py"));
+
+/// The command line of a worker.
+pub fn command_line(interpreter: &Interpreter, shim: &Path) -> CommandLine {
+    // -u: what is printed past the shim is seen when it is printed, not when the worker ends.
+    let arguments = vec!["-u".into(), shim.into()];
+    CommandLine { program: interpreter.path.clone(), arguments }
+}
+
+/// Whether Python reads a variable when it starts.
+pub fn reads_at_start(variable: &str) -> bool {
+    let prefixes = ["PYTHON", "LD_", "MALLOC_"];
+    prefixes.iter().any(|prefix| variable.starts_with(prefix))
+        || ["TZ", "LANG", "LC_ALL"].contains(&variable)
+}
