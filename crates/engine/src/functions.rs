@@ -109,6 +109,7 @@ impl Engine {
     /// FN_005 when its code cannot be loaded or installed, FN_006 when its manifest is at fault.
     pub async fn deploy(&self, deployment: Deployment) -> Result<FunctionView, DeployError> {
         let name = deployment.spec.name.clone();
+        let wished = deployment.clone();
         let result = self.inner.deploy(deployment).await;
         let function: Arc<str> = name.as_str().into();
         match result {
@@ -119,6 +120,7 @@ impl Engine {
             }
             Err(error) => {
                 self.inner.registry.failed(&name, error.clone());
+                self.inner.note_broken(&wished).await;
                 self.inner.feed.tell(|| Notice::Deployed {
                     function,
                     version: None,
@@ -208,6 +210,20 @@ impl Inner {
         Ok(record)
     }
 
+    /// Lists a function whose first deployment failed, as version 0, so that people see why. It is
+    /// not stored: there is nothing to come back to.
+    async fn note_broken(&self, wished: &Deployment) {
+        let _gate = self.catalog.gate.lock().await;
+        let snapshot = self.catalog.load();
+        if snapshot.functions.contains_key(&wished.spec.name) {
+            return;
+        }
+        let (_, record) = self.next_version(wished, None);
+        let mut functions = snapshot.functions.clone();
+        functions.insert(wished.spec.name.clone(), FunctionRecord { version: 0, ..record });
+        self.catalog.replace(snapshot.triggers.clone(), functions);
+    }
+
     fn turn_of(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
         self.turns.lock().entry(name.to_owned()).or_default().clone()
     }
@@ -220,7 +236,7 @@ impl Inner {
         old: Option<FunctionRecord>,
     ) -> (Arc<FunctionVersion>, FunctionRecord) {
         let now = self.clock.now();
-        let same = old.as_ref().is_some_and(|old| old.hash == deployment.hash);
+        let same = old.as_ref().is_some_and(|old| old.hash == deployment.hash && old.version > 0);
         let number = old.as_ref().map_or(1, |old| if same { old.version } else { old.version + 1 });
         let record = FunctionRecord {
             id: old.as_ref().map_or_else(|| self.ids.function(now), |old| old.id),

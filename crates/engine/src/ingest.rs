@@ -28,14 +28,13 @@ impl Engine {
         let snapshot = inner.catalog.load();
         let (write, planned) = inner.plan(drafts, &snapshot);
         let ids: Vec<_> = write.events.iter().map(|event| event.id).collect();
-        if inner.feed.is_watched() {
-            for event in &write.events {
-                inner.feed.tell(|| Notice::Event(event.clone()));
-            }
-        }
+        let watched = inner.feed.is_watched().then(|| write.events.clone());
         let receipt = inner.committer.ingest(Write::Ingest(write), planned).await;
         let receipt = receipt.inspect_err(|_| inner.metrics.throttled())?;
         inner.metrics.accepted("event", ids.len() as u64);
+        for event in watched.into_iter().flatten() {
+            inner.feed.tell(|| Notice::Event(event));
+        }
         let mut emitted: Vec<_> =
             ids.into_iter().map(|id| Emitted { id, is_duplicate: false }).collect();
         if let Receipt::Ingested { duplicates } = receipt {

@@ -8,6 +8,7 @@
 pub mod call;
 mod catalog;
 mod committer;
+mod declared;
 mod dispatch;
 mod draft;
 mod execute;
@@ -24,6 +25,7 @@ mod start;
 mod token;
 pub mod triggers;
 
+pub use declared::NotDeclared;
 pub use call::{HttpCallMeta, Invocation, Invoked};
 pub use draft::{Draft, Emitted};
 pub use feed::Notice;

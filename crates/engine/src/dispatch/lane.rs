@@ -169,7 +169,9 @@ impl Lane {
         state.unused(turn.start.len(), now);
         turn.hungry = state.admission.take_hungry_keys();
         let reopens = state.breaker.open_until().filter(|_| !state.admission.is_empty());
-        turn.wake = [state.admission.next_due(), reopens].into_iter().flatten().min();
+        let instants = [state.admission.next_due(), reopens];
+        // What is due already waits for a free place, which is told by the end of an attempt.
+        turn.wake = instants.into_iter().flatten().filter(|instant| *instant > now).min();
         let has_room = state.admission.len() < LANE_WINDOW_MAX / 2;
         if state.has_more && has_room && !state.is_looking {
             // From here on new ones are kept again; those the look finds beside them are known.
