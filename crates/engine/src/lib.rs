@@ -25,8 +25,8 @@ mod start;
 mod token;
 pub mod triggers;
 
-pub use declared::NotDeclared;
 pub use call::{HttpCallMeta, Invocation, Invoked};
+pub use declared::NotDeclared;
 pub use draft::{Draft, Emitted};
 pub use feed::Notice;
 pub use functions::{Deployment, FunctionView};
