@@ -53,9 +53,10 @@ impl Engine {
 impl Inner {
     fn declared(&self) -> Vec<Arc<Trigger>> {
         let snapshot = self.catalog.load();
-        let declared = snapshot.triggers.values().filter(|trigger| {
-            trigger.deleted_at.is_none() && trigger.owner == Owner::Project
-        });
+        let declared = snapshot
+            .triggers
+            .values()
+            .filter(|trigger| trigger.deleted_at.is_none() && trigger.owner == Owner::Project);
         declared.cloned().collect()
     }
 
