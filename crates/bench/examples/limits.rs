@@ -1,9 +1,9 @@
 //! What the load generator itself can do: against a responder that only counts bytes, on one core
 //! each. `cargo run --release -p evoke-bench --example limits`
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::thread;
+use std::process::{Command, Stdio};
 
 use evoke_bench::load::{self, LoadReport, LoadSpec, Pace, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,8 +12,28 @@ use tokio::net::{TcpListener, TcpStream};
 const ANSWER: &[u8] = b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\n\
     content-length: 33\r\n\r\n{\"ids\":[\"evt_01j9z3k5m7n8pqrstv\"]}";
 
+/// The argument that makes this program the responder: a process of its own, so that the CPU time
+/// of the generator is seen alone.
+const RESPOND: &str = "respond";
+
 fn main() -> io::Result<()> {
-    let address = responder()?;
+    if std::env::args().nth(1).as_deref() == Some(RESPOND) {
+        return respond();
+    }
+    let mut responder =
+        Command::new(std::env::current_exe()?).arg(RESPOND).stdout(Stdio::piped()).spawn()?;
+    let mut line = String::new();
+    if let Some(stdout) = responder.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line)?;
+    }
+    let address: SocketAddr = line.trim().parse().map_err(io::Error::other)?;
+    let outcome = measure(address);
+    responder.kill()?;
+    responder.wait()?;
+    outcome
+}
+
+fn measure(address: SocketAddr) -> io::Result<()> {
     for (connections, pace, millis) in [
         (1, Pace::Closed, 1_000),
         (64, Pace::Closed, 3_000),
@@ -51,7 +71,7 @@ fn show(spec: &LoadSpec, report: &LoadReport, cpu_ms: u64) -> io::Result<()> {
     writeln!(
         io::stdout(),
         "{:>4} connections {:?}: {:.0}/s, p50 {:.0} µs, p99 {:.0} µs, {per_request:.1} µs of CPU per \
-         request with the responder, {} failed",
+         request, {} failed",
         spec.connections,
         spec.pace,
         report.per_second(),
@@ -77,18 +97,16 @@ fn cpu_ms() -> u64 {
 }
 
 /// Answers each read with one answer: every request comes in one piece.
-fn responder() -> io::Result<SocketAddr> {
+fn respond() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || {
-        runtime.block_on(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream));
-            }
-        });
-    });
-    Ok(address)
+    runtime.block_on(async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        writeln!(io::stdout(), "{}", listener.local_addr()?)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(answer(stream));
+        }
+    })
 }
 
 async fn answer(mut stream: TcpStream) {

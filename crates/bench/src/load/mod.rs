@@ -6,6 +6,7 @@
 mod answer;
 mod blocking;
 mod closed;
+mod paced;
 mod process;
 mod spec;
 mod template;
@@ -25,10 +26,8 @@ use std::io;
 /// When nothing could be sent at all; single broken connections are counted instead.
 pub fn run(spec: &LoadSpec) -> io::Result<LoadReport> {
     match spec.pace {
-        // One at a time and at a fixed rate what counts is the latency: a thread that blocks in
-        // `read` is woken at once, and `sleep` is 20 times finer than the timer of the event loop.
-        Pace::Closed if spec.connections == 1 => blocking::run(spec, None),
-        Pace::Open { per_second } => blocking::run(spec, Some(per_second)),
+        Pace::Closed if spec.connections == 1 => blocking::run(spec),
         Pace::Closed => closed::run(spec),
+        Pace::Open { per_second } => paced::run(spec, per_second),
     }
 }
