@@ -31,7 +31,7 @@ const CHUNK_MAX = 256 << 10;
 const LINE_MAX = 64 << 10;
 const LOG_MAX = 1 << 20;
 const STACK_MAX = 64 << 10;
-/** A log line written this long after the last write goes out at once, because the handler may be about to block. */
+/** The first log line of a turn goes out at once, because the handler may be about to block; so does one that comes this long after the last write. */
 const LOG_DELAY_MS = 2;
 
 // ---- Output ----
@@ -39,13 +39,20 @@ const LOG_DELAY_MS = 2;
 let out = Buffer.allocUnsafeSlow(OUT_SIZE);
 let used = 0;
 let spare = null;
-let flushing = false;
+/** Whether the end of this turn is awaited, and whether a log line of it went out already. */
+let scheduled = false;
+let hurried = false;
 let flushedAt = 0;
 /** Writes a buffer to the server and calls `done` when it may be reused. Set by `connect`. */
 let transmit = () => {};
 
+function endTurn() {
+  scheduled = false;
+  hurried = false;
+  flush();
+}
+
 function flush() {
-  flushing = false;
   if (used === 0) return;
   const full = out;
   const bytes = used;
@@ -63,9 +70,9 @@ function room(bytes) {
     flush();
     if (bytes > out.length) out = Buffer.allocUnsafeSlow(bytes);
   }
-  if (!flushing) {
-    flushing = true;
-    setImmediate(flush);
+  if (!scheduled) {
+    scheduled = true;
+    setImmediate(endTurn);
   }
 }
 
@@ -128,7 +135,9 @@ function sendLog(call, level, line) {
   out[used + FRAME_HEAD] = level;
   frameHead(used, LOG, call, written + 1);
   used += FRAME_HEAD + 1 + written;
-  if (performance.now() - flushedAt > LOG_DELAY_MS) flush();
+  if (hurried && performance.now() - flushedAt < LOG_DELAY_MS) return;
+  hurried = true;
+  flush();
 }
 
 // ---- Input ----
@@ -577,12 +586,13 @@ function closeSource(source, error) {
 // ones that are instances of the real ones and turn into them where a seldom used member needs it.
 
 const real = { Request: null, Response: null };
-const originals = Object.getOwnPropertyDescriptors(globalThis);
+let originals = null;
 
 /** Loads the real classes and makes the light ones their instances. */
 function link() {
   if (real.Request !== null) return;
   const original = (name) => originals[name].get?.call(globalThis) ?? originals[name].value;
+  const [request, response] = ['Request', 'Response'].map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
   real.Response = original('Response');
   real.Request = class Request extends original('Request') {
     constructor(input, init) {
@@ -592,7 +602,12 @@ function link() {
   Object.setPrototypeOf(LightRequest.prototype, real.Request.prototype);
   Object.setPrototypeOf(LightResponse.prototype, real.Response.prototype);
   Object.setPrototypeOf(LightResponse, real.Response);
+  // Node's getters put the real classes in place of whatever is there.
+  define('Request', request.get === undefined ? request : { value: real.Request, writable: true });
+  define('Response', response);
 }
+
+const define = (name, descriptor) => Object.defineProperty(globalThis, name, { configurable: true, enumerable: false, ...descriptor });
 
 const isInstance = Function.prototype[Symbol.hasInstance];
 /** A Response of ours, of the runtime, or of a package that brings its own. */
@@ -633,9 +648,9 @@ class LightBody {
 
 class LightRequest {
   constructor(request, body, call) {
-    this.method = request.method;
-    this.url = request.url;
     this.params = request.params ?? {};
+    this._method = request.method;
+    this._url = request.url;
     this._pairs = request.headers;
     this._body = body.length === 0 ? null : body;
     this._call = call;
@@ -643,17 +658,21 @@ class LightRequest {
     this._real = null;
     this._used = false;
   }
+  get method() { return this._method; }
+  get url() { return this._url; }
   get signal() { return this._call.signal; }
   clone() {
     if (this.bodyUsed) throw unusable();
-    return this._real?.clone() ?? new LightRequest({ ...this, headers: [...this.headers] }, this._body ?? '', this._call);
+    if (this._real !== null) return this._real.clone();
+    const { method, url, params } = this;
+    return new LightRequest({ method, url, params, headers: [...this.headers] }, this._body ?? '', this._call);
   }
   _actual() {
     if (this._real !== null) return this._real;
     link();
-    const { method, headers, signal } = this;
+    const { method, url, headers, signal } = this;
     const body = method === 'GET' || method === 'HEAD' ? null : this._body;
-    this._real = new real.Request(this.url, { method, headers, signal, body });
+    this._real = new real.Request(url, { method, headers, signal, body });
     if (this._used) this._real.arrayBuffer().catch((error) => stray.log(WARN, `evoke: ${error}`));
     return this._real;
   }
@@ -671,16 +690,18 @@ const LightResponse = class Response {
     this._real = null;
     this._headers = null;
     this._used = false;
-    this.status = init?.status === undefined ? 200 : Number(init.status);
-    this.statusText = init?.statusText ?? '';
-    if (!(Number.isInteger(this.status) && this.status >= 200 && this.status <= 599)) throw new RangeError(`a Response has a status from 200 to 599, not ${init.status}`);
+    this._status = init?.status === undefined ? 200 : Number(init.status);
+    this._statusText = init?.statusText ?? '';
+    if (!(Number.isInteger(this._status) && this._status >= 200 && this._status <= 599)) throw new RangeError(`a Response has a status from 200 to 599, not ${init.status}`);
     if (typeof body !== 'string') [body, type] = plain(body, type);
     else type ??= TEXT_TYPE;
-    if (body !== null && NULL_BODY.has(this.status)) throw new TypeError(`a Response with status ${this.status} has no body`);
+    if (body !== null && NULL_BODY.has(this._status)) throw new TypeError(`a Response with status ${this._status} has no body`);
     this._pairs = pairsOf(init?.headers, type);
     this._body = body;
     if (body !== null && MIXED.has(body[Symbol.toStringTag])) this._actual();
   }
+  get status() { return this._status; }
+  get statusText() { return this._statusText; }
   get ok() { return this.status >= 200 && this.status <= 299; }
   get type() { return 'default'; }
   get url() { return ''; }
@@ -760,24 +781,25 @@ function pairsOf(headers, type) {
   return pairs;
 }
 
+/** Done as late as possible: Node 22 loads the real classes as soon as their globals are looked at. */
 function installWeb() {
-  const define = (name, descriptor) => Object.defineProperty(globalThis, name, { configurable: true, enumerable: false, ...descriptor });
-  const whole = (value) => ({ value, writable: true });
-  define('Response', whole(LightResponse));
+  if (originals !== null) return;
+  const descriptor = (name) => Object.getOwnPropertyDescriptor(globalThis, name);
+  originals = { Request: descriptor('Request'), Response: descriptor('Response') };
+  define('Response', { value: LightResponse, writable: true });
   define('Request', {
     get() {
       link();
-      define('Request', whole(real.Request));
       return real.Request;
     },
-    set: (value) => define('Request', whole(value)),
+    set: (value) => define('Request', { value, writable: true }),
   });
   const original = globalThis.fetch;
-  const light = (input, init) => {
+  const value = function fetch(input, init) {
     link();
     return original(input instanceof LightRequest ? input._actual() : input, init);
   };
-  define('fetch', whole(Object.assign(function fetch(input, init) { return light(input, init); }, original)));
+  define('fetch', { value: Object.assign(value, original), writable: true });
 }
 
 // ---- What is printed ----
@@ -799,10 +821,9 @@ function installConsole() {
     groupEnd: () => { const call = current(); call.indent = call.indent.slice(2); },
     dir: (value, options) => info(util().inspect(value, { customInspect: false, ...options })),
     assert: (held, ...args) => held || error(...(args.length > 0 ? ['Assertion failed:', ...args] : ['Assertion failed'])),
-    trace: function trace(...args) {
-      const at = { name: 'Trace', message: util().format(...args) };
-      Error.captureStackTrace(at, trace);
-      error(at.stack);
+    trace: (...args) => {
+      const frames = stackOf(new Error()).split('\n').slice(1);
+      error([`Trace: ${util().format(...args)}`, ...frames].join('\n'));
     },
   });
   let inner = null;
@@ -813,17 +834,15 @@ function installConsole() {
   for (const [name, level] of [['stdout', INFO], ['stderr', FAULT]]) installStream(name, level);
 }
 
+/** The real stream is never looked at: making it costs more than all the rest, and nothing may be written to it. */
 function installStream(name, level) {
-  const original = Object.getOwnPropertyDescriptor(process, name);
-  const write = (chunk, encoding, done) => {
-    current().write(level, typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString());
-    const called = typeof encoding === 'function' ? encoding : done;
-    if (called !== undefined) process.nextTick(called);
-    return true;
+  const write = (text, _, done) => {
+    current().write(level, String(text));
+    done();
   };
   let stream = null;
-  const get = () => (stream ??= Object.assign(original.get?.call(process) ?? original.value, { write }));
-  Object.defineProperty(process, name, { configurable: true, enumerable: true, get });
+  const make = () => Object.assign(new (require('node:stream').Writable)({ write }), { fd: level === INFO ? 1 : 2, isTTY: false });
+  Object.defineProperty(process, name, { configurable: true, enumerable: true, get: () => (stream ??= make()) });
 }
 
 /** Variables whose value is that of the call that reads them. */
@@ -845,7 +864,20 @@ function installEnvironment() {
 
 // ---- Loading ----
 
-const EXTENSIONS = bun ? ['.ts', '.mts', '.mjs', '.js', '.cjs', '.tsx', '.jsx'] : ['.mjs', '.js', '.cjs'];
+const EXTENSIONS = ['.mjs', '.js', '.cjs'];
+
+/** The absolute path of a handler's file without its extension, completed; `undefined` when there is none. */
+function locate(path) {
+  if (bun) {
+    try {
+      return bun.resolveSync(path, '/');
+    } catch {
+      return undefined;
+    }
+  }
+  const { statSync } = require('node:fs');
+  return ['', ...EXTENSIONS].map((extension) => path + extension).find((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
+}
 
 async function load(message) {
   about = message;
@@ -854,6 +886,7 @@ async function load(message) {
     process.env.EVOKE_URL = message.url;
     process.env.EVOKE_FUNCTION = message.function;
     process.chdir(message.code);
+    installWeb();
     handler = await find(message.code, message.handler);
     sendText(LOADED, 0, '');
   } catch (error) {
@@ -867,17 +900,14 @@ const refusal = (message) => Object.assign(new Error(message), { plain: true });
 
 /** The function that a handler like `src/index.handler` names. */
 async function find(code, name) {
-  const { existsSync, statSync } = require('node:fs');
-  const { resolve } = require('node:path');
   const dot = name.lastIndexOf('.');
   const file = dot < 0 ? name : name.slice(0, dot);
   const wanted = dot < 0 ? 'handler' : name.slice(dot + 1);
-  const tried = ['', ...EXTENSIONS].map((extension) => resolve(code, file + extension));
-  const path = tried.find((path) => existsSync(path) && statSync(path).isFile());
-  if (path === undefined) throw refusal(`the handler "${name}" needs a file ${file} with one of ${EXTENSIONS.join(' ')} in ${code}; there is none`);
+  const path = locate(`${code}/${file}`);
+  if (path === undefined) throw refusal(`the handler "${name}" needs a file ${file} (${bun ? '.ts .mjs .js' : EXTENSIONS.join(' ')}) in ${code}; there is none`);
   let module;
   try {
-    module = await import(require('node:url').pathToFileURL(path).href);
+    module = await import(bun ? path : require('node:url').pathToFileURL(path).href);
   } catch (error) {
     throw withPlace(error, path);
   }
@@ -974,7 +1004,6 @@ async function main() {
   const version = bun ? bun.version : process.versions.node;
   sendText(HELLO, 0, JSON.stringify({ protocol: 1, runtime: bun ? 'bun' : 'node', version, pid: process.pid }));
   flush();
-  installWeb();
   installConsole();
   installEnvironment();
   process.on('uncaughtException', uncaught);
@@ -984,7 +1013,11 @@ async function main() {
     flush();
   });
   // A worker that waits for its function has time to load what a first request needs.
-  setTimeout(() => about.code === undefined && link(), 50).unref();
+  setTimeout(() => {
+    if (about.code !== undefined) return;
+    installWeb();
+    link();
+  }, 50).unref();
 }
 
 await main();

@@ -98,6 +98,7 @@ export class Worker extends EventEmitter {
     failed.catch(() => {});
     server.close();
     worker.socket.on('error', () => {});
+    worker.gone = Promise.all([worker.exited, once(worker.socket, 'close')]).then(([code]) => code);
     const hello = once(worker, 'hello');
     worker.socket.on('data', reader((kind, call, payload) => worker.#take(kind, call, payload)));
     [worker.hello] = await hello;
