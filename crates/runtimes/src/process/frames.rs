@@ -55,7 +55,7 @@ pub fn thrown(payload: &[u8]) -> Failure {
         }
     };
     let message = match thrown.class {
-        Some(class) if !thrown.message.starts_with(&class) => {
+        Some(class) if class != "Error" && !thrown.message.starts_with(&class) => {
             format!("{class}: {}", thrown.message)
         }
         _ => thrown.message,
@@ -91,6 +91,7 @@ impl State {
             return Ok(());
         };
         let mut outcome = Ok(());
+        let before = worker.calls.len();
         for decoded in batch.drain(..) {
             if outcome.is_ok() {
                 outcome = match decoded {
@@ -101,6 +102,7 @@ impl State {
                 };
             }
         }
+        self.finished += (before - worker.calls.len()) as u64;
         if worker.calls.len() == 0 {
             worker.idle_since = now;
         }

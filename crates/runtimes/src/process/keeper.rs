@@ -33,7 +33,7 @@ async fn sleep_until(instant: Timestamp) {
 }
 
 fn scale(shared: &Arc<Shared>, instant: Timestamp) {
-    let (mut view, processes) = {
+    let (mut view, processes, finished) = {
         let state = shared.state.lock();
         let limits = state.limits;
         let view = View {
@@ -44,7 +44,7 @@ fn scale(shared: &Arc<Shared>, instant: Timestamp) {
             concurrency: limits.concurrency,
             waiting: state.waiting(),
             head_waited: state.head_waited(instant),
-            busy: None,
+            pace: None,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
         };
         if !state.may_start(instant) || state.closing && view.waiting == 0 {
@@ -52,10 +52,10 @@ fn scale(shared: &Arc<Shared>, instant: Timestamp) {
         }
         let processes: Vec<i32> =
             state.workers().iter().map(|worker| worker.control.group()).collect();
-        (view, processes)
+        (view, processes, state.finished)
     };
     if view.waiting > 0 && view.live > 0 && view.head_waited >= PATIENCE {
-        view.busy = shared.meter.lock().busy(&processes);
+        view.pace = shared.meter.lock().pace(&processes, finished);
     }
     let count = workers_to_start(&view);
     shared.state.lock().starting += count;

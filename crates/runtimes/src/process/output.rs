@@ -71,6 +71,11 @@ impl Output {
         self.tail()
     }
 
+    /// Keeps what a worker said of an error by other ways among its last words.
+    pub fn remember(&self, text: &str) {
+        text.lines().for_each(|line| self.shared.remember(line));
+    }
+
     /// The last lines of the standard error so far.
     pub fn tail(&self) -> String {
         self.shared.tail.lock().make_contiguous().join("\n")
@@ -224,7 +229,7 @@ mod tests {
         let whole: &[u8] = b"one\r\ntwo\n\nthree";
         let bytes: Vec<&[u8]> = whole.chunks(1).collect();
         assert_eq!(lines(&[whole]), ["one", "two", "", "three"]);
-        assert_eq!(lines(&bytes), ["one", "two", "three"].map(str::to_owned));
+        assert_eq!(lines(&bytes), lines(&[whole]));
     }
 
     #[test]

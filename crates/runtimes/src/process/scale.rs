@@ -1,14 +1,23 @@
 //! How many workers to start: a pure decision. More workers help calls that wait for something; they
-//! hurt where the processors are the limit, so a busy worker counts for more than a long queue.
+//! hurt where the processors are the limit, and help nobody who would be served before they are there.
 
 use std::time::Duration;
 
 /// A queue whose head waits less than this is the ordinary to and fro of short calls.
 pub const PATIENCE: Duration = Duration::from_millis(5);
-/// Where the workers use their processors up, another one must promise more than that.
-const PATIENCE_BUSY: Duration = Duration::from_millis(50);
+/// A queue that will be empty sooner than another worker could be there needs none.
+const START_TIME: Duration = Duration::from_millis(50);
 /// A worker that runs for more than this share of the time is limited by its processor.
 const BUSY_SHARE: f64 = 0.8;
+
+/// How the workers of a pool do lately.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Pace {
+    /// Share of the time the live workers were running on a processor, or ready to.
+    pub busy: f64,
+    /// Calls that ended in a second.
+    pub calls_per_second: f64,
+}
 
 /// What the decision rests on.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +36,8 @@ pub struct View {
     pub waiting: usize,
     /// How long the first of them has waited.
     pub head_waited: Duration,
-    /// Share of the time the live workers were running on a processor lately; `None` when that is
-    /// not known yet.
-    pub busy: Option<f64>,
+    /// How the workers do; `None` when that is not known yet.
+    pub pace: Option<Pace>,
     /// Processors of the machine.
     pub processors: usize,
 }
@@ -51,21 +59,24 @@ fn wanted(view: &View, all: usize) -> usize {
     if view.head_waited < PATIENCE {
         return 0;
     }
-    let by_queue = view.waiting.div_ceil(view.concurrency.max(1)).saturating_sub(view.starting);
-    match view.busy {
-        None => 0,
-        Some(share) if share >= BUSY_SHARE => {
-            let useful = all < view.processors && view.head_waited >= PATIENCE_BUSY;
-            usize::from(useful).min(by_queue)
-        }
-        Some(_) => by_queue,
+    let Some(pace) = view.pace else { return 0 };
+    if (view.waiting as f64) < pace.calls_per_second * START_TIME.as_secs_f64() {
+        return 0;
     }
+    let by_queue = view.waiting.div_ceil(view.concurrency.max(1)).saturating_sub(view.starting);
+    if pace.busy < BUSY_SHARE {
+        return by_queue;
+    }
+    usize::from(all < view.processors).min(by_queue)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const IDLE: Pace = Pace { busy: 0.1, calls_per_second: 10.0 };
+    const BUSY: Pace = Pace { busy: 0.99, calls_per_second: 500.0 };
+    const QUICK: Pace = Pace { busy: 0.99, calls_per_second: 75_000.0 };
     const CALM: View = View {
         live: 1,
         starting: 0,
@@ -74,7 +85,7 @@ mod tests {
         concurrency: 10,
         waiting: 0,
         head_waited: Duration::ZERO,
-        busy: Some(0.1),
+        pace: Some(IDLE),
         processors: 2,
     };
     const LONG: Duration = Duration::from_millis(100);
@@ -89,15 +100,20 @@ mod tests {
             ("a burst of short calls", View { waiting: 54, head_waited: SHORT, ..CALM }, 0),
             ("calls that sleep", View { waiting: 54, head_waited: LONG, ..CALM }, 2),
             ("a few more that sleep", View { waiting: 3, head_waited: LONG, ..CALM }, 1),
-            ("unknown load", View { waiting: 54, head_waited: LONG, busy: None, ..CALM }, 0),
+            ("unknown load", View { waiting: 54, head_waited: LONG, pace: None, ..CALM }, 0),
             (
                 "calls that compute",
-                View { waiting: 54, head_waited: LONG, busy: Some(0.99), ..CALM },
+                View { waiting: 54, head_waited: LONG, pace: Some(BUSY), ..CALM },
                 1,
             ),
             (
                 "no processor left",
-                View { live: 2, waiting: 54, head_waited: LONG, busy: Some(0.99), ..CALM },
+                View { live: 2, waiting: 54, head_waited: LONG, pace: Some(BUSY), ..CALM },
+                0,
+            ),
+            (
+                "a queue that is soon empty",
+                View { waiting: 990, head_waited: LONG, pace: Some(QUICK), ..CALM },
                 0,
             ),
             ("at the limit", View { max: 1, waiting: 54, head_waited: LONG, ..CALM }, 0),

@@ -13,6 +13,7 @@ use super::frames::Violation;
 use super::launch::Process;
 use super::memory::{Guard, procfs};
 use super::outbox::Outbox;
+use super::output::Output;
 use super::shared::Shared;
 use super::state::Effect;
 use crate::clock::now;
@@ -40,7 +41,7 @@ pub async fn run(shared: Arc<Shared>, id: u64, mut process: Process, outbox: Arc
 }
 
 async fn converse(shared: &Shared, id: u64, process: &mut Process, outbox: &Outbox) {
-    let Process { stream, decoder, control, memory, child, .. } = process;
+    let Process { stream, decoder, control, memory, output, child } = process;
     let mut reader = Reader {
         shared,
         id,
@@ -48,6 +49,7 @@ async fn converse(shared: &Shared, id: u64, process: &mut Process, outbox: &Outb
         decoder,
         control,
         memory,
+        output,
         looked_at: None,
         batch: Vec::new(),
         effects: Vec::new(),
@@ -89,6 +91,14 @@ fn is_error(decoded: &Decoded) -> bool {
     matches!(decoded, Decoded::Frame(Frame { kind: Kind::Error, .. }))
 }
 
+/// What a LOG frame of the highest level says.
+fn error_line(decoded: &Decoded) -> Option<&[u8]> {
+    match decoded {
+        Decoded::Frame(Frame { kind: Kind::Log, payload, .. }) => payload.strip_prefix(&[3]),
+        _ => None,
+    }
+}
+
 /// Reads the frames of one worker. Everything one read brought is handled under one lock.
 struct Reader<'a> {
     shared: &'a Shared,
@@ -97,6 +107,7 @@ struct Reader<'a> {
     decoder: &'a mut Decoder,
     control: &'a Control,
     memory: &'a Guard,
+    output: &'a Output,
     looked_at: Option<Instant>,
     batch: Vec<Decoded>,
     effects: Vec<Effect>,
@@ -149,6 +160,9 @@ impl Reader<'_> {
         }
         if self.batch.iter().any(is_error) {
             self.blame_memory();
+        }
+        for text in self.batch.iter().filter_map(error_line) {
+            self.output.remember(&String::from_utf8_lossy(text));
         }
         if !self.batch.is_empty() {
             let outcome = self.receive();

@@ -190,6 +190,8 @@ pub struct State {
     pub starting: usize,
     /// No new calls are taken.
     pub closing: bool,
+    /// Calls that workers ended so far.
+    pub finished: u64,
     /// No call's deadline is before this.
     pub(super) earliest: Timestamp,
     /// Most calls under way at once since the pool last thought about shrinking.
@@ -212,6 +214,7 @@ impl State {
             queue: VecDeque::new(),
             starting: 0,
             closing: false,
+            finished: 0,
             earliest: NEVER,
             peak: 0,
             peak_since: now,

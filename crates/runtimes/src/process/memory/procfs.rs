@@ -47,11 +47,12 @@ pub fn usage(groups: &[i32]) -> HashMap<i32, Usage> {
     usage
 }
 
-/// How long the main thread of a process has run on a processor.
+/// How long the main thread of a process has run on a processor or waited for one.
 pub fn run_time(process: i32) -> Option<Duration> {
     let text = fs::read_to_string(format!("/proc/{process}/schedstat")).ok()?;
-    let nanos = text.split_ascii_whitespace().next()?.parse().ok()?;
-    Some(Duration::from_nanos(nanos))
+    let mut nanos = text.split_ascii_whitespace().map(str::parse);
+    let (ran, waited): (u64, u64) = (nanos.next()?.ok()?, nanos.next()?.ok()?);
+    Some(Duration::from_nanos(ran + waited))
 }
 
 fn unit(name: SysconfVar, usual: u64) -> u64 {
