@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 use cel::common::types::{CelBool, CelDouble, CelInt, CelNull, CelString, CelUInt};
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
+use cel::parser::PrattParser;
 use cel::{Context, Env, IdedExpr, Value};
 use evoke_model::{Event, Problem};
 
@@ -94,9 +95,10 @@ impl Expression {
             return Err(problem("an expression may not be empty"));
         }
         shape::check_text(text)?;
-        // The generated parser is not ours: should it panic, it is the expression that is refused.
-        let parser = || ENV.parser().max_recursion_depth(shape::NESTING_MAX).parse(text);
-        let root = catch_unwind(parser)
+        let parser =
+            PrattParser::new().max_recursion_depth(shape::NESTING_MAX).enable_optional_syntax(true);
+        // The parser is not ours: should it panic, it is the expression that is refused.
+        let root = catch_unwind(AssertUnwindSafe(|| parser.parse(text)))
             .map_err(|_| problem("this expression cannot be parsed"))?
             .map_err(|errors| problem(first_line(&errors.to_string())))?;
         let shape = Shape::of(&root)?;

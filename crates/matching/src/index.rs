@@ -8,7 +8,7 @@ use evoke_model::trigger::Subscription;
 use evoke_model::{Event, Policy, Problem, Trigger, TriggerId};
 
 use crate::expression::{Expression, Scope};
-use crate::pattern::{Pattern, Separator};
+use crate::pattern::{Anchor, Pattern, Separator};
 
 /// A trigger and the events it wants.
 #[derive(Clone, Debug)]
@@ -171,15 +171,21 @@ impl Index {
         let entry = &self.entries[rank];
         self.by_id.insert(entry.trigger.id, rank);
         let Some(wanted) = &entry.wanted else { return };
-        let kind = wanted.kind.as_ref();
-        let list = if let Some(exact) = kind.and_then(Pattern::as_exact) {
-            self.exact.entry(exact.into()).or_default()
-        } else if let Some(first) = kind.and_then(Pattern::first_segment) {
-            self.by_first_segment.entry(first.into()).or_default()
-        } else {
-            &mut self.open
+        let Some(kind) = &wanted.kind else {
+            self.open.push(rank);
+            return;
         };
-        list.push(rank);
+        for anchor in kind.anchors() {
+            let list = match anchor {
+                Anchor::Exact(text) => self.exact.entry(text.into()).or_default(),
+                Anchor::First(segment) => self.by_first_segment.entry(segment.into()).or_default(),
+                Anchor::Open => &mut self.open,
+            };
+            // Alternatives may lead to the same place.
+            if list.last() != Some(&rank) {
+                list.push(rank);
+            }
+        }
     }
 
     /// How many rules there are.
@@ -205,7 +211,7 @@ impl Index {
             let first = kind.split('.').next().unwrap_or_default();
             self.by_first_segment.get(first).map_or(&[][..], Vec::as_slice)
         };
-        Candidates { index: self, lists: [exact, nested, &self.open] }
+        Candidates { index: self, lists: [exact, nested, &self.open], last: None }
     }
 }
 
@@ -213,16 +219,25 @@ impl Index {
 pub(crate) struct Candidates<'i> {
     index: &'i Index,
     lists: [&'i [usize]; 3],
+    last: Option<usize>,
 }
 
 impl<'i> Iterator for Candidates<'i> {
     type Item = &'i Entry;
 
     fn next(&mut self) -> Option<&'i Entry> {
-        let next =
-            self.lists.iter_mut().filter(|list| !list.is_empty()).min_by_key(|list| list[0])?;
-        let (rank, rest) = next.split_first()?;
-        *next = rest;
-        Some(&self.index.entries[*rank])
+        loop {
+            let lists = self.lists.iter_mut().filter(|list| !list.is_empty());
+            let list = lists.min_by_key(|list| list[0])?;
+            let (rank, rest) = list.split_first()?;
+            *list = rest;
+            // A pattern with alternatives may stand in two lists.
+            if self.last.replace(*rank) != Some(*rank) {
+                return Some(&self.index.entries[*rank]);
+            }
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

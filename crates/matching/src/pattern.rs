@@ -3,8 +3,8 @@
 //! A pattern is made of segments. `*` stands for exactly one segment, `**` for any number of them
 //! (none included), a `*` at the very end for one or more, and a `*` inside a segment for any run of
 //! characters in it: `order.*` takes `order.created` and `order.line.added` but not `order`,
-//! `order.**` takes all three, `user-*.created` takes `user-7.created`. Everything else is literal and
-//! case matters.
+//! `order.**` takes all three, `user-*.created` takes `user-7.created`. A `|` in a pattern over types
+//! separates alternatives. Everything else is literal and case matters.
 
 use evoke_model::Problem;
 
@@ -33,7 +33,19 @@ impl Separator {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pattern {
     separator: Separator,
-    form: Form,
+    /// One of these has to fit; nearly always there is one.
+    forms: Box<[Form]>,
+}
+
+/// What a text that fits begins with: where an index looks for the pattern.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Anchor<'p> {
+    /// It is this text.
+    Exact(&'p str),
+    /// Its first segment is this one.
+    First(&'p str),
+    /// Anything.
+    Open,
 }
 
 /// The common forms need no walk over segments.
@@ -70,8 +82,31 @@ impl Pattern {
                 format!("a pattern may not be longer than {LEN_MAX} bytes"),
             ));
         }
+        let forms: Result<Vec<Form>, Problem> = match separator {
+            Separator::Dot => text.split('|').map(|part| Form::parse(part, separator)).collect(),
+            Separator::Slash => Form::parse(text, separator).map(|form| vec![form]),
+        };
+        Ok(Self { separator, forms: forms?.into() })
+    }
+
+    /// Whether `text` fits.
+    pub fn matches(&self, text: &str) -> bool {
+        self.forms.iter().any(|form| form.matches(text, self.separator.char()))
+    }
+
+    /// Where an index has to put the pattern: one place for each alternative.
+    pub(crate) fn anchors(&self) -> impl Iterator<Item = Anchor<'_>> {
+        self.forms.iter().map(|form| form.anchor(self.separator.char()))
+    }
+}
+
+impl Form {
+    fn parse(text: &str, separator: Separator) -> Result<Self, Problem> {
+        if text.is_empty() {
+            return Err(Problem::new("", "an alternative may not be empty"));
+        }
         if !text.contains('*') {
-            return Ok(Self { separator, form: Form::Exact(text.into()) });
+            return Ok(Self::Exact(text.into()));
         }
         let mut segments = Vec::new();
         for part in text.split(separator.char()) {
@@ -81,41 +116,33 @@ impl Pattern {
         if segments.last() == Some(&Segment::One) {
             segments.push(Segment::Many);
         }
-        Ok(Self { separator, form: Form::of(segments, separator) })
+        Ok(Self::of(segments, separator))
     }
 
-    /// Whether `text` fits.
-    pub fn matches(&self, text: &str) -> bool {
-        match &self.form {
-            Form::Any => true,
-            Form::Exact(exact) => **exact == *text,
-            Form::Below(prefix) => text.starts_with(&**prefix),
-            Form::Segments(segments) => matches_segments(segments, text, self.separator.char()),
+    fn matches(&self, text: &str, separator: char) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => **exact == *text,
+            Self::Below(prefix) => text.starts_with(&**prefix),
+            Self::Segments(segments) => matches_segments(segments, text, separator),
         }
     }
 
-    /// The only text that fits, if there is only one.
-    pub fn as_exact(&self) -> Option<&str> {
-        match &self.form {
-            Form::Exact(exact) => Some(exact),
-            _ => None,
-        }
-    }
-
-    /// The first segment that every text that fits begins with, if there is one.
-    pub(crate) fn first_segment(&self) -> Option<&str> {
-        match &self.form {
-            Form::Any => None,
-            Form::Exact(text) | Form::Below(text) => text.split(self.separator.char()).next(),
-            Form::Segments(segments) => match segments.first() {
-                Some(Segment::Literal(literal)) => Some(literal),
-                _ => None,
+    fn anchor(&self, separator: char) -> Anchor<'_> {
+        match self {
+            Self::Exact(text) => Anchor::Exact(text),
+            Self::Below(prefix) => match prefix.split_once(separator) {
+                Some((first, _)) => Anchor::First(first),
+                None => Anchor::Open,
             },
+            Self::Segments(segments) => match segments.first() {
+                Some(Segment::Literal(literal)) => Anchor::First(literal),
+                _ => Anchor::Open,
+            },
+            Self::Any => Anchor::Open,
         }
     }
-}
 
-impl Form {
     fn of(segments: Vec<Segment>, separator: Separator) -> Self {
         match segments.as_slice() {
             [Segment::Many] | [Segment::One, Segment::Many] => Self::Any,
@@ -244,6 +271,7 @@ mod tests {
             ("user-*.created", &["user-7.created", "user-.created"], &["user.created", "user-7.x"]),
             ("user-*", &["user-7"], &["user-7.created"]),
             ("a*c*e.x", &["ace.x", "abcde.x"], &["abce.y", "abcd.x"]),
+            ("a.b|c.*|d", &["a.b", "c.x", "d"], &["a", "c", "d.x", "a.b|c.x"]),
             ("**.b.**.d", &["b.d", "a.b.c.d", "a.b.b.c.d"], &["a.b.c", "d.b"]),
         ];
         for (pattern, yes, no) in table {
@@ -265,7 +293,7 @@ mod tests {
 
     #[test]
     fn wrong_patterns_are_refused() {
-        for text in ["", "a**", "a.b**c", &"x".repeat(LEN_MAX + 1)] {
+        for text in ["", "a**", "a.b**c", "a||b", "|", &"x".repeat(LEN_MAX + 1)] {
             assert!(Pattern::parse(text, Separator::Dot).is_err(), "{text}");
         }
     }

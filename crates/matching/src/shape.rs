@@ -8,12 +8,16 @@ use evoke_model::suggest::did_you_mean;
 
 use crate::expression::problem;
 
-/// Brackets within brackets. Each costs the parser about ten stack frames.
+/// Brackets within brackets.
 pub(crate) const NESTING_MAX: u16 = 24;
 
-/// Operators and selections in the text. The parser and the interpreter recurse over a chain of
-/// them, so this bounds their stack.
+/// Operators and selections in the text. The parser recurses over some chains of them, so this
+/// bounds its stack.
 const OPERATORS_MAX: usize = 200;
+
+/// Operations that wait for one another, as in `a + b + c + ...`. The interpreter recurses over them
+/// and needs 40 KB of stack for each in a debug build, of the 2 MB that a worker thread has.
+const DEPTH_MAX: u32 = 24;
 
 /// `all`, `exists`, `map` and `filter` in one expression.
 const LOOPS_MAX: usize = 4;
@@ -87,10 +91,31 @@ const TYPES: &[&str] = &[
 pub(crate) fn check_text(text: &str) -> Result<(), Problem> {
     let operators = text.bytes().filter(|byte| b"+-*/%<>=&|?!.([{".contains(byte)).count();
     if operators + text.matches(" in ").count() > OPERATORS_MAX {
-        return Err(problem("the expression is too complex")
-            .suggest("split it into several triggers, or do it in the function"));
+        return Err(too_complex());
     }
     Ok(())
+}
+
+fn too_complex() -> Problem {
+    problem("the expression is too complex")
+        .suggest("split it into several triggers, or do it in the function")
+}
+
+/// Where in the tree a node stands.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    depth: u32,
+    loops: u32,
+}
+
+impl Place {
+    const fn below(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+
+    const fn in_loop(self) -> Self {
+        Self { loops: self.loops + 1, ..self }
+    }
 }
 
 /// What an expression is made of.
@@ -106,10 +131,14 @@ pub(crate) struct Shape<'a> {
 impl<'a> Shape<'a> {
     pub(crate) fn of(root: &'a IdedExpr) -> Result<Self, Problem> {
         let mut shape = Self::default();
-        let mut open = vec![(root, 0)];
-        while let Some((node, loops)) = open.pop() {
-            shape.loop_depth = shape.loop_depth.max(loops);
-            shape.visit(node, loops, &mut open)?;
+        // Without recursion, since the depth is what is to be found out.
+        let mut open = vec![(root, Place::default())];
+        while let Some((node, place)) = open.pop() {
+            if place.depth > DEPTH_MAX {
+                return Err(too_complex());
+            }
+            shape.loop_depth = shape.loop_depth.max(place.loops);
+            shape.visit(node, place.below(), &mut open)?;
         }
         if shape.loops > LOOPS_MAX {
             return Err(problem(format!("an expression may loop {LOOPS_MAX} times at most")));
@@ -121,32 +150,32 @@ impl<'a> Shape<'a> {
     fn visit(
         &mut self,
         node: &'a IdedExpr,
-        loops: u32,
-        open: &mut Vec<(&'a IdedExpr, u32)>,
+        at: Place,
+        open: &mut Vec<(&'a IdedExpr, Place)>,
     ) -> Result<(), Problem> {
         match &node.expr {
             Expr::Call(call) => {
                 check_call(call)?;
-                open.extend(call.target.iter().map(|target| (&**target, loops)));
-                open.extend(call.args.iter().map(|arg| (arg, loops)));
+                open.extend(call.target.iter().map(|target| (&**target, at)));
+                open.extend(call.args.iter().map(|arg| (arg, at)));
             }
             Expr::Comprehension(inner) => {
                 self.loops += 1;
                 self.locals.extend([inner.iter_var.as_str(), inner.accu_var.as_str()]);
                 self.locals.extend(inner.iter_var2.as_deref());
-                open.push((&inner.iter_range, loops));
+                open.push((&inner.iter_range, at));
                 let body = [&inner.accu_init, &inner.loop_cond, &inner.loop_step, &inner.result];
-                open.extend(body.map(|part| (part, loops + 1)));
+                open.extend(body.map(|part| (part, at.in_loop())));
             }
-            Expr::List(list) => open.extend(list.elements.iter().map(|item| (item, loops))),
+            Expr::List(list) => open.extend(list.elements.iter().map(|item| (item, at))),
             Expr::Map(map) => {
                 for entry in &map.entries {
                     if let EntryExpr::MapEntry(entry) = &entry.expr {
-                        open.extend([(&entry.key, loops), (&entry.value, loops)]);
+                        open.extend([(&entry.key, at), (&entry.value, at)]);
                     }
                 }
             }
-            Expr::Select(select) => open.push((&select.operand, loops)),
+            Expr::Select(select) => open.push((&select.operand, at)),
             Expr::Ident(name) => self.names.push(name),
             Expr::Struct(_) => return Err(problem("messages are not supported")),
             Expr::Literal(_) | Expr::Unspecified => {}
