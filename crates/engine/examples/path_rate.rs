@@ -25,7 +25,10 @@ async fn main() {
         let store = Arc::new(SqliteStore::open(options).expect("a store"));
         let endpoint = support::script(1_000, |_| Ok(Data::None));
         let engine = support::engine(store, endpoint.clone()).await;
-        engine.create_trigger(support::trigger("tick", Policy::default())).await.expect("a trigger");
+        engine
+            .create_trigger(support::trigger("tick", Policy::default()))
+            .await
+            .expect("a trigger");
         let sent = Arc::new(AtomicUsize::new(0));
         let started = Instant::now();
         let mut senders = Vec::new();

@@ -36,7 +36,7 @@ pub(crate) struct Submission {
 /// What follows a commit.
 enum Then {
     /// Executions go to the dispatcher, then the sender is answered.
-    Dispatch { planned: Vec<Planned>, reply: Option<oneshot::Sender<Answer>> },
+    Dispatch { planned: Vec<Planned>, reply: oneshot::Sender<Answer> },
     /// The dispatcher forgets what is now in the record.
     Settle(Vec<ExecutionId>),
     /// The caller is answered.
@@ -62,7 +62,7 @@ impl Committer {
             return Err(full());
         }
         let (reply, answer) = oneshot::channel();
-        let then = Then::Dispatch { planned, reply: Some(reply) };
+        let then = Then::Dispatch { planned, reply };
         match self.queue.try_send(Submission { write, then }) {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(stopped())),
             Err(mpsc::error::TrySendError::Full(_)) => Err(full()),
@@ -185,6 +185,11 @@ impl Service {
     fn run_once(&mut self, batch: &mut Vec<Submission>) {
         let (writes, thens): (Vec<Write>, Vec<Then>) =
             batch.drain(..).map(|submission| (submission.write, submission.then)).unzip();
+        for then in &thens {
+            if let Then::Dispatch { planned, .. } = then {
+                self.dispatcher.announce(planned);
+            }
+        }
         let started = Instant::now();
         match self.writer.commit(&writes) {
             Ok(receipts) => {
@@ -222,13 +227,13 @@ impl Service {
                 .retry_after(Millis::from_secs(1))
         };
         match then {
-            Then::Dispatch { reply: Some(reply), .. } | Then::Reply(reply) => {
-                if reply.send(Err(rejection())).is_err() {
-                    tracing::debug!("The caller of a failed write has left");
-                }
+            Then::Dispatch { planned, reply } => {
+                self.dispatcher.withdraw(&planned);
+                deny(reply, rejection());
             }
+            Then::Reply(reply) => deny(reply, rejection()),
             Then::Stop => {}
-            then @ (Then::Dispatch { .. } | Then::Settle(_) | Then::Nothing) => {
+            then @ (Then::Settle(_) | Then::Nothing) => {
                 self.carried.push(Submission { write, then });
             }
         }
@@ -239,10 +244,8 @@ impl Service {
         for ((write, receipt), then) in done.zip(thens) {
             match then {
                 Then::Dispatch { planned, reply } => {
-                    gather(&write, &receipt, planned, &mut to_dispatch);
-                    if let Some(reply) = reply {
-                        answer(reply, receipt);
-                    }
+                    self.gather(&write, &receipt, planned, &mut to_dispatch);
+                    answer(reply, receipt);
                 }
                 Then::Settle(ids) => self.dispatcher.settled(&ids),
                 Then::Reply(reply) => answer(reply, receipt),
@@ -253,6 +256,34 @@ impl Service {
             self.dispatcher.offer(to_dispatch);
         }
     }
+
+    /// The executions of a committed ingest, without those of events that were there already.
+    fn gather(
+        &self,
+        write: &Write,
+        receipt: &Receipt,
+        planned: Vec<Planned>,
+        out: &mut Vec<Planned>,
+    ) {
+        let (Write::Ingest(ingest), Receipt::Ingested { duplicates }) = (write, receipt) else {
+            return self.dispatcher.withdraw(&planned);
+        };
+        if duplicates.is_empty() {
+            out.extend(planned);
+            return;
+        }
+        let known: Vec<_> = duplicates.iter().map(|(index, _)| ingest.events[*index].id).collect();
+        let is_new = |planned: &Planned| !known.contains(&planned.waiting.id.event);
+        let (new, old): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_new);
+        self.dispatcher.withdraw(&old);
+        out.extend(new);
+    }
+}
+
+fn deny(reply: oneshot::Sender<Answer>, rejection: Rejection) {
+    if reply.send(Err(rejection)).is_err() {
+        tracing::debug!("The caller of a failed write has left");
+    }
 }
 
 fn answer(reply: oneshot::Sender<Answer>, receipt: Receipt) {
@@ -260,19 +291,6 @@ fn answer(reply: oneshot::Sender<Answer>, receipt: Receipt) {
     if reply.send(Ok(receipt)).is_err() {
         tracing::debug!("The caller of a write has left before its answer");
     }
-}
-
-/// The executions of a committed ingest, without those of events that were there already.
-fn gather(write: &Write, receipt: &Receipt, planned: Vec<Planned>, out: &mut Vec<Planned>) {
-    let (Write::Ingest(ingest), Receipt::Ingested { duplicates }) = (write, receipt) else {
-        return;
-    };
-    if duplicates.is_empty() {
-        out.extend(planned);
-        return;
-    }
-    let known: Vec<_> = duplicates.iter().map(|(index, _)| ingest.events[*index].id).collect();
-    out.extend(planned.into_iter().filter(|planned| !known.contains(&planned.waiting.id.event)));
 }
 
 /// Prints an error with everything that caused it.

@@ -55,7 +55,7 @@ impl Dispatcher {
             timer: Timer::default(),
             clock,
             engine: OnceLock::new(),
-            is_open: AtomicBool::new(true),
+            is_open: AtomicBool::new(false),
             open: AtomicI64::new(0),
             stop: CancellationToken::new(),
         }
@@ -107,6 +107,24 @@ impl Dispatcher {
 
     fn lane(&self, trigger: TriggerId) -> Option<Arc<Lane>> {
         self.lanes.read().get(&trigger).cloned()
+    }
+
+    /// Told of executions that are about to be committed.
+    pub(crate) fn announce(&self, planned: &[Planned]) {
+        for same in planned.chunk_by(|a, b| a.trigger.id == b.trigger.id) {
+            if let Some(lane) = same.first().and_then(|first| self.lane(first.trigger.id)) {
+                lane.announce(same.iter().map(|planned| &planned.waiting));
+            }
+        }
+    }
+
+    /// Announced executions do not come.
+    pub(crate) fn withdraw(&self, planned: &[Planned]) {
+        for planned in planned {
+            if let Some(lane) = self.lane(planned.trigger.id) {
+                lane.withdraw(planned.waiting.id.event);
+            }
+        }
     }
 
     /// Takes executions that were just committed.
@@ -342,6 +360,15 @@ impl Dispatcher {
 
     pub(crate) fn is_open(&self) -> bool {
         self.is_open.load(Ordering::Relaxed)
+    }
+
+    /// Begins to start what waits.
+    pub(crate) fn admit(&self) {
+        self.is_open.store(true, Ordering::Relaxed);
+        let lanes: Vec<_> = self.lanes.read().values().cloned().collect();
+        for lane in lanes {
+            self.pump(&lane);
+        }
     }
 
     /// Starts nothing more; says how many wait.

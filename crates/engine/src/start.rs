@@ -119,7 +119,8 @@ pub struct Descriptors {
 }
 
 impl Engine {
-    /// Starts an engine: reads the definitions, takes up what was left waiting.
+    /// Starts an engine: reads the definitions and takes events from now on. What waits, from before
+    /// or from now, runs once [`Engine::admit`] was called.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -176,6 +177,12 @@ impl Engine {
         });
         inner.dispatcher.start(&inner).await?;
         Ok(Self { inner })
+    }
+
+    /// Begins to run what waits. Called once the functions of the project are deployed, so that what
+    /// was left from before a restart does not fail for want of its function.
+    pub fn admit(&self) {
+        self.inner.dispatcher.admit();
     }
 
     /// Stops: nothing new is admitted, what runs may finish for at most `grace`, what is recorded is
@@ -259,7 +266,7 @@ impl Engine {
         let detail = if is_writing { "the last commit worked" } else { "the last commit failed" };
         let committer = Check { name: "committer", ok: is_writing, detail: detail.to_owned() };
         let is_open = inner.dispatcher.is_open();
-        let detail = if is_open { "open" } else { "closed" };
+        let detail = if is_open { "open" } else { "starting or stopping" };
         vec![store, committer, Check { name: "dispatcher", ok: is_open, detail: detail.to_owned() }]
     }
 

@@ -41,12 +41,20 @@ pub(crate) struct Turn {
 /// Why an execution is kept in mind.
 #[derive(Default)]
 struct Known {
+    /// It is being committed: a look may see it before the committer hands it over.
+    is_coming: bool,
     /// It waits here.
     waits: bool,
     /// It runs.
     runs: bool,
     /// Ends of attempts that are not in the record yet.
     unsettled: u32,
+}
+
+impl Known {
+    fn is_over(&self) -> bool {
+        !self.is_coming && !self.waits && !self.runs && self.unsettled == 0
+    }
 }
 
 struct State {
@@ -60,6 +68,10 @@ struct State {
     /// More waits in the store than is known here.
     has_more: bool,
     is_looking: bool,
+    /// Reads of the store under way, and what was over before they ended: a read may still bring
+    /// what it saw before it was over.
+    reads: u32,
+    over: Vec<EventId>,
     /// When the next one in the store is due that is not kept here.
     far: Option<Timestamp>,
 }
@@ -84,6 +96,8 @@ impl Lane {
                 known: AHashMap::new(),
                 has_more: false,
                 is_looking: false,
+                reads: 0,
+                over: Vec::new(),
                 far: None,
             }),
         }
@@ -115,13 +129,27 @@ impl Lane {
             state.admission = Admission::new(policy);
             state.known.retain(|_, known| {
                 known.waits = false;
-                known.runs || known.unsettled > 0
+                !known.is_over()
             });
             state.has_more = true;
         }
         state.trigger = trigger;
         state.endpoint = endpoint;
         state.breaker = Breaker::default();
+    }
+
+    /// Told of executions before they are committed: until they are handed over, or withdrawn, a look
+    /// into the store leaves them alone.
+    pub(crate) fn announce<'a>(&self, coming: impl Iterator<Item = &'a Waiting>) {
+        let mut state = self.state.lock();
+        for waiting in coming {
+            state.known.entry(waiting.id.event).or_default().is_coming = true;
+        }
+    }
+
+    /// An announced execution does not come: it was not committed.
+    pub(crate) fn withdraw(&self, event: EventId) {
+        self.state.lock().release(event, |known| known.is_coming = false);
     }
 
     /// Takes executions that were just committed, as far as there is room. Gives back when the
@@ -131,6 +159,7 @@ impl Lane {
         let horizon = now.plus(DUE_HORIZON);
         let mut far = None;
         for waiting in new {
+            state.release(waiting.id.event, |known| known.is_coming = false);
             if waiting.due > horizon {
                 far = Some(far.map_or(waiting.due, |far: Timestamp| far.min(waiting.due)));
             } else if state.has_more || state.admission.len() >= LANE_WINDOW_MAX {
@@ -168,6 +197,7 @@ impl Lane {
         }
         state.unused(turn.start.len(), now);
         turn.hungry = state.admission.take_hungry_keys();
+        state.reads += turn.hungry.len() as u32;
         let reopens = state.breaker.open_until().filter(|_| !state.admission.is_empty());
         let instants = [state.admission.next_due(), reopens];
         // What is due already waits for a free place, which is told by the end of an attempt.
@@ -177,6 +207,7 @@ impl Lane {
             // From here on new ones are kept again; those the look finds beside them are known.
             state.has_more = false;
             state.is_looking = true;
+            state.reads += 1;
             turn.look = true;
         }
         turn
@@ -201,6 +232,7 @@ impl Lane {
         let mut state = self.state.lock();
         state.is_looking = false;
         state.has_more |= rest == Rest::More;
+        state.read_ended();
     }
 
     /// Takes what the store has of an order key.
@@ -209,13 +241,15 @@ impl Lane {
         let state = &mut *state;
         let mut new = Vec::with_capacity(found.len());
         for waiting in found {
-            let known = state.known.entry(waiting.id.event).or_default();
-            if !known.waits && !known.runs && known.unsettled == 0 {
-                known.waits = true;
+            if let std::collections::hash_map::Entry::Vacant(free) =
+                state.known.entry(waiting.id.event)
+            {
+                free.insert(Known { waits: true, ..Known::default() });
                 new.push(entry(Item { waiting, elsewhere: 0 }));
             }
         }
         state.admission.refill(key, new, rest);
+        state.read_ended();
     }
 
     /// Something waits in the store that this lane has not seen.
@@ -382,10 +416,24 @@ impl State {
     /// Forgets an execution once it is neither here nor on its way to the record: until then a look
     /// into the store could find it again.
     fn release(&mut self, event: EventId, change: impl FnOnce(&mut Known)) {
-        if let Some(known) = self.known.get_mut(&event) {
-            change(known);
-            if !known.waits && !known.runs && known.unsettled == 0 {
+        let Some(known) = self.known.get_mut(&event) else { return };
+        change(known);
+        if known.is_over() {
+            if self.reads > 0 {
+                self.over.push(event);
+            } else {
                 self.known.remove(&event);
+            }
+        }
+    }
+
+    fn read_ended(&mut self) {
+        self.reads = self.reads.saturating_sub(1);
+        if self.reads == 0 {
+            for event in std::mem::take(&mut self.over) {
+                if self.known.get(&event).is_some_and(Known::is_over) {
+                    self.known.remove(&event);
+                }
             }
         }
     }

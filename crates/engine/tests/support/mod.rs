@@ -8,9 +8,7 @@ use async_trait::async_trait;
 use evoke_engine::{Draft, Engine, NewTrigger, Parts, Registry, Settings};
 use evoke_model::trigger::Subscription;
 use evoke_model::{Data, Failure, Millis, Outcome, Policy, Problem, Target as Where};
-use evoke_ports::{
-    Delivered, Descriptor, Endpoint, Job, Runs, Source, Store, SystemClock, Target,
-};
+use evoke_ports::{Delivered, Descriptor, Endpoint, Job, Runs, Source, Store, SystemClock, Target};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -103,7 +101,7 @@ pub fn script(
 /// An engine on this store whose only target is this endpoint.
 pub async fn engine(store: Arc<dyn Store>, endpoint: Arc<Script>) -> Engine {
     let target = Scripted { descriptor: descriptor("scripted"), endpoint };
-    Engine::start(Parts {
+    let engine = Engine::start(Parts {
         store,
         sources: vec![Arc::new(Events(descriptor("event")))],
         targets: vec![Arc::new(target)],
@@ -119,7 +117,9 @@ pub async fn engine(store: Arc<dyn Store>, endpoint: Arc<Script>) -> Engine {
         },
     })
     .await
-    .expect("the engine starts")
+    .expect("the engine starts");
+    engine.admit();
+    engine
 }
 
 /// A trigger for all events that match.
