@@ -1,0 +1,86 @@
+//! What a project's folder asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use evoke_model::{FunctionSpec, Policy, Problem, Target};
+use serde_json::Value;
+
+use crate::config::ProjectConfig;
+use crate::folder::FolderReport;
+
+/// A project as its folder describes it, and everything that is wrong with the folder.
+#[derive(Debug, Clone, Default)]
+pub struct Desired {
+    /// The settings; the defaults where `evoke.toml` is broken.
+    pub config: ProjectConfig,
+    /// The functions without problems, by name.
+    pub functions: Vec<DesiredFunction>,
+    /// Names (of manifests and of folders) whose function is there but has problems: what runs under
+    /// such a name should go on running as it is.
+    pub broken: BTreeSet<String>,
+    /// What has to be put right.
+    pub problems: Vec<FileProblem>,
+    /// What will not do what it says, without stopping the rest.
+    pub warnings: Vec<FileProblem>,
+    /// What each folder gave, so that a reread looks only at those that changed.
+    pub(crate) reports: BTreeMap<OsString, FolderReport>,
+}
+
+impl Desired {
+    /// The function with this name.
+    pub fn function(&self, name: &str) -> Option<&DesiredFunction> {
+        self.functions.iter().find(|function| function.spec.name == name)
+    }
+}
+
+/// One function as its folder describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DesiredFunction {
+    /// What the manifest says, with defaults filled in.
+    pub spec: FunctionSpec,
+    /// The absolute folder of the code.
+    pub code: PathBuf,
+    /// SHA-256 in hex over the files of the folder and the spec; installed packages and caches do
+    /// not count.
+    pub hash: String,
+    /// The triggers, their names unique in the function.
+    pub triggers: Vec<DesiredTrigger>,
+    /// The environment with references filled in; never stored or logged.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// One trigger as a manifest describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DesiredTrigger {
+    /// Given, or made of what the trigger listens to, so that it stays the same when others come
+    /// and go.
+    pub name: String,
+    /// The kind of source.
+    pub kind: String,
+    /// The configuration in the canonical form of its source.
+    pub config: Value,
+    /// The function of the manifest.
+    pub target: Target,
+    /// How executions are carried out.
+    pub policy: Policy,
+    /// Whether it fires.
+    pub enabled: bool,
+}
+
+/// Something wrong in a file of the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileProblem {
+    /// The file or folder, relative to the project.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl fmt::Display for FileProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.problem)
+    }
+}

@@ -1,0 +1,250 @@
+//! Reads a project's folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use evoke_model::Problem;
+use evoke_ports::{Runtime, Source};
+use serde_json::Value;
+
+use crate::config::{FILE, ProjectConfig};
+use crate::desired::{Desired, FileProblem};
+use crate::environment::Reference;
+use crate::folder::{self, FolderReport};
+use crate::reader::{Report, Wrong};
+
+/// What reading a project needs to know of the server it is for.
+#[derive(Clone, Copy)]
+pub struct ReadContext<'a> {
+    /// The runtimes of this version; see [`runtime_names`].
+    pub runtimes: &'a [RuntimeName],
+    /// The sources of this version, by kind.
+    pub sources: &'a BTreeMap<String, Arc<dyn Source>>,
+    /// The value of a reference in an environment.
+    pub lookup: &'a (dyn Fn(&Reference) -> Option<String> + Sync),
+    /// Whether a text is a CEL expression, and what is wrong with it if not.
+    pub check_cel: &'a (dyn Fn(&str) -> Result<(), String> + Sync),
+    /// The variables that override `evoke.toml`.
+    pub environment: &'a BTreeMap<String, String>,
+}
+
+/// A name a manifest may give its runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeName {
+    /// `nodejs20`
+    pub name: String,
+    /// `index.handler`
+    pub handler_default: String,
+}
+
+/// All names of some runtimes.
+pub fn runtime_names(runtimes: &[Arc<dyn Runtime>]) -> Vec<RuntimeName> {
+    let name = |name: &str, runtime: &Arc<dyn Runtime>| RuntimeName {
+        name: name.to_owned(),
+        handler_default: runtime.handler_default().to_owned(),
+    };
+    let of = |runtime| Runtime::names(AsRef::as_ref(runtime)).iter().map(move |n| name(n, runtime));
+    runtimes.iter().flat_map(of).collect()
+}
+
+/// A project has fewer functions; above this `root` is some other folder.
+const FUNCTIONS_MAX: usize = 5_000;
+
+/// Reads the project in `root`. It always gives a result: what is wrong stands in it.
+pub fn read(root: &Path, context: &ReadContext<'_>) -> Desired {
+    build(root, context, |_| None)
+}
+
+/// Reads the project again after a change of the folders `changed`; what the others gave before is
+/// taken as it is.
+pub fn reread(
+    root: &Path,
+    context: &ReadContext<'_>,
+    before: &Desired,
+    changed: &BTreeSet<String>,
+) -> Desired {
+    build(root, context, |name| {
+        let same = !changed.contains(name.to_str()?);
+        same.then(|| before.reports.get(name).cloned()).flatten()
+    })
+}
+
+fn build(
+    root: &Path,
+    context: &ReadContext<'_>,
+    known: impl Fn(&OsString) -> Option<FolderReport>,
+) -> Desired {
+    let mut out = Desired::default();
+    match ProjectConfig::load(&root.join(FILE), context.environment) {
+        Ok(config) => out.config = config,
+        Err(problems) => out.problems = problems,
+    }
+    let functions = Path::new(&out.config.functions).to_path_buf();
+    match folders(&root.join(&functions)) {
+        Err(wrong) => out.problems.push(file_problem(&functions, wrong)),
+        Ok(None) => {
+            let wrong = Wrong::new("there is no such folder, so there are no functions")
+                .suggest("evoke functions init NAME");
+            out.warnings.push(file_problem(&functions, wrong));
+        }
+        Ok(Some(names)) => {
+            for name in names {
+                let report = known(&name).or_else(|| match name.to_str() {
+                    Some(text) => folder::read(root, &functions, text, (&out.config, context)),
+                    None => {
+                        let shown = name.to_string_lossy();
+                        let wrong = Wrong::new("the name of the folder is not UTF-8");
+                        Some(FolderReport::of_problem(&shown, &functions.join(&name), wrong))
+                    }
+                });
+                if let Some(report) = report {
+                    out.reports.insert(name, report);
+                }
+            }
+        }
+    }
+    assemble(out)
+}
+
+fn file_problem(path: &Path, wrong: Wrong) -> FileProblem {
+    let mut report = Report::default();
+    report.problem("", wrong);
+    let problem = report.problems.pop().unwrap_or_else(|| Problem::new("", ""));
+    FileProblem { path: path.to_path_buf(), problem }
+}
+
+/// The names of the folders that may be functions, in order. `None` when there is no such folder.
+fn folders(functions: &Path) -> Result<Option<Vec<OsString>>, Wrong> {
+    let entries = match fs::read_dir(functions) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("cannot be read: {error}").into()),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| format!("cannot be read: {error}"))?;
+        let name = entry.file_name();
+        let hidden = name.as_encoded_bytes().starts_with(b".") || name == "node_modules";
+        if hidden || !fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir()) {
+            continue;
+        }
+        names.push(name);
+        if names.len() > FUNCTIONS_MAX {
+            return Err(format!("there are more than {FUNCTIONS_MAX} folders").into());
+        }
+    }
+    names.sort();
+    Ok(Some(names))
+}
+
+/// Puts the folders together and looks at what one folder alone cannot know.
+fn assemble(mut out: Desired) -> Desired {
+    let mut names: BTreeMap<String, FileProblem> = BTreeMap::new();
+    let mut routes = Routes::default();
+    for report in out.reports.values() {
+        out.problems.extend(report.problems.iter().cloned());
+        out.warnings.extend(report.warnings.iter().cloned());
+        let Some(function) = &report.function else {
+            out.broken.insert(report.folder.clone());
+            out.broken.extend(report.name.clone());
+            continue;
+        };
+        let name = &function.spec.name;
+        if let Some(first) = names.get(name) {
+            let wrong = Wrong::new(format!("two functions are called {name:?}"))
+                .suggest(format!("the other is {}", first.path.display()));
+            let mut problem = file_problem(&report.path, wrong);
+            "name".clone_into(&mut problem.problem.field);
+            out.problems.push(problem);
+            continue;
+        }
+        names.insert(name.clone(), file_problem(&report.path, Wrong::new("")));
+        let taken = routes.add(function, &report.path);
+        if taken.is_empty() {
+            out.functions.push(function.clone());
+        } else {
+            out.problems.extend(taken);
+            out.broken.extend([name.clone(), report.folder.clone()]);
+        }
+    }
+    out.functions.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+    out
+}
+
+/// The HTTP routes of all functions.
+#[derive(Default)]
+struct Routes {
+    /// By path without the names of its parameters: methods (none: all), function, path.
+    taken: BTreeMap<String, Vec<Route>>,
+}
+
+#[derive(Clone)]
+struct Route {
+    methods: BTreeSet<String>,
+    function: String,
+    shown: String,
+}
+
+impl Route {
+    fn overlaps(&self, other: &Self) -> bool {
+        let any = self.methods.is_empty() || other.methods.is_empty();
+        any || !self.methods.is_disjoint(&other.methods)
+    }
+
+    fn of(config: &Value, function: &str) -> Option<(String, Self)> {
+        let shown = config.get("path")?.as_str()?.to_owned();
+        let methods = config.get("methods").and_then(Value::as_array).into_iter().flatten();
+        let methods = methods.filter_map(Value::as_str).map(str::to_ascii_uppercase);
+        // `*` is how all methods may be written.
+        let methods: BTreeSet<String> = methods.collect();
+        let methods = if methods.contains("*") { BTreeSet::new() } else { methods };
+        let segment = |segment: &str| match segment.strip_prefix('{') {
+            Some(rest) if rest.contains('*') => "{*}".to_owned(),
+            Some(_) => "{}".to_owned(),
+            None => segment.to_owned(),
+        };
+        let pattern: Vec<String> = shown.split('/').map(segment).collect();
+        let function = function.to_owned();
+        Some((pattern.join("/"), Self { methods, function, shown }))
+    }
+}
+
+impl Routes {
+    /// Adds the routes of a function, or says which are taken by others.
+    fn add(&mut self, function: &crate::DesiredFunction, path: &Path) -> Vec<FileProblem> {
+        let name = &function.spec.name;
+        let enabled = function.triggers.iter().filter(|trigger| trigger.enabled);
+        let routes = enabled.filter(|trigger| trigger.kind == "http");
+        let routes: Vec<(String, Route)> =
+            routes.filter_map(|trigger| Route::of(&trigger.config, name)).collect();
+        let mut problems = Vec::new();
+        let mut added: BTreeMap<String, Vec<Route>> = BTreeMap::new();
+        for (pattern, route) in routes {
+            let others = self.taken.get(&pattern).into_iter().flatten();
+            let mut others = others.chain(added.get(&pattern).into_iter().flatten());
+            if let Some(other) = others.find(|other| other.overlaps(&route)) {
+                let owner = if other.function == *name {
+                    "twice in this function".to_owned()
+                } else {
+                    format!("by the functions {:?} and {name:?}", other.function)
+                };
+                let shown = &route.shown;
+                let wrong = Wrong::new(format!("the route {shown} is claimed {owner}"))
+                    .suggest("give one of them another path or other methods");
+                let mut problem = file_problem(path, wrong);
+                "triggers".clone_into(&mut problem.problem.field);
+                problems.push(problem);
+            }
+            added.entry(pattern).or_default().push(route);
+        }
+        if problems.is_empty() {
+            for (pattern, routes) in added {
+                self.taken.entry(pattern).or_default().extend(routes);
+            }
+        }
+        problems
+    }
+}

@@ -1,0 +1,583 @@
+//! Whole projects read from the disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use evoke_model::policy::{Backoff, Mode, OnFailure, Retry};
+use evoke_model::trigger::Subscription;
+use evoke_model::{ByteSize, Millis, Problem, Scaling, Target};
+use evoke_ports::{Descriptor, Runs, Source};
+use serde_json::{Value, json};
+
+use crate::{
+    Desired, ReadContext, Reference, RuntimeName, document, manifest_schema, read, reread,
+};
+
+/// A source that wants one text field and allows a list.
+struct OneField {
+    descriptor: Descriptor,
+    field: &'static str,
+    list: &'static str,
+}
+
+impl OneField {
+    fn of(kind: &'static str, field: &'static str, list: &'static str) -> Arc<dyn Source> {
+        let schema = json!({ "properties": { field: {}, list: {} } });
+        let descriptor = Descriptor {
+            kind,
+            title: kind,
+            summary: "",
+            schema,
+            example: Value::Null,
+            docs: "",
+            runs: Runs::EveryNode,
+        };
+        Arc::new(Self { descriptor, field, list })
+    }
+}
+
+impl Source for OneField {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn check(&self, config: &Value) -> Result<Value, Vec<Problem>> {
+        let mut problems = Vec::new();
+        if !config.get(self.field).is_some_and(Value::is_string) {
+            problems.push(Problem::new(self.field, "expected a text"));
+        }
+        for key in config.as_object().into_iter().flat_map(|fields| fields.keys()) {
+            if key != self.field && key != self.list {
+                problems.push(Problem::new(key, format!("unknown key {key:?}")));
+            }
+        }
+        if problems.is_empty() { Ok(config.clone()) } else { Err(problems) }
+    }
+
+    fn subscription(&self, _: &Value) -> Option<Subscription> {
+        None
+    }
+}
+
+struct World {
+    folder: tempfile::TempDir,
+    runtimes: Vec<RuntimeName>,
+    sources: BTreeMap<String, Arc<dyn Source>>,
+    environment: BTreeMap<String, String>,
+}
+
+fn lookup(reference: &Reference) -> Option<String> {
+    match reference {
+        Reference::Secret(name) if name == "API_KEY" => Some("s3cret".to_owned()),
+        Reference::Variable(name) if name == "OPENAI_API_KEY" => Some("sk-1".to_owned()),
+        _ => None,
+    }
+}
+
+/// Enough of CEL for these tests: brackets that do not match are wrong.
+fn check_cel(text: &str) -> Result<(), String> {
+    let open = text.matches('(').count();
+    if open == text.matches(')').count() { Ok(()) } else { Err("unclosed bracket".to_owned()) }
+}
+
+impl World {
+    fn new() -> Self {
+        let names = ["nodejs18", "nodejs20", "nodejs22", "nodejs", "node", "bun"];
+        let runtime = |name: &str, handler: &str| RuntimeName {
+            name: name.to_owned(),
+            handler_default: handler.to_owned(),
+        };
+        let mut runtimes: Vec<_> =
+            names.iter().map(|name| runtime(name, "index.handler")).collect();
+        runtimes.extend(["python", "python3.11"].map(|name| runtime(name, "main.handler")));
+        let sources =
+            [OneField::of("http", "path", "methods"), OneField::of("event", "match", "x")];
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            runtimes,
+            sources: sources.map(|source| (source.descriptor().kind.to_owned(), source)).into(),
+            environment: BTreeMap::new(),
+        }
+    }
+
+    fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> &Self {
+        let path = self.root().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    fn context(&self) -> ReadContext<'_> {
+        ReadContext {
+            runtimes: &self.runtimes,
+            sources: &self.sources,
+            lookup: &lookup,
+            check_cel: &check_cel,
+            environment: &self.environment,
+        }
+    }
+
+    fn read(&self) -> Desired {
+        read(self.root(), &self.context())
+    }
+
+    /// One Node function with this manifest.
+    fn manifest(&self, text: &str) -> Desired {
+        self.file("functions/f/index.js", "").file("functions/f/function.yaml", text).read()
+    }
+}
+
+fn lines(desired: &Desired) -> Vec<String> {
+    desired.problems.iter().map(ToString::to_string).collect()
+}
+
+fn fixtures(kind: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(kind);
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// A function with this fixture as its manifest, and the fixture as a value.
+fn of_fixture(path: &Path) -> (Desired, Value) {
+    let world = World::new();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let (_, form) = name.split_once('.').unwrap();
+    world.file("functions/f/index.ts", "export const handler = () => 1;");
+    world.file(&format!("functions/f/function.{form}"), fs::read(path).unwrap());
+    let value = document::read(path, path.parent().unwrap()).unwrap();
+    (world.read(), value)
+}
+
+#[test]
+fn the_schema_and_the_reader_are_of_one_mind() {
+    let schema = manifest_schema();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    assert!(fixtures("valid").len() >= 6);
+    for path in fixtures("valid") {
+        let (desired, value) = of_fixture(&path);
+        let errors: Vec<String> =
+            validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{}", path.display());
+        assert_eq!(lines(&desired), Vec::<String>::new(), "{}", path.display());
+        assert_eq!(desired.functions.len(), 1, "{}", path.display());
+    }
+    assert!(fixtures("invalid").len() >= 30);
+    for path in fixtures("invalid") {
+        let (desired, value) = of_fixture(&path);
+        assert!(!validator.is_valid(&value), "the schema accepts {}", path.display());
+        assert!(!desired.problems.is_empty(), "the reader accepts {}", path.display());
+        assert!(desired.functions.is_empty(), "{}", path.display());
+        assert!(desired.broken.contains("f"), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_key_of_the_schema_is_one_the_reader_knows() {
+    let schema = manifest_schema();
+    let keys: Vec<String> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+    let manifest: serde_json::Map<String, Value> =
+        keys.into_iter().map(|key| (key, json!(["of no type"]))).collect();
+    let world = World::new();
+    let desired = world.manifest(&Value::Object(manifest).to_string());
+    let unknown = lines(&desired).into_iter().filter(|line| line.contains("unknown key"));
+    assert_eq!(unknown.count(), 0);
+}
+
+#[test]
+fn the_published_schema_is_the_one_of_the_code() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/function.json");
+    let made = format!("{}\n", serde_json::to_string_pretty(&manifest_schema()).unwrap());
+    if std::env::var_os("EVOKE_UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &made).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(golden, made, "run the tests with EVOKE_UPDATE_GOLDEN=1 and look at the difference");
+}
+
+#[test]
+fn the_manifest_of_the_first_document_reads_as_it_stands() {
+    let path = fixtures("valid").into_iter().find(|path| path.ends_with("document-001.config.ts"));
+    let (desired, _) = of_fixture(&path.unwrap());
+    let function = &desired.functions[0];
+    assert_eq!(function.spec.name, "f");
+    assert_eq!(function.spec.runtime, "nodejs20");
+    assert_eq!(function.spec.handler.as_deref(), Some("index.handler"));
+    assert_eq!(function.spec.memory, ByteSize::from_mb(512));
+    assert_eq!(function.spec.timeout, Millis::from_secs(30));
+    assert_eq!(function.spec.environment["API_KEY"], "${secrets.API_KEY}");
+    assert_eq!(function.environment["API_KEY"], "s3cret");
+    assert_eq!(function.spec.scaling, Scaling::default());
+    assert_eq!(function.triggers.len(), 1);
+    let trigger = &function.triggers[0];
+    assert_eq!((trigger.name.as_str(), trigger.kind.as_str()), ("http-api-users", "http"));
+    assert_eq!(trigger.config, json!({ "path": "/api/users", "methods": ["GET", "POST"] }));
+    assert_eq!(trigger.target, Target::function("f"));
+    assert!(trigger.enabled);
+    let warnings: Vec<String> = desired.warnings.iter().map(ToString::to_string).collect();
+    let expected = |index: usize, kind: &str| {
+        format!(
+            "functions/f/function.config.ts: triggers[{index}].type: \
+             trigger kind \"{kind}\" is not available in this version"
+        )
+    };
+    assert_eq!(warnings, [expected(1, "schedule"), expected(2, "database")]);
+}
+
+#[test]
+fn the_manifest_of_the_second_document_reads_as_it_stands() {
+    let path = fixtures("valid").into_iter().find(|path| path.ends_with("document-002.yaml"));
+    let (desired, _) = of_fixture(&path.unwrap());
+    let function = desired.function("on-user-created").unwrap();
+    assert_eq!(function.spec.runtime, "node");
+    assert_eq!(function.environment["OPENAI_API_KEY"], "sk-1");
+    let names: Vec<&str> = function.triggers.iter().map(|trigger| trigger.name.as_str()).collect();
+    assert_eq!(names, ["http-api-users-sync", "http-api-users-id-avatar"]);
+    let fields: Vec<&str> =
+        desired.warnings.iter().map(|warning| warning.problem.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["hooks[0].type", "hooks[1].type", "hooks[2].type", "schedules[0]", "schedules[1]"]
+    );
+}
+
+#[test]
+fn policies_are_read_and_those_of_later_versions_are_warnings() {
+    let path = fixtures("valid").into_iter().find(|path| path.ends_with("policies.toml"));
+    let (desired, _) = of_fixture(&path.unwrap());
+    let function = &desired.functions[0];
+    assert_eq!(function.environment["COUNT"], "3");
+    assert_eq!(function.environment["ON"], "true");
+    assert_eq!(function.environment["TEXT"], "${literal}");
+    assert_eq!(function.spec.timeout, Millis::new(500));
+    assert_eq!(function.spec.memory, ByteSize::from_mb(1536));
+    let trigger = &function.triggers[0];
+    assert!(!trigger.enabled);
+    let policy = &trigger.policy;
+    assert_eq!(policy.mode, Some(Mode::Sync));
+    assert_eq!(policy.priority, -5);
+    assert_eq!(policy.on_failure, Some(OnFailure::Continue));
+    assert_eq!(policy.dead_letter, Some(true));
+    assert_eq!(policy.order_by.as_deref(), Some("event.subject"));
+    let retry = Retry {
+        attempts: 3,
+        backoff: Backoff::Linear,
+        initial: Millis::new(100),
+        max: Millis::from_secs(60),
+        jitter: false,
+    };
+    assert_eq!(policy.retry, Some(retry));
+    assert_eq!(policy.concurrency.as_ref().unwrap().limit, 2);
+    let warned: BTreeSet<String> =
+        desired.warnings.iter().map(|warning| warning.problem.message.clone()).collect();
+    let expected =
+        crate::NOT_YET.map(|policy| format!("policy `{policy}` is not available in this version"));
+    assert_eq!(warned, BTreeSet::from(expected));
+    assert_eq!(trigger.config, json!({ "match": "a.**" }));
+    assert_eq!(function.triggers[1].policy.dead_letter, Some(false));
+}
+
+#[test]
+fn a_retry_that_names_one_bound_keeps_the_other_sensible() {
+    let world = World::new();
+    let desired = world.manifest(
+        "triggers:
+         - { type: event, match: a, retry: { initial: 10m } }
+         - { type: event, match: b, retry: { max: 500ms } }",
+    );
+    assert_eq!(lines(&desired), Vec::<String>::new());
+    let retries = desired.functions[0].triggers.iter().map(|t| t.policy.retry.clone());
+    for retry in retries {
+        let retry = retry.unwrap();
+        assert!(retry.initial <= retry.max, "{retry:?}");
+    }
+}
+
+#[test]
+fn all_problems_are_said_at_once_with_their_fields() {
+    let world = World::new();
+    let desired = world.manifest(
+        r#"
+        name: on user
+        runtime: nodejs21
+        handlr: index.handler
+        memory: 64mb
+        timeout: 1h
+        env: { A: "${NOPE} ${secrets.NOPE}" }
+        scaling: { minInstances: 5, maxInstances: 2 }
+        triggers:
+          - { type: htp, path: /a }
+          - { type: http, pth: /a }
+          - { type: event, match: a, retri: { attempts: 1 } }
+          - { type: event, match: a, retry: { attempts: 0, initial: 1m, max: 1s }, filter: "size(a" }
+          - { type: schedule, cron: "* * * * *", mode: sink }
+        hooks:
+          - { type: event, match: a, config: { timeout: 1h } }
+        "#,
+    );
+    let expected = [
+        r#"name: "on user" is not a name of a function"#,
+        r#"runtime: unknown runtime "nodejs21" (did you mean "nodejs"#,
+        r#"memory: 64mb is out of range (128mb to 4gb)"#,
+        r#"timeout: 1h is out of range (1ms to 15m)"#,
+        r"env.A: ${NOPE} is not set (set the variable NOPE in the environment of the server)",
+        r"env.A: ${secrets.NOPE} is not set (set the variable EVOKE_SECRET_NOPE",
+        r"scaling.minInstances: 5 is more than maxInstances, 2",
+        r#"triggers[0].type: unknown trigger kind "htp" (did you mean "http"?)"#,
+        r"triggers[1].path: expected a text",
+        r#"triggers[1].pth: unknown key "pth""#,
+        r#"triggers[2].retri: unknown key "retri" (did you mean "retry"?)"#,
+        r"triggers[3].retry.attempts: 0 is out of range (1 to 100)",
+        r"triggers[3].retry.initial: 1m is longer than `max`, 1s",
+        r#"triggers[3].filter: "size(a" is not a CEL expression: unclosed bracket"#,
+        r#"triggers[4].mode: unknown value "sink""#,
+        r"hooks[0].config.timeout: 1h is out of range",
+        r#"handlr: unknown key "handlr" (did you mean "handler"?)"#,
+    ];
+    let lines = lines(&desired);
+    for start in expected {
+        let start = format!("functions/f/function.yaml: {start}");
+        assert!(lines.iter().any(|line| line.starts_with(&start)), "{start}\n{lines:#?}");
+    }
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    assert!(desired.functions.is_empty());
+    assert!(desired.broken.contains("f"));
+}
+
+#[test]
+fn a_folder_without_a_manifest_is_a_function_with_defaults() {
+    let world = World::new();
+    world
+        .file("functions/a/index.ts", "")
+        .file("functions/b/main.py", "")
+        .file("functions/c/index.mjs", "")
+        .file("functions/lib/util.ts", "")
+        .file("functions/.hidden/index.ts", "")
+        .file("functions/node_modules/index.js", "")
+        .file("functions/loose.ts", "");
+    let desired = world.read();
+    assert_eq!(lines(&desired), Vec::<String>::new());
+    let found: Vec<(&str, &str)> = desired
+        .functions
+        .iter()
+        .map(|function| (function.spec.name.as_str(), function.spec.runtime.as_str()))
+        .collect();
+    assert_eq!(found, [("a", "nodejs"), ("b", "python"), ("c", "nodejs")]);
+    assert_eq!(desired.functions[0].spec.timeout, Millis::from_secs(30));
+    assert!(desired.functions[0].code.is_absolute());
+
+    world.file("functions/d/main.go", "");
+    let desired = world.read();
+    assert_eq!(lines(&desired).len(), 1);
+    assert!(lines(&desired)[0].contains("runtime \"go\" is not available in this version"));
+    assert_eq!(desired.functions.len(), 3);
+}
+
+#[test]
+fn the_project_sets_defaults() {
+    let world = World::new();
+    let settings = "functions = 'fn'\n[defaults]\nruntime = 'bun'\nmemory = '1gb'\ntimeout = 5\n";
+    world.file("evoke.toml", settings).file("fn/a/index.ts", "").file("fn/b/main.py", "");
+    let desired = world.read();
+    assert_eq!(lines(&desired), Vec::<String>::new());
+    assert_eq!(desired.function("a").unwrap().spec.runtime, "bun");
+    assert_eq!(desired.function("a").unwrap().spec.memory, ByteSize::from_mb(1024));
+    assert_eq!(desired.function("b").unwrap().spec.runtime, "python");
+    assert_eq!(desired.function("b").unwrap().spec.timeout, Millis::from_secs(5));
+
+    world.file("evoke.toml", "functions = 'fn'\n[sever]\n");
+    let desired = world.read();
+    assert!(lines(&desired)[0].starts_with("evoke.toml: sever: unknown key"));
+}
+
+#[test]
+fn a_handler_whose_file_is_missing_is_a_problem() {
+    let world = World::new();
+    world
+        .file("functions/a/function.json", r#"{"runtime": "bun", "handler": "src/main.run"}"#)
+        .file("functions/b/function.json", r#"{"runtime": "python3.11"}"#)
+        .file("functions/c/function.json", "{ \"name\": \"c\" }")
+        .file("functions/d/function.json", r#"{"runtime": "bun", "handler": "src/main.run"}"#)
+        .file("functions/d/src/main.ts", "");
+    let lines = lines(&world.read());
+    assert_eq!(
+        lines,
+        [
+            "functions/a/function.json: handler: handler \"src/main.run\": there is no file \
+             src/main (add one of: src/main.ts, src/main.js, src/main.mjs)",
+            "functions/b/function.json: handler: handler \"main.handler\": there is no file main \
+             (add one of: main.py)",
+            "functions/c/function.json: runtime: `runtime` is missing (write `runtime`, or add \
+             index.ts, index.js, main.py or main.go)",
+        ]
+    );
+}
+
+#[test]
+fn names_and_routes_are_unique_in_a_project() {
+    let world = World::new();
+    let route = |path: &str, methods: &str| {
+        format!("{{triggers: [{{type: http, path: \"{path}\", methods: [{methods}]}}]}}")
+    };
+    for (name, manifest) in [
+        ("a", route("/users/{id}", "GET")),
+        ("b", route("/users/{name}", "GET, POST")),
+        ("c", route("/users/{id}", "DELETE")),
+        ("d", route("/users/me", "GET")),
+        ("e", "{triggers: [{type: http, path: /x}, {type: http, path: /x}]}".to_owned()),
+        ("f", "name: a".to_owned()),
+    ] {
+        world.file(&format!("functions/{name}/index.js"), "");
+        world.file(&format!("functions/{name}/function.yaml"), manifest);
+    }
+    let desired = world.read();
+    assert_eq!(
+        lines(&desired),
+        [
+            "functions/b/function.yaml: triggers: the route /users/{name} is claimed by the \
+             functions \"a\" and \"b\" (give one of them another path or other methods)",
+            "functions/e/function.yaml: triggers: the route /x is claimed twice in this function \
+             (give one of them another path or other methods)",
+            "functions/f/function.yaml: name: two functions are called \"a\" \
+             (the other is functions/a/function.yaml)",
+        ]
+    );
+    let names: Vec<&str> =
+        desired.functions.iter().map(|function| function.spec.name.as_str()).collect();
+    assert_eq!(names, ["a", "c", "d"]);
+    assert_eq!(desired.broken, BTreeSet::from(["b".to_owned(), "e".to_owned()]));
+}
+
+#[test]
+fn triggers_have_names_that_stay() {
+    let world = World::new();
+    let desired = world.manifest(
+        "triggers:
+         - { type: event, match: 'order.*' }
+         - { type: event, match: order }
+         - { type: event, match: x, name: mine }
+         - { type: http, path: / }",
+    );
+    let names: Vec<&str> =
+        desired.functions[0].triggers.iter().map(|trigger| trigger.name.as_str()).collect();
+    assert_eq!(names, ["event-order", "event-order-2", "mine", "http"]);
+
+    let twice = "triggers: [{type: event, match: a, name: x}, {type: event, match: b, name: x}]";
+    let desired = world.manifest(twice);
+    assert!(lines(&desired)[0].contains("triggers[1].name: another trigger is called \"x\""));
+}
+
+#[test]
+fn several_manifests_are_a_problem() {
+    let world = World::new();
+    world.file("functions/f/function.toml", "").file("functions/f/function.json", "{}");
+    let desired = world.manifest("runtime: node");
+    assert_eq!(
+        lines(&desired),
+        ["functions/f: there are several manifests: function.yaml, function.toml, function.json \
+          (keep one of them)"]
+    );
+}
+
+#[test]
+fn a_reread_looks_only_at_what_changed() {
+    let world = World::new();
+    world.file("functions/a/index.js", "1").file("functions/b/index.js", "1");
+    let first = world.read();
+    world.file("functions/a/index.js", "2").file("functions/b/index.js", "2");
+    let changed = BTreeSet::from(["a".to_owned()]);
+    let second = reread(world.root(), &world.context(), &first, &changed);
+    assert_ne!(second.function("a").unwrap().hash, first.function("a").unwrap().hash);
+    assert_eq!(second.function("b").unwrap().hash, first.function("b").unwrap().hash);
+    assert_ne!(second.function("b").unwrap().hash, world.read().function("b").unwrap().hash);
+
+    fs::remove_dir_all(world.root().join("functions/b")).unwrap();
+    world.file("functions/c/index.js", "1");
+    let third = reread(world.root(), &world.context(), &second, &BTreeSet::new());
+    let names: Vec<&str> = third.functions.iter().map(|f| f.spec.name.as_str()).collect();
+    assert_eq!(names, ["a", "c"]);
+}
+
+#[test]
+fn a_config_script_may_import_from_the_project_but_not_from_outside() {
+    let world = World::new();
+    world
+        .file("shared/limits.ts", "export const memory: number = 512;")
+        .file("functions/a/index.ts", "")
+        .file(
+            "functions/a/function.config.ts",
+            "import { memory } from '../../shared/limits.ts'; export default { memory };",
+        )
+        .file("functions/b/index.ts", "")
+        .file(
+            "functions/b/function.config.ts",
+            "import { memory } from '../../../limits.ts'; export default { memory };",
+        );
+    let desired = world.read();
+    assert_eq!(desired.function("a").unwrap().spec.memory, ByteSize::from_mb(512));
+    assert_eq!(lines(&desired).len(), 1);
+    assert!(lines(&desired)[0].contains("cannot import"), "{:?}", lines(&desired));
+}
+
+#[test]
+fn hostile_folders_are_problems_and_never_a_panic() {
+    let world = World::new();
+    let functions = world.root().join("functions");
+    world
+        .file("functions/ok/index.js", "")
+        .file("functions/empty/function.json", "")
+        .file("functions/binary/function.yaml", b"\x7fELF\x00\xff\xfe")
+        .file("functions/huge/function.json", " ".repeat(2 << 20))
+        .file("functions/deep/function.json", "[".repeat(10_000))
+        .file("functions/loops/index.ts", "")
+        .file("functions/loops/function.config.ts", "for (;;) {}")
+        .file("functions/grows/index.ts", "")
+        .file(
+            "functions/grows/function.config.ts",
+            "const a = []; for (;;) a.push('x'.repeat(1e6) + a.length)",
+        )
+        .file("functions/sp ace/index.js", "")
+        .file("functions/up/index.js", "")
+        .file("functions/up/function.json", r#"{"name": "../../etc"}"#)
+        .file("functions/folder/function.yaml/x", "")
+        .file("functions/dangling/index.js", "");
+    symlink("/nowhere", functions.join("dangling/function.json")).unwrap();
+    symlink(&functions, functions.join("circle")).unwrap();
+    symlink("self", functions.join("self")).unwrap();
+    let odd = functions.join(std::ffi::OsStr::from_bytes(b"odd-\xff"));
+    fs::create_dir_all(&odd).unwrap();
+    fs::write(odd.join("index.js"), "").unwrap();
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(functions.join("ok/pipe"))
+        .status()
+        .and_then(|_| {
+            fs::create_dir_all(functions.join("pipe"))?;
+            std::process::Command::new("mkfifo").arg(functions.join("pipe/function.json")).status()
+        });
+    assert!(pipe.unwrap().success());
+
+    let desired = world.read();
+    let lines = lines(&desired);
+    for name in [
+        "empty", "binary", "huge", "deep", "loops", "grows", "sp ace", "up", "folder", "dangling",
+        "odd-", "pipe",
+    ] {
+        let start = format!("functions/{name}");
+        assert!(lines.iter().any(|line| line.starts_with(&start)), "{name}: {lines:#?}");
+    }
+    assert_eq!(desired.functions.len(), 1, "{lines:#?}");
+    assert_eq!(desired.functions[0].spec.name, "ok");
+
+    let missing = read(&world.root().join("nowhere"), &world.context());
+    assert!(missing.functions.is_empty());
+    assert_eq!(missing.warnings.len(), 1);
+}

@@ -1,0 +1,175 @@
+//! The triggers of a manifest: each entry is the kind, the kind's own configuration and a policy in
+//! one object. What belongs to the kind is checked by its source.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use evoke_model::{Target, suggest};
+use evoke_ports::Source;
+use serde_json::{Map, Value};
+
+use crate::alyx;
+use crate::desired::DesiredTrigger;
+use crate::policy;
+use crate::read::ReadContext;
+use crate::reader::{Report, Table, Wrong, unknown};
+use crate::values::{boolean, some_text, text};
+
+/// The kinds of the manifest. One that has no source yet is a warning, so that the rest of a
+/// manifest works meanwhile.
+pub const KINDS: [&str; 9] =
+    ["http", "schedule", "database", "storage", "auth", "webhook", "event", "queue", "poll"];
+
+/// More than this in one function is made by a mistake.
+const TRIGGERS_MAX: usize = 1_000;
+const NAME_CHARS_MAX: usize = 64;
+
+/// Reads `triggers` and the lists of the other form.
+pub fn read(
+    manifest: &mut Table,
+    function: &str,
+    context: &ReadContext<'_>,
+    report: &mut Report,
+) -> Vec<DesiredTrigger> {
+    let listed = manifest.list("triggers", report);
+    let mut entries: Vec<Table> =
+        listed.into_iter().filter_map(|(at, value)| Table::of(value, &at, report)).collect();
+    entries.extend(alyx::entries(manifest, report));
+    if entries.len() > TRIGGERS_MAX {
+        let count = entries.len();
+        let wrong = format!("{count} triggers; a function may have {TRIGGERS_MAX}");
+        report.problem("triggers", wrong);
+        return Vec::new();
+    }
+    let mut reader = Reader { context, report, function, names: BTreeSet::new() };
+    entries.into_iter().filter_map(|entry| reader.entry(entry)).collect()
+}
+
+struct Reader<'a> {
+    context: &'a ReadContext<'a>,
+    report: &'a mut Report,
+    function: &'a str,
+    names: BTreeSet<String>,
+}
+
+impl Reader<'_> {
+    fn entry(&mut self, mut entry: Table) -> Option<DesiredTrigger> {
+        let kind = self.kind(&mut entry);
+        let name = self.given_name(&mut entry);
+        let enabled = entry.read("enabled", self.report, boolean);
+        let policy = policy::read(&mut entry, self.context, self.report);
+        let kind = kind?;
+        let Some(source) = self.context.sources.get(&kind) else {
+            let message = format!("trigger kind {kind:?} is not available in this version");
+            self.report.warn(entry.path("type"), message);
+            return None;
+        };
+        let source = Arc::clone(source);
+        let stray = self.refuse_stray(&mut entry, source.as_ref());
+        let name = name.unwrap_or_else(|| self.made_name(&kind, entry.fields()));
+        let config = self.config(entry, source.as_ref())?;
+        if stray {
+            return None;
+        }
+        Some(DesiredTrigger {
+            name,
+            kind,
+            config,
+            target: Target::function(self.function),
+            policy,
+            enabled: enabled.unwrap_or(true),
+        })
+    }
+
+    /// The kind, if there is or will be one of this name.
+    fn kind(&mut self, entry: &mut Table) -> Option<String> {
+        let mut known: Vec<&str> = KINDS.to_vec();
+        known.extend(self.context.sources.keys().map(String::as_str));
+        known.sort_unstable();
+        known.dedup();
+        let at = entry.path("type");
+        if entry.peek("type").is_none() {
+            let all = format!("one of: {}", known.join(", "));
+            self.report.problem(at, Wrong::new("`type` is missing").suggest(all));
+            return None;
+        }
+        let kind = entry.read("type", self.report, text)?;
+        if !known.contains(&kind.as_str()) {
+            self.report.problem(at, unknown("trigger kind", &kind, known));
+            return None;
+        }
+        Some(kind)
+    }
+
+    fn given_name(&mut self, entry: &mut Table) -> Option<String> {
+        let at = entry.path("name");
+        let name = entry.read("name", self.report, |value| {
+            let name = some_text(value)?;
+            let right = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+            if !right || name.len() > NAME_CHARS_MAX {
+                let hint = format!("letters, digits, `-`, `_` and `.`, at most {NAME_CHARS_MAX}");
+                return Err(Wrong::new("it is not a name").suggest(hint));
+            }
+            Ok(name)
+        })?;
+        if !self.names.insert(name.clone()) {
+            self.report.problem(at, format!("another trigger is called {name:?}"));
+        }
+        Some(name)
+    }
+
+    /// A name made of what the trigger listens to: it stays the same when other triggers come and
+    /// go, and with it the executions that wait.
+    fn made_name(&mut self, kind: &str, config: &Map<String, Value>) -> String {
+        let detail = ["path", "match", "collection", "bucket", "topic", "cron", "every", "at"];
+        let detail = detail.iter().find_map(|key| config.get(*key).and_then(Value::as_str));
+        let base = slug(&format!("{kind} {}", detail.unwrap_or_default()));
+        let mut name = base.clone();
+        let mut number = 2;
+        while !self.names.insert(name.clone()) {
+            name = format!("{base}-{number}");
+            number += 1;
+        }
+        name
+    }
+
+    /// A mistyped key of the policy looks to the source like a key of its configuration. It is
+    /// refused here, where both are known.
+    fn refuse_stray(&mut self, entry: &mut Table, source: &dyn Source) -> bool {
+        let schema = &source.descriptor().schema;
+        let Some(own) = schema.get("properties").and_then(Value::as_object) else { return false };
+        let stray: Vec<String> = entry
+            .fields()
+            .keys()
+            .filter(|key| !own.contains_key(*key))
+            .filter(|key| suggest::nearest(key, entry.asked().iter().copied()).is_some())
+            .cloned()
+            .collect();
+        for key in &stray {
+            let known = entry.asked().iter().copied().chain(own.keys().map(String::as_str));
+            self.report.problem(entry.path(key), unknown("key", key, known));
+            entry.remove(key);
+        }
+        !stray.is_empty()
+    }
+
+    fn config(&mut self, entry: Table, source: &dyn Source) -> Option<Value> {
+        match source.check(&Value::Object(entry.fields().clone())) {
+            Ok(config) => Some(config),
+            Err(problems) => {
+                for mut problem in problems {
+                    problem.field = entry.path(&problem.field);
+                    self.report.problems.push(problem);
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Letters and digits with single dashes between: `http /api/users/{id}` is `http-api-users-id`.
+fn slug(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let joined = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    joined.chars().take(NAME_CHARS_MAX).collect()
+}
