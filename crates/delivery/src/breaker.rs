@@ -15,7 +15,7 @@ const WAIT_FIRST: Millis = Millis::new(100);
 /// The longest wait: an endpoint that is back is noticed within this time.
 const WAIT_MAX: Millis = Millis::from_secs(30);
 
-/// Whether an attempt says that the endpoint is down.
+/// What an attempt says of the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// It answered, whatever it said.
@@ -27,30 +27,20 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// What the end of an attempt says. Only an HTTP target that could not be reached is down: a
-    /// target that answers with an error is the concern of the retry policy.
-    pub fn of(outcome: &Outcome, was_reached: Reached) -> Self {
-        match (outcome, was_reached) {
-            (Outcome::Cancelled, _) => Self::Unknown,
-            (Outcome::Success(_), _) | (_, Reached::Yes) => Self::Up,
-            (Outcome::Failure(failure), Reached::No) if failure.code == Code::TargetFailed => {
-                Self::Down
-            }
-            (Outcome::TimedOut(failure), Reached::No) if failure.code == Code::TargetTimeout => {
-                Self::Down
-            }
-            _ => Self::Unknown,
+    /// What the end of an attempt says. A target that answers with an error is up, and the concern
+    /// of the retry policy.
+    pub fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Success(_) => Self::Up,
+            Outcome::Cancelled => Self::Unknown,
+            Outcome::Failure(failure) | Outcome::TimedOut(failure) => match failure.code {
+                Code::TargetUnreachable | Code::TargetTimeout => Self::Down,
+                // Refused before anything was sent.
+                Code::TargetRefused => Self::Unknown,
+                _ => Self::Up,
+            },
         }
     }
-}
-
-/// Whether the other side answered at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reached {
-    /// A status came back.
-    Yes,
-    /// No connection, or nothing on it.
-    No,
 }
 
 /// Whether an attempt may be made.
@@ -199,15 +189,16 @@ mod tests {
     #[test]
     fn an_answer_is_an_answer() {
         let failed = |code| Outcome::Failure(Failure::new(code, "x"));
-        for (outcome, reached, signal) in [
-            (Outcome::Success(Data::None), Reached::Yes, Signal::Up),
-            (failed(Code::TargetFailed), Reached::Yes, Signal::Up),
-            (failed(Code::TargetFailed), Reached::No, Signal::Down),
-            (failed(Code::TargetRefused), Reached::No, Signal::Unknown),
-            (failed(Code::FunctionError), Reached::No, Signal::Unknown),
-            (Outcome::Cancelled, Reached::No, Signal::Unknown),
+        for (outcome, signal) in [
+            (Outcome::Success(Data::None), Signal::Up),
+            (failed(Code::TargetFailed), Signal::Up),
+            (failed(Code::FunctionError), Signal::Up),
+            (failed(Code::TargetUnreachable), Signal::Down),
+            (failed(Code::TargetTimeout), Signal::Down),
+            (failed(Code::TargetRefused), Signal::Unknown),
+            (Outcome::Cancelled, Signal::Unknown),
         ] {
-            assert_eq!(Signal::of(&outcome, reached), signal, "{outcome:?}");
+            assert_eq!(Signal::of(&outcome), signal, "{outcome:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod descriptor;
+pub mod fields;
 pub mod http;
 pub mod runtime;
 pub mod source;
@@ -11,6 +12,7 @@ pub mod target;
 
 pub use clock::{Clock, SystemClock};
 pub use descriptor::{Descriptor, Runs};
+pub use fields::Fields;
 pub use http::{Body, HttpCall, HttpReply};
 pub use runtime::{Call, Found, Functions, Input, LogSink, Pool, PoolStatus, Reply, Runtime};
 pub use source::{Claim, HttpIntake, Source};

@@ -1,0 +1,62 @@
+use evoke_model::Problem;
+use evoke_model::suggest::did_you_mean;
+use evoke_ports::Fields;
+use http::Method;
+use serde_json::{Value, json};
+
+use super::path::RoutePath;
+
+/// The methods a route may name. CONNECT and TRACE are not for functions.
+pub(super) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// What a checked configuration says.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) path: RoutePath,
+    /// `None` takes all.
+    pub(super) methods: Option<Vec<Method>>,
+}
+
+/// The configuration in its canonical form: methods in upper case under `methods`, without doubles.
+pub(super) fn check(config: &Value) -> Result<Value, Vec<Problem>> {
+    let mut fields = Fields::new(config, &["path", "methods", "method"]);
+    let path = fields.required_text("path").unwrap_or_default();
+    if !path.is_empty()
+        && let Err(problem) = RoutePath::parse(path)
+    {
+        fields.problem(problem);
+    }
+    let mut canonical = json!({ "path": path });
+    if let Some((name, value)) = fields.one_of(&["methods", "method"]) {
+        let mut methods: Vec<String> = Vec::new();
+        for (place, method) in fields.texts_of(name, value).into_iter().enumerate() {
+            let upper = method.to_ascii_uppercase();
+            if upper == "*" || upper == "ANY" {
+                continue;
+            }
+            if !METHODS.contains(&upper.as_str()) {
+                let field = if value.is_array() { format!("{name}[{place}]") } else { name.into() };
+                fields.problem(
+                    Problem::new(field, format!("unknown method \"{method}\""))
+                        .suggest(did_you_mean(&upper, METHODS.iter().copied())),
+                );
+            } else if !methods.contains(&upper) {
+                methods.push(upper);
+            }
+        }
+        if !methods.is_empty() {
+            canonical["methods"] = json!(methods);
+        }
+    }
+    fields.finish(canonical)
+}
+
+/// Reads a checked configuration.
+pub(super) fn route(config: &Value) -> Option<Route> {
+    let path = RoutePath::parse(config.get("path")?.as_str()?).ok()?;
+    let methods = config.get("methods").and_then(Value::as_array).map(|methods| {
+        let texts = methods.iter().filter_map(Value::as_str);
+        texts.filter_map(|text| text.parse().ok()).collect()
+    });
+    Some(Route { path, methods })
+}

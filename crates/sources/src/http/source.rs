@@ -1,0 +1,57 @@
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use evoke_model::trigger::Subscription;
+use evoke_model::{Problem, Trigger};
+use evoke_ports::{Claim, Descriptor, HttpIntake, Source};
+use http::Method;
+use serde_json::Value;
+
+use super::table::Table;
+
+/// Routes.
+#[derive(Debug)]
+pub(crate) struct HttpSource {
+    descriptor: Descriptor,
+    routes: Arc<Routes>,
+}
+
+/// The table in use; requests read it without waiting for a change.
+#[derive(Debug, Default)]
+struct Routes {
+    table: ArcSwap<Table>,
+}
+
+impl HttpSource {
+    pub(crate) fn new() -> Self {
+        Self { descriptor: super::descriptor(), routes: Arc::default() }
+    }
+}
+
+impl Source for HttpSource {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn check(&self, config: &Value) -> Result<Value, Vec<Problem>> {
+        super::config::check(config)
+    }
+
+    fn subscription(&self, _config: &Value) -> Option<Subscription> {
+        None
+    }
+
+    fn intake(&self) -> Option<Arc<dyn HttpIntake>> {
+        Some(self.routes.clone())
+    }
+}
+
+impl HttpIntake for Routes {
+    fn rebuild(&self, triggers: &[Arc<Trigger>]) {
+        self.table.store(Arc::new(Table::build(triggers).0));
+    }
+
+    fn claim(&self, method: &Method, path: &str) -> Claim {
+        self.table.load().claim(method, path)
+    }
+}

@@ -1,0 +1,37 @@
+//! Where events come from. One folder a kind: `mod.rs` describes it, `config.rs` reads what a trigger
+//! says, `source.rs` does it.
+
+mod event;
+mod http;
+mod invoke;
+
+use std::sync::Arc;
+
+use evoke_ports::Source;
+
+pub use http::{Conflict, conflicts};
+
+/// All kinds of this crate.
+pub fn builtin() -> Vec<Arc<dyn Source>> {
+    vec![
+        Arc::new(event::EventSource::new()),
+        Arc::new(http::HttpSource::new()),
+        Arc::new(invoke::InvokeSource::new()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_each_kind_is_taken_as_it_stands() {
+        for source in builtin() {
+            let descriptor = source.descriptor();
+            let checked = source.check(&descriptor.example);
+            assert!(checked.is_ok(), "{}: {checked:?}", descriptor.kind);
+            let again = checked.clone().and_then(|config| source.check(&config));
+            assert_eq!(again, checked, "{}: the canonical form is its own", descriptor.kind);
+        }
+    }
+}
