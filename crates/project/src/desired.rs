@@ -21,6 +21,10 @@ pub struct Desired {
     /// Names (of manifests and of folders) whose function is there but has problems: what runs under
     /// such a name should go on running as it is.
     pub broken: BTreeSet<String>,
+    /// The triggers without problems that belong to no function, in the order of their files.
+    pub triggers: Vec<DesiredTrigger>,
+    /// Names of such triggers that are there but have problems, or cannot be had in this version.
+    pub broken_triggers: BTreeSet<String>,
     /// What has to be put right.
     pub problems: Vec<FileProblem>,
     /// What will not do what it says, without stopping the rest.
@@ -62,7 +66,7 @@ pub struct DesiredTrigger {
     pub kind: String,
     /// The configuration in the canonical form of its source.
     pub config: Value,
-    /// The function of the manifest.
+    /// The function of the manifest; in a file of its own, whatever it says.
     pub target: Target,
     /// How executions are carried out.
     pub policy: Policy,

@@ -13,6 +13,7 @@ mod document;
 mod settings;
 
 mod alyx;
+mod declared;
 mod environment;
 mod folder;
 mod hash;

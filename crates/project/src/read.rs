@@ -11,6 +11,7 @@ use evoke_ports::{Runtime, Source};
 use serde_json::Value;
 
 use crate::config::{FILE, ProjectConfig};
+use crate::declared;
 use crate::desired::{Desired, FileProblem};
 use crate::environment::Reference;
 use crate::folder::{self, FolderReport};
@@ -106,6 +107,7 @@ fn build(
             }
         }
     }
+    declared::read(root, context, &mut out);
     assemble(out)
 }
 

@@ -581,3 +581,43 @@ fn hostile_folders_are_problems_and_never_a_panic() {
     assert!(missing.functions.is_empty());
     assert_eq!(missing.warnings.len(), 1);
 }
+
+#[test]
+fn a_trigger_in_a_file_of_its_own_names_its_target() {
+    let world = World::new();
+    world
+        .file("triggers/forward.yaml", "type: event\nmatch: a.*\nfilter: event.data.x\ntarget: { type: http, url: u }")
+        .file("triggers/run.json", r#"{"name": "other", "type": "event", "match": "b", "target": {"type": "function", "name": "f"}}"#)
+        .file("triggers/README.md", "# no trigger");
+    let desired = world.read();
+    assert_eq!(lines(&desired), Vec::<String>::new());
+    let [forward, other] = desired.triggers.as_slice() else { panic!("{desired:#?}") };
+    assert_eq!((forward.name.as_str(), other.name.as_str()), ("forward", "other"));
+    assert_eq!(forward.config, json!({ "match": "a.*" }));
+    assert_eq!(forward.policy.filter.as_deref(), Some("event.data.x"));
+    assert_eq!(forward.target, Target { kind: "http".to_owned(), config: json!({ "url": "u" }) });
+    assert_eq!(other.target, Target::function("f"));
+}
+
+#[test]
+fn a_broken_trigger_file_stops_no_other() {
+    let world = World::new();
+    world
+        .file("triggers/a.yaml", "type: event\nmatch: a")
+        .file("triggers/b.yaml", "type: event\nmatch: a\ntarget: { url: u }")
+        .file("triggers/c.toml", "type = ")
+        .file("triggers/d.yaml", "type: event\nmatch: a\ntarget: { type: http }")
+        .file("triggers/e.yaml", "name: d\ntype: event\nmatch: a\ntarget: { type: http }")
+        .file("triggers/f.yaml", "type: poll\nevery: 2s\ntarget: { type: http }");
+    let desired = world.read();
+    let names: Vec<&str> = desired.triggers.iter().map(|trigger| trigger.name.as_str()).collect();
+    assert_eq!(names, ["d"]);
+    let broken: Vec<&str> = desired.broken_triggers.iter().map(String::as_str).collect();
+    assert_eq!(broken, ["a", "b", "c", "d", "f"]);
+    let lines = lines(&desired);
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+    assert!(lines[0].starts_with("triggers/a.yaml: target: `target` is missing"), "{lines:#?}");
+    assert_eq!(lines[1], "triggers/b.yaml: target.type: `type` is missing");
+    assert_eq!(lines[3], "triggers/e.yaml: name: two triggers are called \"d\"");
+    assert_eq!(desired.warnings.len(), 2, "{:#?}", desired.warnings);
+}

@@ -41,14 +41,32 @@ pub fn read(
         report.problem("triggers", wrong);
         return Vec::new();
     }
-    let mut reader = Reader { context, report, function, names: BTreeSet::new() };
+    let target = Some(Target::function(function));
+    let mut reader = Reader { context, report, target, names: BTreeSet::new() };
     entries.into_iter().filter_map(|entry| reader.entry(entry)).collect()
+}
+
+/// Reads a trigger from a file of its own: it names its target, and is called like the file unless
+/// it says otherwise.
+pub fn of_file(
+    value: Value,
+    stem: &str,
+    context: &ReadContext<'_>,
+    report: &mut Report,
+) -> Option<DesiredTrigger> {
+    let mut entry = Table::of(value, "", report)?;
+    if entry.peek("name").is_none() {
+        entry.put("name", stem.into(), "name");
+    }
+    let mut reader = Reader { context, report, target: None, names: BTreeSet::new() };
+    reader.entry(entry)
 }
 
 struct Reader<'a> {
     context: &'a ReadContext<'a>,
     report: &'a mut Report,
-    function: &'a str,
+    /// Where all of them go; `None` when each says it itself.
+    target: Option<Target>,
     names: BTreeSet<String>,
 }
 
@@ -58,6 +76,7 @@ impl Reader<'_> {
         let name = self.given_name(&mut entry);
         let enabled = entry.read("enabled", self.report, boolean);
         let policy = policy::read(&mut entry, self.context, self.report);
+        let target = self.target(&mut entry);
         let kind = kind?;
         let Some(source) = self.context.sources.get(&kind) else {
             let message = format!("trigger kind {kind:?} is not available in this version");
@@ -75,10 +94,29 @@ impl Reader<'_> {
             name,
             kind,
             config,
-            target: Target::function(self.function),
+            target: target?,
             policy,
             enabled: enabled.unwrap_or(true),
         })
+    }
+
+    /// Where executions go. What belongs to the kind of target is checked by the target.
+    fn target(&mut self, entry: &mut Table) -> Option<Target> {
+        if let Some(target) = &self.target {
+            return Some(target.clone());
+        }
+        let at = entry.path("target");
+        if entry.peek("target").is_none() {
+            let hint = "{ type: http, url: ... } or { type: function, name: ... }";
+            self.report.problem(at, Wrong::new("`target` is missing").suggest(hint));
+            return None;
+        }
+        let mut target = entry.open("target", self.report)?;
+        let kind = target.read("type", self.report, some_text);
+        if kind.is_none() && self.report.problems.is_empty() {
+            self.report.problem(target.path("type"), "`type` is missing");
+        }
+        Some(Target { kind: kind?, config: Value::Object(target.fields().clone()) })
     }
 
     /// The kind, if there is or will be one of this name.
