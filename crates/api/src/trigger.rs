@@ -1,0 +1,131 @@
+//! Triggers.
+
+mod read;
+
+use evoke_engine::NewTrigger;
+use evoke_model::trigger::Owner;
+use evoke_model::{Policy, Problem, Target, Timestamp, TriggerId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::schemas;
+
+/// A standing rule: which events, which target, which policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Trigger {
+    /// The id.
+    #[schema(value_type = String, example = "trg_01j9z3k5m7n8p")]
+    pub id: TriggerId,
+    /// The name.
+    pub name: String,
+    /// The kind of source: `event`, `http`, `invoke`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind's configuration.
+    pub config: Value,
+    /// Where executions go: `{"type": "function", "name": "resize"}`.
+    #[schema(value_type = Object)]
+    pub target: Value,
+    /// How they are carried out.
+    #[schema(schema_with = schemas::policy)]
+    pub policy: Policy,
+    /// Whether it fires.
+    pub enabled: bool,
+    /// Who keeps it. Only triggers made through the API are changed through it.
+    pub owner: KeptBy,
+    /// When it was created.
+    #[schema(schema_with = schemas::time)]
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(schema_with = schemas::time)]
+    pub updated_at: Timestamp,
+}
+
+/// Who keeps a trigger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KeptBy {
+    /// `api`, `project`, `manifest` or `function` (the one for direct invocation).
+    pub by: String,
+    /// The function, for the last two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What a trigger is made from. To change one, send what is to change; `null` takes a field of
+/// `config` or `policy` away.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TriggerBody {
+    /// The name, unique among the triggers made through the API.
+    pub name: String,
+    /// The kind of source.
+    #[serde(rename = "type")]
+    #[schema(example = "event")]
+    pub kind: String,
+    /// The kind's configuration; see `/api/kinds`.
+    #[serde(default)]
+    #[schema(value_type = Object, required = false, example = json!({ "match": "order.*" }))]
+    pub config: Value,
+    /// Where executions go; see `/api/kinds`.
+    #[schema(value_type = Object, example = json!({ "type": "function", "name": "on-order" }))]
+    pub target: Value,
+    /// How they are carried out.
+    #[serde(default)]
+    #[schema(schema_with = schemas::policy, required = false)]
+    pub policy: Policy,
+    /// Whether it fires; true if not given.
+    #[schema(required = false)]
+    pub enabled: bool,
+}
+
+impl TriggerBody {
+    /// Reads the body of a new trigger.
+    ///
+    /// # Errors
+    /// Everything that is wrong with its form; what is wrong with the configuration is for the kind
+    /// to say.
+    pub fn read(body: Value) -> Result<NewTrigger, Vec<Problem>> {
+        read::read(body)
+    }
+
+    /// Reads the body of a change: `trigger` with `patch` merged in (RFC 7396).
+    ///
+    /// # Errors
+    /// Everything that is wrong with the form of the result.
+    pub fn patch(trigger: &evoke_model::Trigger, patch: Value) -> Result<NewTrigger, Vec<Problem>> {
+        read::patch(trigger, patch)
+    }
+}
+
+impl From<&evoke_model::Trigger> for Trigger {
+    fn from(trigger: &evoke_model::Trigger) -> Self {
+        let (by, name) = match &trigger.owner {
+            Owner::Manifest(function) => ("manifest", Some(function.clone())),
+            Owner::Function(function) => ("function", Some(function.clone())),
+            Owner::Project => ("project", None),
+            Owner::Api => ("api", None),
+        };
+        Self {
+            id: trigger.id,
+            name: trigger.name.clone(),
+            kind: trigger.kind.clone(),
+            config: trigger.config.clone(),
+            target: flat_target(&trigger.target),
+            policy: trigger.policy.clone(),
+            enabled: trigger.enabled,
+            owner: KeptBy { by: by.to_owned(), name },
+            created_at: trigger.created_at,
+            updated_at: trigger.updated_at,
+        }
+    }
+}
+
+/// A target as manifests write it: the kind and its configuration side by side.
+fn flat_target(target: &Target) -> Value {
+    let mut flat = Map::new();
+    flat.insert("type".to_owned(), json!(target.kind));
+    if let Value::Object(config) = &target.config {
+        flat.extend(config.clone());
+    }
+    Value::Object(flat)
+}

@@ -1,0 +1,179 @@
+//! Who may come in. Without keys the server is open to this machine only, and "this machine" must
+//! not include pages of other sites in its browsers.
+
+use evoke_engine::Engine;
+use evoke_model::{Code, Problem};
+use http::header::{AUTHORIZATION, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method};
+
+use crate::context::{Caller, authority, text};
+use crate::options::AuthMode;
+use crate::refusal::Refusal;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// What a caller must show for a path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Need {
+    /// Nothing.
+    Nothing,
+    /// An API key or the token of a running function.
+    KeyOrToken,
+    /// An API key.
+    Key,
+}
+
+/// What a management path needs. Probes ask for health without keys, and editors for the schema of
+/// a manifest; the pages of error codes are the same for everybody.
+pub(crate) fn need(method: &Method, path: &str) -> Need {
+    let is_public = path == "/health"
+        || path.starts_with("/health/")
+        || path.starts_with("/docs/errors/")
+        || path == "/schemas/function.json";
+    if is_public {
+        return Need::Nothing;
+    }
+    let path = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/api"));
+    let is_for_functions = method == Method::POST
+        && path.is_some_and(|path| path == "/events" || path.starts_with("/functions/"));
+    if is_for_functions { Need::KeyOrToken } else { Need::Key }
+}
+
+/// Lets a caller in.
+///
+/// # Errors
+/// FN_009: 401 without a key, 403 with one that is not enough or from a foreign page.
+pub(crate) fn admit(
+    engine: &Engine,
+    mode: &AuthMode,
+    parts: &Parts,
+    need: Need,
+) -> Result<Caller, Refusal> {
+    if need == Need::Nothing {
+        return Ok(Caller::Anyone);
+    }
+    let presented = presented(&parts.headers);
+    let cause = presented.and_then(|presented| engine.cause_of(presented));
+    match (mode, presented, cause) {
+        (AuthMode::Open { hosts }, _, _) => {
+            is_from_here(parts, hosts)?;
+            Ok(cause.map_or(Caller::Anyone, Caller::Execution))
+        }
+        (AuthMode::Keys, _, Some(cause)) if need == Need::KeyOrToken => {
+            Ok(Caller::Execution(cause))
+        }
+        (AuthMode::Keys, _, Some(_)) => {
+            let message = "the token of a function may send events and call functions, no more";
+            Err(Refusal::new(Code::PermissionDenied, message))
+        }
+        (AuthMode::Keys, None, None) => Err(Refusal::unauthenticated(
+            "an API key is needed: send Authorization: Bearer evk_... or X-API-Key",
+        )),
+        (AuthMode::Keys, Some(presented), None) => match engine.verify_key(presented) {
+            Some(key) => Ok(Caller::Key(key)),
+            None => Err(Refusal::unauthenticated("the API key is not known")),
+        },
+    }
+}
+
+/// The execution whose token came with a request to a route of a function, where none is needed.
+pub(crate) fn caller_of_route(engine: &Engine, headers: &HeaderMap) -> Caller {
+    let cause = presented(headers).and_then(|presented| engine.cause_of(presented));
+    cause.map_or(Caller::Anyone, Caller::Execution)
+}
+
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    if let Some(key) = text(headers, &API_KEY) {
+        return Some(key.trim());
+    }
+    let (scheme, token) = text(headers, &AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Refuses what a browser sends for a page of another site: under a name that was made to point
+/// here (DNS rebinding), or straight to our address.
+fn is_from_here(parts: &Parts, hosts: &[String]) -> Result<(), Refusal> {
+    let refuse = |field: &str, value: &str, hint: &str| {
+        let shown: String = value.chars().take(100).collect();
+        let problem = Problem::new(field, format!("{shown:?} is not this server")).suggest(hint);
+        Err(Refusal::of(Code::PermissionDenied, vec![problem]))
+    };
+    if let Some(addressed) = authority(&parts.uri, &parts.headers)
+        && !is_here(addressed, hosts)
+    {
+        return refuse("Host", addressed, "use localhost, or allow the name in the configuration");
+    }
+    let Some(origin) = parts.headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or("?");
+    match origin.split_once("://") {
+        Some((_, from)) if is_here(from, hosts) => Ok(()),
+        _ => refuse("Origin", origin, "pages of other sites may not call a server without keys"),
+    }
+}
+
+fn is_here(authority: &str, hosts: &[String]) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    if let Ok(address) = host.parse::<std::net::IpAddr>() {
+        return address.is_loopback();
+    }
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_here() {
+        let hosts = ["dev.test".to_owned()];
+        for name in [
+            "localhost",
+            "LOCALHOST:8090",
+            "127.0.0.1:1",
+            "127.8.0.1",
+            "[::1]:8090",
+            "[::1]",
+            "app.localhost:8090",
+            "dev.test:80",
+            "localhost.",
+        ] {
+            assert!(is_here(name, &hosts), "{name}");
+        }
+        for name in [
+            "",
+            "evil.test",
+            "localhost.evil.test",
+            "10.0.0.1:8090",
+            "evillocalhost",
+            "127.0.0.1.evil.test",
+            "[::2]:80",
+            "dev.test.evil",
+        ] {
+            assert!(!is_here(name, &hosts), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_path_has_its_need() {
+        let table = [
+            (Method::GET, "/health/ready", Need::Nothing),
+            (Method::GET, "/schemas/function.json", Need::Nothing),
+            (Method::GET, "/metrics", Need::Key),
+            (Method::GET, "/api/events", Need::Key),
+            (Method::POST, "/api/events", Need::KeyOrToken),
+            (Method::POST, "/api/v1/functions/f/invoke", Need::KeyOrToken),
+            (Method::POST, "/api/triggers", Need::Key),
+            (Method::GET, "/healthy", Need::Key),
+        ];
+        for (method, path, expected) in table {
+            assert_eq!(need(&method, path), expected, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Whose a path is: the management API's or a function's. Decided before anything is looked up, so
+//! that a route can never shadow the API and a call of a function takes no detour through it.
+
+/// Whose a path is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Face {
+    /// The management API's, health, documentation.
+    Management,
+    /// A function's, if one claims it.
+    Function,
+}
+
+/// First segments under `/api` that belong to the API: those it has and those it is to have.
+const RESOURCES: [&str; 22] = [
+    "alerts",
+    "audit",
+    "auth",
+    "buckets",
+    "collections",
+    "dead-letters",
+    "doctor",
+    "events",
+    "executions",
+    "functions",
+    "hooks",
+    "keys",
+    "kinds",
+    "runs",
+    "schedules",
+    "secrets",
+    "triggers",
+    "webhook",
+    "webhooks",
+    "workflows",
+    "v1",
+    "",
+];
+
+/// First segments at the root that belong to the server.
+const ROOTS: [&str; 5] = ["health", "metrics", "docs", "openapi.json", "schemas"];
+
+/// Whose a path is.
+pub(crate) fn face(path: &str) -> Face {
+    let (first, rest) = split(path);
+    let is_ours = match first {
+        "api" => {
+            let (resource, _) = split(rest);
+            RESOURCES.contains(&resource)
+        }
+        other => ROOTS.contains(&other),
+    };
+    if is_ours { Face::Management } else { Face::Function }
+}
+
+/// Whether events are sent to this path.
+pub(crate) fn is_events(path: &str) -> bool {
+    path == "/api/events" || path == "/api/v1/events"
+}
+
+fn split(path: &str) -> (&str, &str) {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    match path.find('/') {
+        Some(at) => path.split_at(at),
+        None => (path, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_api_comes_first_and_the_rest_is_free() {
+        for path in [
+            "/api/events",
+            "/api/v1/anything",
+            "/api",
+            "/api/",
+            "/health",
+            "/health/ready",
+            "/docs",
+            "/api/workflows/x",
+            "/openapi.json",
+        ] {
+            assert_eq!(face(path), Face::Management, "{path}");
+        }
+        for path in ["/", "/api/users/7", "/hello", "/healthy", "/api/eventsx", "/webhooks/stripe"]
+        {
+            assert_eq!(face(path), Face::Function, "{path}");
+        }
+    }
+}

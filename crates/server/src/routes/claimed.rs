@@ -1,0 +1,61 @@
+//! Paths that HTTP triggers claim: the request goes to the function, its answer to the caller.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evoke_engine::HttpCallMeta;
+use evoke_ports::{Claim, HttpCall};
+use http::{Request, Response};
+use http_body::Body;
+
+use super::not_found_at;
+use crate::body;
+use crate::context::{Context, authority};
+use crate::guard::caller_of_route;
+use crate::refusal::Refusal;
+use crate::reply::{self, ReplyBody};
+use crate::service::{Route, Server};
+
+/// The label of all functions in the metrics: their paths have no bound.
+const ROUTE: &str = "{function}";
+
+/// Answers a request with the function that claims its path.
+pub(crate) async fn answer<B>(
+    server: &Server,
+    context: Context,
+    request: Request<B>,
+) -> Result<Response<ReplyBody>, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: std::fmt::Display + Send,
+{
+    let engine = &server.engine;
+    let (id, params) = match engine.claim(request.method(), request.uri().path()) {
+        Claim::Trigger { id, params } => (id, params),
+        Claim::None => return Err(not_found_at(request.uri().path())),
+        Claim::MethodNotAllowed { allow } => {
+            let allow: Vec<&str> = allow.iter().map(http::Method::as_str).collect();
+            return Err(Refusal::method_not_allowed(&allow.join(", ")));
+        }
+    };
+    let (mut parts, body) = request.into_parts();
+    let body = body::read(body, server.limits(), &server.drains).await?;
+    let cause = caller_of_route(engine, &parts.headers).cause();
+    let addressed = authority(&parts.uri, &parts.headers).unwrap_or(&server.address);
+    let origin = format!("http://{addressed}");
+    reply::strip_hop_by_hop(&mut parts.headers);
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let method = parts.method.clone();
+    let call =
+        HttpCall { method: parts.method, target, origin, headers: parts.headers, params, body };
+    let Context { request_id, traceparent, .. } = context;
+    let meta = HttpCallMeta { request_id: Some(request_id), traceparent, cause };
+    match engine.http(id, call, meta).await {
+        Ok((execution, reply)) => {
+            let mut response = reply::of_function(&method, execution, reply)?;
+            response.extensions_mut().insert(Route(Arc::from(ROUTE)));
+            Ok(response)
+        }
+        Err((execution, failure)) => Err(Refusal::from(failure).with_execution(execution)),
+    }
+}

@@ -1,0 +1,112 @@
+//! The routes, one file a resource. Each is written down once: the router and the OpenAPI document
+//! are made from the same list.
+
+pub(crate) mod claimed;
+pub(crate) mod dead_letters;
+pub(crate) mod docs;
+pub(crate) mod events;
+pub(crate) mod executions;
+pub(crate) mod functions;
+pub(crate) mod health;
+pub(crate) mod invoke;
+pub(crate) mod keys;
+pub(crate) mod kinds;
+pub(crate) mod logs;
+pub(crate) mod triggers;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use evoke_model::Code;
+use http::Uri;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::refusal::Refusal;
+use crate::service::Route;
+
+/// The route events are sent to.
+pub(crate) const EVENTS: &str = "/api/events";
+
+/// What stands under `/api`.
+fn resources() -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(events::list, events::send))
+        .routes(routes!(events::show))
+        .routes(routes!(executions::list))
+        .routes(routes!(executions::show))
+        .routes(routes!(executions::attempts))
+        .routes(routes!(executions::explain))
+        .routes(routes!(executions::cancel))
+        .routes(routes!(executions::retry))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(triggers::list, triggers::create))
+        .routes(routes!(triggers::show, triggers::replace, triggers::change, triggers::delete))
+        .routes(routes!(triggers::enable))
+        .routes(routes!(triggers::disable))
+        .routes(routes!(functions::list))
+        .routes(routes!(functions::show, invoke::invoke_by_name))
+        .routes(routes!(invoke::invoke))
+        .routes(routes!(functions::executions))
+        .routes(routes!(logs::list))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::delete))
+        .routes(routes!(kinds::list))
+        .routes(routes!(kinds::doctor))
+}
+
+/// What stands at the root.
+fn root() -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(docs::openapi_json))
+        .routes(routes!(docs::page))
+        .routes(routes!(docs::error_page))
+        .routes(routes!(docs::function_schema))
+}
+
+/// All routes as they are documented.
+pub(crate) fn documented() -> OpenApiRouter {
+    root().nest("/api", resources())
+}
+
+/// The router of everything that is not a function's.
+pub(crate) fn router() -> Router {
+    let (router, _) = documented().split_for_parts();
+    // The same once more under the versioned path; the document names the short one.
+    let (versioned, _) = resources().split_for_parts();
+    router
+        .nest("/api/v1", versioned)
+        .method_not_allowed_fallback(method_not_allowed)
+        .route_layer(middleware::from_fn(note_route))
+        .fallback(not_found)
+}
+
+async fn note_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| Arc::from(path.as_str()));
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(Route(route));
+    }
+    response
+}
+
+async fn method_not_allowed() -> Refusal {
+    Refusal::new(Code::MethodNotAllowed, "the path is known, but not with this method")
+}
+
+async fn not_found(uri: Uri) -> Refusal {
+    not_found_at(uri.path())
+}
+
+/// The refusal of a path nobody knows.
+pub(crate) fn not_found_at(path: &str) -> Refusal {
+    let shown: String = path.chars().take(200).collect();
+    Refusal::new(Code::RouteNotFound, format!("there is nothing at {shown}"))
+}

@@ -1,0 +1,171 @@
+//! Triggers of every kind.
+
+use axum::Json as Out;
+use evoke_api::{Page, Trigger, TriggerBody};
+use evoke_engine::triggers::Enabled;
+use evoke_model::{Code, Problem};
+use http::StatusCode;
+use utoipa::IntoParams;
+
+use crate::extract::{Json, Segment, Shared};
+use crate::query::{FromQuery, Params, Query, Window};
+use crate::refusal::Refusal;
+
+/// Which triggers.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// Of this kind.
+    #[param(rename = "type")]
+    kind: Option<String>,
+    /// That run this function.
+    function: Option<String>,
+}
+
+impl FromQuery for Filter {
+    fn read(query: &mut Query) -> Self {
+        Self { kind: query.text("type"), function: query.text("function") }
+    }
+}
+
+fn invalid(problems: Vec<Problem>) -> Refusal {
+    Refusal::of(Code::InvalidTrigger, problems)
+}
+
+/// List triggers
+///
+/// All of them, by name.
+#[utoipa::path(
+    get, path = "/triggers", tag = "triggers", params(Filter, Window),
+    responses((status = 200, description = "The triggers", body = Page<Trigger>)),
+)]
+pub(crate) async fn list(
+    Shared(server): Shared,
+    Params((filter, window)): Params<(Filter, Window)>,
+) -> Result<Out<Page<Trigger>>, Refusal> {
+    let function = match &filter.function {
+        Some(name) => Some(server.engine.function(name)?.record.spec.name),
+        None => None,
+    };
+    let triggers = server.engine.triggers();
+    let wanted = triggers.iter().filter(|trigger| {
+        let runs = trigger.target.function_name();
+        filter.kind.as_ref().is_none_or(|kind| *kind == trigger.kind)
+            && function.as_deref().is_none_or(|name| runs == Some(name))
+    });
+    Ok(Out(window.page(wanted.map(|trigger| Trigger::from(trigger.as_ref())).collect())))
+}
+
+/// Create a trigger
+#[utoipa::path(
+    post, path = "/triggers", tag = "triggers", request_body = TriggerBody,
+    responses((status = 201, description = "The trigger", body = Trigger)),
+)]
+pub(crate) async fn create(
+    Shared(server): Shared,
+    Json(body): Json,
+) -> Result<(StatusCode, Out<Trigger>), Refusal> {
+    let new = TriggerBody::read(body).map_err(invalid)?;
+    let trigger = server.engine.create_trigger(new).await?;
+    Ok((StatusCode::CREATED, Out(Trigger::from(trigger.as_ref()))))
+}
+
+/// Show a trigger
+#[utoipa::path(
+    get, path = "/triggers/{id}", tag = "triggers",
+    params(("id" = String, Path, description = "Id or name")),
+    responses((status = 200, description = "The trigger", body = Trigger)),
+)]
+pub(crate) async fn show(
+    Shared(server): Shared,
+    Segment(id): Segment,
+) -> Result<Out<Trigger>, Refusal> {
+    Ok(Out(Trigger::from(server.engine.trigger(&id)?.as_ref())))
+}
+
+/// Replace a trigger
+///
+/// What is left out takes its default. Only triggers made through the API can be replaced.
+#[utoipa::path(
+    put, path = "/triggers/{id}", tag = "triggers",
+    params(("id" = String, Path, description = "Id or name")), request_body = TriggerBody,
+    responses((status = 200, description = "The trigger", body = Trigger)),
+)]
+pub(crate) async fn replace(
+    Shared(server): Shared,
+    Segment(id): Segment,
+    Json(body): Json,
+) -> Result<Out<Trigger>, Refusal> {
+    let old = server.engine.trigger(&id)?;
+    let new = TriggerBody::read(body).map_err(invalid)?;
+    let trigger = server.engine.update_trigger(old.id, new).await?;
+    Ok(Out(Trigger::from(trigger.as_ref())))
+}
+
+/// Change a trigger
+///
+/// What is left out stays (JSON Merge Patch). Only triggers made through the API can be changed.
+#[utoipa::path(
+    patch, path = "/triggers/{id}", tag = "triggers",
+    params(("id" = String, Path, description = "Id or name")), request_body = TriggerBody,
+    responses((status = 200, description = "The trigger", body = Trigger)),
+)]
+pub(crate) async fn change(
+    Shared(server): Shared,
+    Segment(id): Segment,
+    Json(body): Json,
+) -> Result<Out<Trigger>, Refusal> {
+    let old = server.engine.trigger(&id)?;
+    let new = TriggerBody::patch(&old, body).map_err(invalid)?;
+    let trigger = server.engine.update_trigger(old.id, new).await?;
+    Ok(Out(Trigger::from(trigger.as_ref())))
+}
+
+/// Delete a trigger
+///
+/// What waits for it is cancelled, its history stays.
+#[utoipa::path(
+    delete, path = "/triggers/{id}", tag = "triggers",
+    params(("id" = String, Path, description = "Id or name")),
+    responses((status = 204, description = "Gone")),
+)]
+pub(crate) async fn delete(
+    Shared(server): Shared,
+    Segment(id): Segment,
+) -> Result<StatusCode, Refusal> {
+    let old = server.engine.trigger(&id)?;
+    server.engine.delete_trigger(old.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Enable a trigger
+#[utoipa::path(
+    post, path = "/triggers/{id}/enable", tag = "triggers",
+    params(("id" = String, Path, description = "Id or name")),
+    responses((status = 200, description = "The trigger", body = Trigger)),
+)]
+pub(crate) async fn enable(
+    Shared(server): Shared,
+    Segment(id): Segment,
+) -> Result<Out<Trigger>, Refusal> {
+    let old = server.engine.trigger(&id)?;
+    let trigger = server.engine.set_trigger_enabled(old.id, Enabled::Yes).await?;
+    Ok(Out(Trigger::from(trigger.as_ref())))
+}
+
+/// Disable a trigger
+///
+/// It no longer fires, and what waits keeps waiting.
+#[utoipa::path(
+    post, path = "/triggers/{id}/disable", tag = "triggers",
+    params(("id" = String, Path, description = "Id or name")),
+    responses((status = 200, description = "The trigger", body = Trigger)),
+)]
+pub(crate) async fn disable(
+    Shared(server): Shared,
+    Segment(id): Segment,
+) -> Result<Out<Trigger>, Refusal> {
+    let old = server.engine.trigger(&id)?;
+    let trigger = server.engine.set_trigger_enabled(old.id, Enabled::No).await?;
+    Ok(Out(Trigger::from(trigger.as_ref())))
+}
