@@ -27,6 +27,8 @@ use crate::protocol::{Decoded, Decoder, Frame, Kind};
 const EXIT_PATIENCE: Duration = Duration::from_millis(500);
 /// What a dead worker printed last is waited for this long.
 const WORDS_PATIENCE: Duration = Duration::from_millis(200);
+/// What V8 prints when it gives up.
+const HEAP_EXHAUSTED: &str = "JavaScript heap out of memory";
 /// A Unix socket's path may not be longer (sun_path has 108 bytes).
 pub const SOCKET_PATH_BYTES_MAX: usize = 100;
 
@@ -198,6 +200,12 @@ impl Process {
         }
         self.control.bury();
         let words = self.output.last_words(WORDS_PATIENCE).await;
+        // The interpreter's own limit may be below the worker's: it gives up by itself then.
+        if words.contains(HEAP_EXHAUSTED)
+            && let Some(limit) = self.memory.limited_to()
+        {
+            self.control.explain(Cause::Memory { limit, measured: None });
+        }
         let cause = self.control.cause();
         cause.unwrap_or_else(|| Cause::Exited(describe(status, &words)))
     }

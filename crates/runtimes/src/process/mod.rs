@@ -25,3 +25,6 @@ pub mod starter;
 pub mod state;
 pub mod stream;
 pub mod tick;
+
+#[cfg(test)]
+mod state_tests;

@@ -97,10 +97,15 @@ impl Guard {
         }
     }
 
+    /// The limit, once it was set.
+    pub fn limited_to(&self) -> Option<ByteSize> {
+        *self.limit.lock()
+    }
+
     /// Whether the kernel killed something of the worker for its memory. Watching needs no question:
     /// it kills with its reason.
     pub fn breach(&self) -> Option<Cause> {
-        let limit = (*self.limit.lock())?;
+        let limit = self.limited_to()?;
         match &self.way {
             Way::Cgroup(cgroup) if cgroup.kills() > 0 => {
                 Some(Cause::Memory { limit, measured: cgroup.peak() })
