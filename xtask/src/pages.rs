@@ -13,7 +13,7 @@ use crate::run::{capture, command, root, say};
 const WHOLE: [&str; 1] = ["examples/quickstart/README.md"];
 
 /// Pages of which only the blocks that begin with curl are run: the others need what is not there.
-const REQUESTS: [&str; 2] = ["docs/events.md", "docs/http.md"];
+const REQUESTS: [&str; 2] = ["docs/events.md", "docs/triggers/invoke.md"];
 
 /// What stands for an id that the reader takes from a list.
 const ID: &str = " ID";

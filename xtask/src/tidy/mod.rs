@@ -6,6 +6,7 @@
 mod crates;
 mod error_pages;
 mod includes;
+mod kind_pages;
 mod kinds;
 mod links;
 mod rust;
@@ -60,10 +61,11 @@ pub fn check() -> Result<()> {
 
 fn findings(root: &Path) -> Result<Vec<Finding>> {
     let tree = Tree::read(root)?;
-    let rules: [Rule; 7] = [
+    let rules: [Rule; 8] = [
         crates::check,
         error_pages::check,
         includes::check,
+        kind_pages::check,
         kinds::check,
         links::check,
         sizes::check,

@@ -13,7 +13,7 @@ const ELSEWHERE: &str = "paths of one machine do not exist on another";
 const REGISTRY: &str = "package clients know their registries; the tree names none";
 
 /// The words and why they are not wanted.
-const WORDS: [(&str, &str); 17] = [
+const WORDS: [(&str, &str); 16] = [
     (concat!("TO", "DO"), UNFINISHED),
     (concat!("FIX", "ME"), UNFINISHED),
     (concat!("to", "do!("), UNFINISHED),
@@ -21,7 +21,6 @@ const WORDS: [(&str, &str); 17] = [
     (concat!("db", "g!("), UNFINISHED),
     (concat!("#[ig", "nore"), IGNORED),
     (concat!("#[al", "low("), WEAKENED),
-    (concat!("#![al", "low("), WEAKENED),
     (concat!("/wo", "rk/"), ELSEWHERE),
     (concat!("/ro", "ot/"), ELSEWHERE),
     (concat!("crates", ".io"), REGISTRY),
@@ -69,7 +68,7 @@ mod tests {
 
     #[test]
     fn unwanted_words_are_found_and_longer_ones_are_not() {
-        let text = format!("a {}: b\ncd {}\n/frame{}x\n", WORDS[0].0, WORDS[8].0, WORDS[8].0);
+        let text = format!("a {}: b\ncd {}\n/frame{}x\n", WORDS[0].0, WORDS[7].0, WORDS[7].0);
         let found = check(&Tree::of(&[("docs/a.md", &text)])).unwrap();
         let lines: Vec<_> = found.iter().map(|finding| finding.line).collect();
         assert_eq!(lines, [1, 2]);
