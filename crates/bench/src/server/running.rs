@@ -1,10 +1,8 @@
 //! The server's process.
 
-use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,7 +26,7 @@ pub(crate) struct Launch<'a> {
 pub(crate) struct Server {
     child: Child,
     pub(crate) control: Control,
-    /// From the start of the process to its line `ready`.
+    /// From the start of the process to the first yes of `/health/ready`.
     pub(crate) ready_after: Duration,
 }
 
@@ -48,30 +46,35 @@ impl Server {
             .append(true)
             .open(&log)
             .tried(|| format!("write {}", log.display()))?;
+        let program = format!("{} dev", launch.binary.display());
         let began = Instant::now();
-        let mut child = Command::new(launch.binary)
+        let child = Command::new(launch.binary)
             .arg("dev")
             .arg(launch.project)
             .args(["--port", &port.to_string(), "--quiet"])
-            .env("EVOKE_LOG", "warn")
+            .env("EVOKE_LOG_LEVEL", "warn")
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(Stdio::null())
             .stderr(stderr)
             .spawn()
-            .tried(|| format!("start {}", launch.binary.display()))?;
-        let is_ready = child.stdout.take().is_some_and(wait_for_ready);
-        let ready_after = began.elapsed();
+            .tried(|| format!("start {program}"))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let server = Self { child, control: Control { address, key: None }, ready_after };
-        if !is_ready {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            let from = said.len().saturating_sub(2_000);
-            let said = said.get(from..).unwrap_or(&said).to_owned();
-            let program = format!("{} dev", launch.binary.display());
-            return Err(Error::NotReady { program, seconds: READY_WAIT_MAX.as_secs(), said });
+        let control = Control { address, key: None };
+        let mut server = Self { child, control, ready_after: Duration::ZERO };
+        while !server.is_ready() {
+            let is_gone = !matches!(server.child.try_wait(), Ok(None));
+            if is_gone || began.elapsed() > READY_WAIT_MAX {
+                let said = tail_of(&log);
+                return Err(Error::NotReady { program, seconds: began.elapsed().as_secs(), said });
+            }
+            thread::sleep(Duration::from_millis(2));
         }
-        server.control.until_ok("GET", "/health/ready", "")?;
+        server.ready_after = began.elapsed();
         Ok(server)
+    }
+
+    fn is_ready(&self) -> bool {
+        matches!(self.control.request("GET", "/health/ready", ""), Ok((200, _)))
     }
 
     /// Resident memory of the server's own process.
@@ -112,16 +115,8 @@ impl Drop for Server {
     }
 }
 
-/// Reads on until the line `ready ...`, then keeps the pipe empty for as long as the server lives.
-fn wait_for_ready(stdout: ChildStdout) -> bool {
-    let (tell, told) = mpsc::sync_channel(1);
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
-            if line.starts_with("ready ") {
-                // Nobody listens any more after the first.
-                tell.try_send(()).ok();
-            }
-        }
-    });
-    told.recv_timeout(READY_WAIT_MAX).is_ok()
+/// The end of what a server wrote to its log.
+fn tail_of(log: &Path) -> String {
+    let said = std::fs::read(log).unwrap_or_default();
+    String::from_utf8_lossy(&said[said.len().saturating_sub(2_000)..]).into_owned()
 }

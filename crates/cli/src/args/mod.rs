@@ -1,0 +1,148 @@
+//! What can be typed.
+
+mod events;
+mod executions;
+mod functions;
+mod keys;
+mod local;
+mod triggers;
+
+pub use events::{EventsCommand, ListEvents, SendEvent, TailEvents};
+pub use executions::{ExecutionsCommand, ListExecutions, TailExecutions};
+pub use functions::{FunctionsCommand, InitArgs, InvokeArgs, LogsArgs};
+pub use keys::{CreateKey, KeysCommand, LocalKeyArgs};
+pub use local::{BenchArgs, DevArgs, ServeArgs};
+pub use triggers::{ListTriggers, TriggersCommand};
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Event-driven functions in one binary.
+///
+/// Runs your functions when something happens, with retries, ordering, limits and a record of
+/// everything.
+#[derive(Parser, Debug)]
+#[command(
+    name = "evoke",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "Example:\n  evoke functions init hello --runtime nodejs20\n  evoke dev"
+)]
+pub struct Cli {
+    /// Which server, and the key for it.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// What shall be done.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Which server, and the key for it.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Server")]
+pub struct ServerArgs {
+    /// Address of the server [env: EVOKE_URL] [default: http://127.0.0.1:8090]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// API key [env: EVOKE_API_KEY]
+    #[arg(long, global = true, value_name = "KEY")]
+    pub api_key: Option<String>,
+    /// Take address and key from this profile of the user's config file [env: EVOKE_PROFILE]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+}
+
+/// How results are printed.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct OutputArgs {
+    /// How results are printed
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// How results are printed.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// As the API gives it.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// Only the ids, one a line.
+    Id,
+}
+
+/// One thing.
+#[derive(Args, Clone, Debug)]
+pub struct Show {
+    /// Id or name
+    pub id: String,
+    /// How it is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What shall be done.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run a project in one process, reload on save, show what happens
+    #[command(
+        after_help = "Example:\n  evoke dev examples/quickstart\n  evoke dev --port 9000 --quiet"
+    )]
+    Dev(DevArgs),
+    /// Run a project for others: asks for API keys, does not watch the folder
+    #[command(after_help = "Example:\n  evoke serve --config /srv/shop/evoke.toml")]
+    Serve(ServeArgs),
+    /// Functions: make, list, show, call, read logs
+    #[command(subcommand, visible_alias = "fn")]
+    Functions(FunctionsCommand),
+    /// Events: send, list, show, watch
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// Executions: list, show, watch, retry, cancel, explain
+    #[command(subcommand, visible_alias = "exec")]
+    Executions(ExecutionsCommand),
+    /// Triggers: list, show, enable, disable
+    #[command(subcommand)]
+    Triggers(TriggersCommand),
+    /// API keys: create, list, delete
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// What this machine offers, and what to install for what is missing
+    #[command(after_help = "Example:\n  evoke doctor\n  evoke doctor -o json")]
+    Doctor(OutputArgs),
+    /// Measure this machine: the server beside its floors, in ratios
+    #[command(after_help = "Example:\n  evoke bench\n  evoke bench --full --json bench.json\n  evoke bench --only B1,B6")]
+    Bench(BenchArgs),
+    /// Completions for a shell
+    #[command(after_help = "Example:\n  evoke completions bash > ~/.local/share/bash-completion/completions/evoke")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// The OpenAPI document of this version
+    #[command(after_help = "Example:\n  evoke openapi > openapi.json")]
+    Openapi,
+    /// The JSON Schema of function manifests
+    #[command(after_help = "Example:\n  evoke schema > function.schema.json")]
+    Schema,
+}
+
+/// The whole command line, for completions, manuals and documentation.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// The folder of a project.
+#[derive(Args, Clone, Debug)]
+pub struct ProjectDir {
+    /// The project's folder
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+}

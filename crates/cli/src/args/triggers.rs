@@ -1,0 +1,44 @@
+//! `evoke triggers`.
+
+use clap::{Args, Subcommand};
+
+use super::{OutputArgs, Show};
+
+/// Triggers.
+#[derive(Subcommand, Debug)]
+pub enum TriggersCommand {
+    /// List triggers of every kind
+    #[command(visible_alias = "ls", after_help = "Example:\n  evoke triggers list --type http")]
+    List(ListTriggers),
+    /// Show one trigger
+    #[command(after_help = "Example:\n  evoke triggers show on-order")]
+    Show(Show),
+    /// Let triggers fire
+    #[command(after_help = "Example:\n  evoke triggers enable on-order")]
+    Enable {
+        /// Ids or names
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Keep triggers from firing; what waits keeps waiting
+    #[command(after_help = "Example:\n  evoke triggers disable on-order")]
+    Disable {
+        /// Ids or names
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+/// `evoke triggers list`.
+#[derive(Args, Clone, Debug)]
+pub struct ListTriggers {
+    /// Only of this kind: event, http, invoke
+    #[arg(long = "type", value_name = "KIND")]
+    pub kind: Option<String>,
+    /// Only of this function
+    #[arg(long)]
+    pub function: Option<String>,
+    /// How they are printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}

@@ -1,0 +1,15 @@
+//! The REST surface of a server as calls. It knows addresses, keys, pages, errors and streams; what
+//! an event or an execution looks like is left as the server's JSON, so that a newer server shows
+//! its newer fields through an older client.
+
+mod calls;
+mod client;
+mod error;
+mod follow;
+mod sse;
+
+pub use calls::{Calling, Invoked, Query, Switch};
+pub use client::{Client, Page};
+pub use error::{Class, Error, Refusal};
+pub use follow::Follow;
+pub use sse::Message;
