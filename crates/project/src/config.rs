@@ -295,7 +295,7 @@ impl ProjectConfig {
     ///
     /// # Errors
     /// Everything that is wrong: unknown keys with the nearest known one, wrong types, values out
-    /// of range, unknown variables that begin like a section (`EVOKE_SERVER_`).
+    /// of range, variables that begin like a section (`EVOKE_SERVER_`) or look like a setting.
     pub fn load(
         file: &Path,
         environment: &BTreeMap<String, String>,

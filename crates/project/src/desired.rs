@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use evoke_model::{FunctionSpec, Policy, Problem, Target};
 use serde_json::Value;
@@ -18,9 +18,14 @@ pub struct Desired {
     pub config: ProjectConfig,
     /// The functions without problems, by name.
     pub functions: Vec<DesiredFunction>,
-    /// Names (of manifests and of folders) whose function is there but has problems: what runs under
-    /// such a name should go on running as it is.
+    /// Names (of manifests and of folders) whose function is there but has problems; see
+    /// [`Desired::keeps`].
     pub broken: BTreeSet<String>,
+    /// The absolute folders of those functions.
+    pub broken_code: BTreeSet<PathBuf>,
+    /// Whether the project as a whole could be read. When it could not, nothing is known of what
+    /// is wanted, and everything that runs should go on as it is.
+    pub is_usable: bool,
     /// The triggers without problems that belong to no function, in the order of their files.
     pub triggers: Vec<DesiredTrigger>,
     /// Names of such triggers that are there but have problems, or cannot be had in this version.
@@ -34,6 +39,13 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// Whether a function that runs should go on as it is although it is not among the functions: it
+    /// is there, but broken. A manifest that cannot be read does not tell its name, so the folder of
+    /// the code counts too.
+    pub fn keeps(&self, name: &str, code: &Path) -> bool {
+        !self.is_usable || self.broken.contains(name) || self.broken_code.contains(code)
+    }
+
     /// The function with this name.
     pub fn function(&self, name: &str) -> Option<&DesiredFunction> {
         self.functions.iter().find(|function| function.spec.name == name)

@@ -28,6 +28,8 @@ pub const MANIFESTS: [&str; 7] = [
 pub struct FolderReport {
     /// The name of the folder, as text.
     pub folder: String,
+    /// The absolute folder.
+    pub code: PathBuf,
     /// The manifest, or the folder where there is none; relative to the project.
     pub path: PathBuf,
     /// The name the function has, where that much could be read.
@@ -80,7 +82,9 @@ pub fn read(
         [only] => inner.join(only),
         _ => inner.clone(),
     };
-    let mut out = FolderReport { folder: name.to_owned(), path, ..FolderReport::default() };
+    let code = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+    let folder_name = name.to_owned();
+    let mut out = FolderReport { folder: folder_name, code, path, ..FolderReport::default() };
     let mut report = Report::default();
     if let [_, _, ..] = manifests.as_slice() {
         let wrong = Wrong::new(format!("there are several manifests: {}", manifests.join(", ")));
@@ -100,7 +104,7 @@ pub fn read(
         if report.problems.is_empty() {
             let hash = hash::of(&folder, root, &manifest.spec);
             out.function = report.keep("", hash).map(|hash| DesiredFunction {
-                code: folder.canonicalize().unwrap_or(folder),
+                code: out.code.clone(),
                 hash,
                 spec: manifest.spec,
                 triggers: manifest.triggers,

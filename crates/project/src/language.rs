@@ -68,7 +68,8 @@ impl Language {
     }
 }
 
-/// Whether a folder without a manifest is a function: one of `index.ts|js|mjs`, `main.py`, `main.go`.
+/// Whether a folder without a manifest is a function: it has `index.ts` (or another extension of
+/// JavaScript), `main.py` or `main.go`.
 pub fn has_main(folder: &Path) -> bool {
     Language::of_folder(folder).is_some()
 }

@@ -56,7 +56,7 @@ const FUNCTIONS_MAX: usize = 5_000;
 
 /// Reads the project in `root`. It always gives a result: what is wrong stands in it.
 pub fn read(root: &Path, context: &ReadContext<'_>) -> Desired {
-    build(root, context, |_| None)
+    build(root, context, None)
 }
 
 /// Reads the project again after a change of the folders `changed`; what the others gave before is
@@ -67,25 +67,28 @@ pub fn reread(
     before: &Desired,
     changed: &BTreeSet<String>,
 ) -> Desired {
-    build(root, context, |name| {
-        let same = !changed.contains(name.to_str()?);
-        same.then(|| before.reports.get(name).cloned()).flatten()
-    })
+    build(root, context, Some((before, changed)))
 }
 
 fn build(
     root: &Path,
     context: &ReadContext<'_>,
-    known: impl Fn(&OsString) -> Option<FolderReport>,
+    before: Option<(&Desired, &BTreeSet<String>)>,
 ) -> Desired {
-    let mut out = Desired::default();
+    let mut out = Desired { is_usable: true, ..Desired::default() };
     match ProjectConfig::load(&root.join(FILE), context.environment) {
         Ok(config) => out.config = config,
-        Err(problems) => out.problems = problems,
+        Err(problems) => {
+            out.problems = problems;
+            out.is_usable = false;
+        }
     }
     let functions = Path::new(&out.config.functions).to_path_buf();
     match folders(&root.join(&functions)) {
-        Err(wrong) => out.problems.push(file_problem(&functions, wrong)),
+        Err(wrong) => {
+            out.problems.push(file_problem(&functions, wrong));
+            out.is_usable = false;
+        }
         Ok(None) => {
             let wrong = Wrong::new("there is no such folder, so there are no functions")
                 .suggest("evoke functions init NAME");
@@ -93,15 +96,7 @@ fn build(
         }
         Ok(Some(names)) => {
             for name in names {
-                let report = known(&name).or_else(|| match name.to_str() {
-                    Some(text) => folder::read(root, &functions, text, (&out.config, context)),
-                    None => {
-                        let shown = name.to_string_lossy();
-                        let wrong = Wrong::new("the name of the folder is not UTF-8");
-                        Some(FolderReport::of_problem(&shown, &functions.join(&name), wrong))
-                    }
-                });
-                if let Some(report) = report {
+                if let Some(report) = report(root, &name, (&out.config, context), before) {
                     out.reports.insert(name, report);
                 }
             }
@@ -109,6 +104,34 @@ fn build(
     }
     declared::read(root, context, &mut out);
     assemble(out)
+}
+
+/// What a folder gives, or gave before when it did not change.
+fn report(
+    root: &Path,
+    name: &OsString,
+    (config, context): (&ProjectConfig, &ReadContext<'_>),
+    before: Option<(&Desired, &BTreeSet<String>)>,
+) -> Option<FolderReport> {
+    let functions = Path::new(&config.functions);
+    let Some(text) = name.to_str() else {
+        let wrong = Wrong::new("the name of the folder is not UTF-8");
+        return Some(FolderReport::of_problem(
+            &name.to_string_lossy(),
+            &functions.join(name),
+            wrong,
+        ));
+    };
+    let known = before.and_then(|(before, _)| before.reports.get(name));
+    if before.is_some_and(|(_, changed)| !changed.contains(text)) && known.is_some() {
+        return known.cloned();
+    }
+    let mut report = folder::read(root, functions, text, (config, context))?;
+    if report.name.is_none() {
+        // A manifest that cannot be read any more is still that of the function it was.
+        report.name = known.and_then(|known| known.name.clone());
+    }
+    Some(report)
 }
 
 fn file_problem(path: &Path, wrong: Wrong) -> FileProblem {
@@ -152,6 +175,7 @@ fn assemble(mut out: Desired) -> Desired {
         let Some(function) = &report.function else {
             out.broken.insert(report.folder.clone());
             out.broken.extend(report.name.clone());
+            out.broken_code.insert(report.code.clone());
             continue;
         };
         let name = &function.spec.name;
@@ -161,6 +185,7 @@ fn assemble(mut out: Desired) -> Desired {
             let mut problem = file_problem(&report.path, wrong);
             "name".clone_into(&mut problem.problem.field);
             out.problems.push(problem);
+            out.broken_code.insert(report.code.clone());
             continue;
         }
         names.insert(name.clone(), file_problem(&report.path, Wrong::new("")));
@@ -170,6 +195,7 @@ fn assemble(mut out: Desired) -> Desired {
         } else {
             out.problems.extend(taken);
             out.broken.extend([name.clone(), report.folder.clone()]);
+            out.broken_code.insert(report.code.clone());
         }
     }
     out.functions.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));

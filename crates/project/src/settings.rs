@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use evoke_model::{ByteSize, Millis};
+use evoke_model::{ByteSize, Millis, suggest};
 use serde_json::Value;
 
 use crate::config::{FILE, ProjectConfig};
@@ -17,6 +17,20 @@ use crate::reader::{Report, Wrong, describe, join, unknown};
 
 /// What variables of settings begin with.
 const PREFIX: &str = "EVOKE_";
+/// Variables with that beginning that are no settings: those of the client and those that functions
+/// get.
+const OTHERS: [&str; 8] = [
+    "EVOKE_API_KEY",
+    "EVOKE_CONFIG",
+    "EVOKE_EXECUTION_ID",
+    "EVOKE_FUNCTION",
+    "EVOKE_PROFILE",
+    "EVOKE_SOCKET",
+    "EVOKE_TOKEN",
+    "EVOKE_URL",
+];
+/// What variables begin with that hold secrets.
+const SECRETS: &str = "EVOKE_SECRET_";
 
 /// Reads the file and the variables.
 ///
@@ -115,7 +129,14 @@ fn overrides(
             let value = from_text(text, pointer(defaults, path));
             // Files come first and variables after, so the later one wins.
             out.push(Setting { path: path.clone(), value, shown: name.clone() });
-        } else if sections.iter().any(|section| name.starts_with(section)) {
+            continue;
+        }
+        if OTHERS.contains(&name.as_str()) || name.starts_with(SECRETS) {
+            continue;
+        }
+        // A slip in a name must not silently leave the default in place.
+        let near = suggest::nearest(name, names.iter().map(String::as_str)).is_some();
+        if near || sections.iter().any(|section| name.starts_with(section)) {
             report.problem(name, unknown("variable", name, names.iter().map(String::as_str)));
         }
     }
@@ -250,6 +271,8 @@ mod tests {
             ("EVOKE_TARGETS_ALLOW_PRIVATE", "true"),
             ("EVOKE_NAME", "7"),
             ("EVOKE_URL", "http://elsewhere"),
+            ("EVOKE_FUNCTION", "f"),
+            ("EVOKE_OF_SOMEBODY_ELSE", "x"),
             ("EVOKE_SECRET_A", "x"),
             ("PATH", "/bin"),
         ];
@@ -285,7 +308,10 @@ mod tests {
             [sever]
             port = 1
         ";
-        let problems = of(text, &[("EVOKE_SERVER_PROT", "1"), ("EVOKE_LOG_FORMAT", "xml")]);
+        let problems = of(
+            text,
+            &[("EVOKE_SERVER_PROT", "1"), ("EVOKE_SEVER_PORT", "1"), ("EVOKE_LOG_FORMAT", "xml")],
+        );
         let lines = problems.unwrap_err();
         let expected = [
             "nam: unknown key \"nam\" (did you mean \"name\"?)",
@@ -300,6 +326,7 @@ mod tests {
             "defaults.memory: 1mb is out of range (128mb to 4gb)",
             "sever: unknown key \"sever\" (did you mean \"server\"?)",
             "EVOKE_SERVER_PROT: unknown variable \"EVOKE_SERVER_PROT\" (did you mean \"EVOKE_SERVER_PORT\"?)",
+            "EVOKE_SEVER_PORT: unknown variable \"EVOKE_SEVER_PORT\" (did you mean \"EVOKE_SERVER_PORT\"?)",
             "EVOKE_LOG_FORMAT: ",
         ];
         for start in expected {

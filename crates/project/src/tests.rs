@@ -621,3 +621,45 @@ fn a_broken_trigger_file_stops_no_other() {
     assert_eq!(lines[3], "triggers/e.yaml: name: two triggers are called \"d\"");
     assert_eq!(desired.warnings.len(), 2, "{:#?}", desired.warnings);
 }
+
+#[test]
+fn what_runs_is_kept_while_its_folder_is_broken() {
+    let world = World::new();
+    world.file("functions/a/index.js", "").file("functions/a/function.yaml", "name: other");
+    let first = world.read();
+    let code = first.function("other").unwrap().code.clone();
+    let nowhere = Path::new("/nowhere");
+    assert!(first.is_usable && !first.keeps("other", &code));
+
+    world.file("functions/a/function.yaml", "name: [");
+    let changed = BTreeSet::from(["a".to_owned()]);
+    let second = reread(world.root(), &world.context(), &first, &changed);
+    assert!(second.functions.is_empty());
+    assert!(second.keeps("other", nowhere) && second.keeps("a", nowhere));
+    // A first look at a broken folder knows only where the code is.
+    let fresh = world.read();
+    assert!(!fresh.keeps("other", nowhere) && fresh.keeps("other", &code));
+
+    world.file("functions/a/function.yaml", "name: new");
+    let third = reread(world.root(), &world.context(), &second, &changed);
+    assert!(third.function("new").is_some() && !third.keeps("other", &code));
+
+    world.file("evoke.toml", "functions = 7");
+    assert!(!world.read().is_usable && world.read().keeps("anything", nowhere));
+}
+
+#[test]
+fn what_is_made_for_a_new_function_reads_without_a_word() {
+    let world = World::new();
+    for (name, runtime) in [("a", "nodejs22"), ("b", "bun"), ("c", "python3.11")] {
+        crate::scaffold(world.root(), name, runtime).unwrap();
+    }
+    let desired = world.read();
+    assert_eq!(lines(&desired), Vec::<String>::new());
+    assert_eq!(desired.warnings, []);
+    for function in &desired.functions {
+        let expected = json!({ "match": format!("{}.*", function.spec.name) });
+        assert_eq!(function.triggers[0].config, expected);
+    }
+    assert_eq!(desired.functions.len(), 3);
+}
