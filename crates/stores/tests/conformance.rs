@@ -1,5 +1,7 @@
 //! Every store of the family passes the suite of its contract.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use evoke_ports::Store;

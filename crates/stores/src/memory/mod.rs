@@ -5,9 +5,6 @@ mod read;
 mod tables;
 mod write;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

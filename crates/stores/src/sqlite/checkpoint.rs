@@ -20,10 +20,17 @@ use super::lock::Lock;
 /// Pages of the log after which it is moved: 16 MiB. Fewer, and pages that change again and again
 /// are written to the file again and again.
 const PASSIVE_PAGES: u32 = 4_096;
-/// Pages of the log above which the writer is held back for the rest: 64 MiB.
-const HOLD_WRITER_PAGES: u32 = 16_384;
-/// Pages of the log above which readers are held back too: 256 MiB.
-const HOLD_READERS_PAGES: u32 = 65_536;
+
+/// When a checkpoint holds others back, in pages of the log.
+pub(super) struct Limits {
+    pub hold_writer_pages: u32,
+    pub hold_readers_pages: u32,
+}
+
+impl Limits {
+    /// 64 and 256 MiB.
+    const NORMAL: Self = Self { hold_writer_pages: 16_384, hold_readers_pages: 65_536 };
+}
 
 /// What commits and reads pass through, so that a checkpoint can hold them back.
 #[derive(Clone, Default)]
@@ -90,32 +97,38 @@ fn run(
     failure: &Mutex<Option<rusqlite::Error>>,
 ) {
     while nudges.recv().is_ok() {
-        if let Err(error) = checkpoint(connection, gates) {
+        if let Err(error) = checkpoint(connection, gates, &Limits::NORMAL) {
             *failure.lock() = Some(error);
         }
     }
 }
 
-/// The state of the log after a step.
+/// The log after a step.
 #[derive(Debug, Clone, Copy)]
-struct Log {
-    pages: u32,
-    moved: u32,
+pub(super) struct Log {
+    pub pages: u32,
+    /// Pages that are in the file.
+    pub moved: u32,
 }
 
-fn checkpoint(connection: &Connection, gates: &Gates) -> Result<(), rusqlite::Error> {
+/// Moves the log, holding others back as far as its length makes it necessary.
+pub(super) fn checkpoint(
+    connection: &Connection,
+    gates: &Gates,
+    limits: &Limits,
+) -> Result<Log, rusqlite::Error> {
     let mut log = step(connection, "PASSIVE")?;
-    if log.pages > HOLD_WRITER_PAGES && log.moved < log.pages {
+    if log.pages > limits.hold_writer_pages && log.moved < log.pages {
         let _commits = gates.commits.lock();
         log = step(connection, "PASSIVE")?;
     }
-    if log.pages > HOLD_READERS_PAGES {
+    if log.pages > limits.hold_readers_pages {
         // Readers first: while the last of them ends, commits go on.
         let _reads = gates.reads.write();
         let _commits = gates.commits.lock();
-        step(connection, "TRUNCATE")?;
+        log = step(connection, "TRUNCATE")?;
     }
-    Ok(())
+    Ok(log)
 }
 
 fn step(connection: &Connection, mode: &str) -> Result<Log, rusqlite::Error> {

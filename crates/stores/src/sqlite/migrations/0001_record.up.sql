@@ -44,10 +44,11 @@ CREATE TABLE executions (
   PRIMARY KEY (event_id, trigger_id)
 ) WITHOUT ROWID;
 
--- What waits, in the order in which a dispatcher wants it.
-CREATE INDEX open_executions ON executions (trigger_id, due_at, event_id) WHERE state < 2;
+-- What waits, in the order in which a dispatcher wants it. With the state in the index, counting
+-- does not touch the table; it takes one byte.
+CREATE INDEX open_executions ON executions (trigger_id, due_at, event_id, state) WHERE state < 2;
 
-CREATE INDEX dead_letters ON executions (trigger_id, event_id) WHERE state IN (3, 4);
+CREATE INDEX dead_letters ON executions (trigger_id, event_id, state) WHERE state IN (3, 4);
 
 -- The attempts before the last one. position counts through all of an execution; number begins
 -- again when the execution was reopened.
