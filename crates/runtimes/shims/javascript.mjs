@@ -268,7 +268,7 @@ class Call {
   log(level, text) {
     if (this.done) return stray.log(level, text);
     if (this.logLeft <= 0) return void this.dropped++;
-    const line = text.length > LINE_MAX ? `${text.slice(0, LINE_MAX)} … [${text.length - LINE_MAX} more characters cut]` : text;
+    const line = text.length > LINE_MAX ? `${text.slice(0, LINE_MAX)} … [cut after ${LINE_MAX} characters]` : text;
     this.logLeft -= line.length;
     sendLog(this.id, level, line);
   }
