@@ -64,12 +64,6 @@ impl Inner {
     async fn declare(&self, new: NewTrigger) -> Result<(), Rejection> {
         let old = self.declared().into_iter().find(|old| old.name == new.name);
         let trigger = self.make(new, Owner::Project, old.as_deref())?;
-        let is_same = old.is_some_and(|old| {
-            Trigger { updated_at: trigger.updated_at, ..Trigger::clone(&old) } == trigger
-        });
-        if !is_same {
-            self.put(trigger).await?;
-        }
-        Ok(())
+        self.put_declared(old, trigger).await
     }
 }

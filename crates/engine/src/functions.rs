@@ -332,19 +332,8 @@ impl Inner {
             self.catalog.replace(snapshot.triggers.clone(), functions);
         }
         let kept: Vec<_> = made.iter().map(|(_, trigger)| trigger.id).collect();
-        for (old, mut trigger) in made {
-            // A trigger somebody switched off stays off until the manifest itself changes.
-            if let Some(old) = &old {
-                let unchanged =
-                    Trigger { enabled: old.enabled, updated_at: old.updated_at, ..trigger.clone() }
-                        == **old;
-                if unchanged {
-                    self.dispatcher.take(old, &self.catalog);
-                    continue;
-                }
-                trigger.enabled &= old.enabled;
-            }
-            self.put(trigger).await?;
+        for (old, trigger) in made {
+            self.put_declared(old, trigger).await?;
         }
         for old in owned.iter().filter(|old| !kept.contains(&old.id)) {
             self.delete(old).await?;

@@ -201,6 +201,25 @@ impl Inner {
         Ok(trigger)
     }
 
+    /// Puts a declared trigger in the place of `old`, if it changed. One that somebody switched off
+    /// stays off until its declaration changes. The caller holds the gate.
+    pub(crate) async fn put_declared(
+        &self,
+        old: Option<Arc<Trigger>>,
+        mut trigger: Trigger,
+    ) -> Result<(), Rejection> {
+        if let Some(old) = &old {
+            let unchanged =
+                Trigger { enabled: old.enabled, updated_at: old.updated_at, ..trigger.clone() };
+            if unchanged == **old {
+                self.dispatcher.take(old, &self.catalog);
+                return Ok(());
+            }
+            trigger.enabled &= old.enabled;
+        }
+        self.put(trigger).await.map(|_| ())
+    }
+
     /// Deletes a trigger. The caller holds the gate.
     pub(crate) async fn delete(&self, old: &Trigger) -> Result<(), Rejection> {
         let now = self.clock.now();

@@ -86,7 +86,8 @@ async fn an_http_target_gets_the_event() {
     let manifest = r#"{"runtime": "node", "triggers": [{"type": "http", "path": "/sink"}]}"#;
     let code = "export const handler = async (request) => Response.json(await request.json());";
     let server =
-        dev(&[("functions/sink/function.json", manifest), ("functions/sink/index.mjs", code)]).await;
+        dev(&[("functions/sink/function.json", manifest), ("functions/sink/index.mjs", code)])
+            .await;
     let trigger = json!({
         "name": "forward",
         "type": "event",

@@ -1,0 +1,131 @@
+//! The house put together: configuration in, a running engine out. All wiring is here and no
+//! decision.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use evoke_engine::{Engine, Parts, Registry, Settings};
+use evoke_ports::{Runtime, Source, Store, SystemClock};
+use evoke_project::ProjectConfig;
+use evoke_runtimes::Options as RuntimeOptions;
+use evoke_stores::memory::MemoryStore;
+use evoke_stores::sqlite::{SqliteOptions, SqliteStore, Synchronous};
+use evoke_targets::TargetOptions;
+
+/// Where a project keeps what is made while it runs.
+pub const STATE_FOLDER: &str = ".evoke";
+
+/// How strict the outside is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// On a laptop: private addresses may be reached, stacks are shown.
+    Dev,
+    /// In production.
+    Serve,
+}
+
+/// A running engine with what the commands around it need.
+pub struct App {
+    /// The engine.
+    pub engine: Engine,
+    /// The runtimes, also part of the engine.
+    pub runtimes: Vec<Arc<dyn Runtime>>,
+    /// The sources by kind.
+    pub sources: BTreeMap<String, Arc<dyn Source>>,
+}
+
+/// Makes an absolute path of one that is relative to the project.
+pub fn within(root: &Path, path: &str) -> PathBuf {
+    let path = Path::new(path);
+    if path.is_absolute() { path.to_path_buf() } else { root.join(path) }
+}
+
+/// Opens the store an address names: `sqlite:PATH` or `memory:`.
+///
+/// # Errors
+/// The address is of no known kind, or the store cannot be opened.
+pub fn open_store(root: &Path, config: &ProjectConfig) -> anyhow::Result<Arc<dyn Store>> {
+    let url = &config.store.url;
+    if url == "memory:" {
+        return Ok(Arc::new(MemoryStore::new()));
+    }
+    let Some(path) = url.strip_prefix("sqlite:") else {
+        bail!("[store] url is {url:?}; expected sqlite:PATH or memory:");
+    };
+    let options = SqliteOptions {
+        synchronous: match config.store.synchronous {
+            evoke_project::config::Synchronous::Full => Synchronous::Full,
+            evoke_project::config::Synchronous::Normal => Synchronous::Normal,
+        },
+        ..SqliteOptions::at(within(root, path.trim_start_matches("//")))
+    };
+    Ok(Arc::new(SqliteStore::open(options)?))
+}
+
+/// What the runtimes of a project are given.
+fn runtime_options(root: &Path, config: &ProjectConfig) -> RuntimeOptions {
+    let mut options = RuntimeOptions::from_environment();
+    options.tools = config.runtimes.tools.iter().map(|path| within(root, path)).collect();
+    options.idle = config.runtimes.idle;
+    options
+}
+
+/// The runtimes of a project.
+///
+/// # Errors
+/// The machine gives no thread to start processes from.
+pub fn runtimes(root: &Path, config: &ProjectConfig) -> anyhow::Result<Vec<Arc<dyn Runtime>>> {
+    evoke_runtimes::builtin(runtime_options(root, config)).context("prepare the runtimes")
+}
+
+/// The sources of this version by kind.
+pub fn sources() -> BTreeMap<String, Arc<dyn Source>> {
+    let by_kind = |source: Arc<dyn Source>| (source.descriptor().kind.to_owned(), source);
+    evoke_sources::builtin().into_iter().map(by_kind).collect()
+}
+
+impl App {
+    /// Opens the store and starts the engine. `url` is where functions reach the server.
+    ///
+    /// # Errors
+    /// What could not be opened.
+    pub async fn start(
+        root: &Path,
+        config: &ProjectConfig,
+        url: String,
+        mode: Mode,
+    ) -> anyhow::Result<Self> {
+        let scratch = root.join(STATE_FOLDER);
+        std::fs::create_dir_all(&scratch)
+            .with_context(|| format!("make the folder {}", scratch.display()))?;
+        let scratch = scratch.canonicalize().context("find the state folder")?;
+        let clock = Arc::new(SystemClock);
+        let registry = Registry::new();
+        let options = TargetOptions {
+            allow_private: mode == Mode::Dev || config.targets.allow_private,
+            clock: clock.clone(),
+        };
+        let targets = evoke_targets::builtin(&options, registry.clone());
+        let runtimes = runtimes(root, config)?;
+        let sources = sources();
+        let engine = Engine::start(Parts {
+            store: open_store(root, config)?,
+            sources: sources.values().cloned().collect(),
+            targets,
+            runtimes: runtimes.clone(),
+            clock,
+            registry,
+            settings: Settings {
+                idempotency_window: config.events.idempotency_window,
+                depth_max: u16::try_from(config.events.depth_max).unwrap_or(u16::MAX),
+                url: url.into(),
+                scratch: scratch.into(),
+                node: 0,
+            },
+        })
+        .await?;
+        Ok(Self { engine, runtimes, sources })
+    }
+}

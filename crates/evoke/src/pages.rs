@@ -1,0 +1,65 @@
+//! The pages of the error codes, built into the binary so that `/docs/errors/{code}` needs no network.
+
+use evoke_model::Code;
+
+macro_rules! pages {
+    ($($code:literal,)*) => {
+        /// The page of a code, in Markdown.
+        pub fn error_page(code: Code) -> Option<&'static str> {
+            match code.as_str() {
+                $($code => Some(include_str!(concat!("../../../docs/errors/", $code, ".md"))),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+pages! {
+    "API_001",
+    "API_002",
+    "API_003",
+    "API_004",
+    "API_005",
+    "API_006",
+    "API_007",
+    "API_008",
+    "API_009",
+    "EV_001",
+    "EV_002",
+    "EV_003",
+    "EV_004",
+    "EX_001",
+    "EX_002",
+    "EX_003",
+    "FN_001",
+    "FN_002",
+    "FN_003",
+    "FN_004",
+    "FN_005",
+    "FN_006",
+    "FN_007",
+    "FN_008",
+    "FN_009",
+    "FN_010",
+    "FN_011",
+    "HT_001",
+    "HT_002",
+    "HT_003",
+    "HT_004",
+    "ST_001",
+    "TR_001",
+    "TR_002",
+    "TR_003",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_its_page() {
+        for code in Code::ALL {
+            assert!(error_page(*code).is_some_and(|page| page.contains(code.as_str())), "{code}");
+        }
+    }
+}

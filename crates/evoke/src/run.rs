@@ -1,0 +1,214 @@
+//! A server from its first line to its last: `dev` and `serve` differ in how strict they are and in
+//! what they watch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use evoke_engine::Engine;
+use evoke_project::config::{FILE, Required};
+use evoke_project::{Change, Desired, ProjectConfig};
+use evoke_server::{AuthMode, BoundServer, Doors, Limits, ServerOptions, Stacks};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Mode};
+use crate::deploy::{self, Deployed, Project};
+
+/// What a command asks for beyond the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// The project's folder.
+    pub root: PathBuf,
+    /// A port in place of the configured one.
+    pub port: Option<u16>,
+    /// An address in place of the configured one.
+    pub host: Option<std::net::IpAddr>,
+}
+
+/// The variables of this process, read once.
+pub fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// Reads the configuration of a project and says everything that is wrong with it.
+///
+/// # Errors
+/// All problems, one a line.
+pub fn config(
+    wish: &Wish,
+    environment: &BTreeMap<String, String>,
+) -> anyhow::Result<ProjectConfig> {
+    if !wish.root.is_dir() {
+        bail!("{} is not a folder", wish.root.display());
+    }
+    let mut config =
+        ProjectConfig::load(&wish.root.join(FILE), environment).map_err(|problems| {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("the configuration is not valid:\n  {}", lines.join("\n  "))
+        })?;
+    config.server.port = wish.port.unwrap_or(config.server.port);
+    config.server.host = wish.host.unwrap_or(config.server.host);
+    Ok(config)
+}
+
+/// A server with the project it serves.
+pub struct Running {
+    /// The wired parts.
+    pub app: App,
+    /// Base URL, with the real port.
+    pub url: String,
+    mode: Mode,
+    config: ProjectConfig,
+    server: BoundServer,
+    project: Project,
+    root: PathBuf,
+    /// What runs, or ran last where the folder is broken now.
+    desired: Desired,
+}
+
+impl Running {
+    /// Opens the doors, starts the engine, deploys the project and begins to work.
+    ///
+    /// # Errors
+    /// What could not be opened. A broken function does not stop the others.
+    pub async fn start(wish: &Wish, mode: Mode, stop: CancellationToken) -> anyhow::Result<Self> {
+        let environment = environment();
+        let config = config(wish, &environment)?;
+        let address = SocketAddr::new(config.server.host, config.server.port);
+        let doors = Doors::open(&[address]).await?;
+        let url = url_of(doors.addresses().first().copied().unwrap_or(address));
+        let app = App::start(&wish.root, &config, url.clone(), mode).await?;
+        let options = server_options(&config, mode);
+        if options.auth == AuthMode::Keys && app.engine.keys().is_empty() {
+            tracing::warn!(
+                "There is no API key yet: evoke keys create NAME --local makes the first"
+            );
+        }
+        let server = evoke_server::serve(app.engine.clone(), doors, options, stop)?;
+        let project = Project::new(&wish.root, &app, environment);
+        let desired = project.read(&app, None);
+        report(&desired);
+        say(&deploy::apply(&app.engine, &desired, None).await);
+        app.engine.admit();
+        let root = wish.root.clone();
+        Ok(Self { app, url, mode, config, server, project, root, desired })
+    }
+
+    /// Takes each change of the project's folder until `stop`.
+    ///
+    /// # Errors
+    /// The folder cannot be watched.
+    pub async fn follow(&mut self, stop: &CancellationToken) -> anyhow::Result<()> {
+        let mut watcher = evoke_project::watch(&self.root, &self.config.functions)?;
+        loop {
+            let change = tokio::select! {
+                change = watcher.next() => change,
+                () = stop.cancelled() => return Ok(()),
+            };
+            match change {
+                Ok(Change::Functions(changed)) => self.reload(Some(&changed)).await,
+                Ok(Change::All) => self.reload(None).await,
+                // One folder is lost, the others are still watched.
+                Err(error) => tracing::error!("{:#}", anyhow::Error::from(error)),
+            }
+        }
+    }
+
+    async fn reload(&mut self, changed: Option<&BTreeSet<String>>) {
+        let before = changed.map(|changed| (&self.desired, changed));
+        let desired = self.project.read(&self.app, before);
+        report(&desired);
+        say(&deploy::apply(&self.app.engine, &desired, Some(&self.desired)).await);
+        self.desired = desired;
+    }
+
+    /// Ends in order: the doors, what runs, the workers, the store.
+    pub async fn end(self) {
+        let unfinished = self.server.finished().await;
+        let left = self.app.engine.stop(self.config.server.shutdown_grace).await;
+        if unfinished.connections + left.running + left.waiting > 0 {
+            tracing::info!(
+                connections = unfinished.connections,
+                executions.running = left.running,
+                executions.waiting = left.waiting,
+                "Stopped; what was left runs at the next start"
+            );
+        }
+        tracing::debug!(mode = ?self.mode, "Ended");
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.app.engine
+    }
+
+    /// The functions that run.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
+    }
+}
+
+fn url_of(address: SocketAddr) -> String {
+    let host =
+        if address.ip().is_unspecified() { "127.0.0.1".into() } else { address.ip().to_string() };
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    format!("http://{host}:{}", address.port())
+}
+
+fn server_options(config: &ProjectConfig, mode: Mode) -> ServerOptions {
+    let is_local = config.server.host.is_loopback();
+    let needs_keys = match config.auth.required {
+        Required::Always => true,
+        Required::Never => false,
+        Required::Auto => mode == Mode::Serve || !is_local,
+    };
+    ServerOptions {
+        auth: match needs_keys {
+            true => AuthMode::Keys,
+            false => AuthMode::Open { hosts: Vec::new() },
+        },
+        stacks: match mode {
+            Mode::Dev => Stacks::Shown,
+            Mode::Serve => Stacks::Hidden,
+        },
+        function_schema: evoke_project::manifest_schema(),
+        error_page: crate::pages::error_page,
+        limits: Limits {
+            body_bytes: usize::try_from(config.server.body_max.as_u64()).unwrap_or(usize::MAX),
+            grace: config.server.shutdown_grace,
+            ..Limits::default()
+        },
+        ..ServerOptions::default()
+    }
+}
+
+fn report(desired: &Desired) {
+    for problem in &desired.problems {
+        tracing::error!("{problem}");
+    }
+    for warning in &desired.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn say(deployed: &[Deployed]) {
+    for Deployed { name, result } in deployed {
+        match result {
+            Ok(version) => tracing::info!(function = %name, version, "Function {name} is live"),
+            Err(error) => {
+                let stack = error.stack.as_deref().map(|stack| format!("\n{stack}"));
+                let stack = stack.unwrap_or_default();
+                tracing::error!(function = %name, "Function {name} was not deployed: {error}{stack}");
+            }
+        }
+    }
+}
+
+/// Whether `path` looks like a project.
+pub fn is_project(path: &Path) -> bool {
+    path.join(FILE).exists() || path.join("functions").is_dir()
+}
