@@ -109,6 +109,14 @@ pub enum ScriptError {
         /// The limit.
         max: u64,
     },
+    /// Brackets are nested more deeply than in any script.
+    #[error("{} is nested more than {max} levels deep", path.display())]
+    TooDeep {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        max: usize,
+    },
     /// An import leads nowhere or where a configuration may not look.
     #[error("{}: cannot import {specifier:?}: {reason}", path.display())]
     Import {

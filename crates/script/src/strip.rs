@@ -87,6 +87,9 @@ pub(crate) fn transform<T: Send>(
             max: SOURCE_BYTES_MAX as u64,
         });
     }
+    if stack::nesting(source) > stack::NESTING_MAX {
+        return Err(ScriptError::TooDeep { path: path.to_path_buf(), max: stack::NESTING_MAX });
+    }
     stack::with_room_for(source, path, || {
         let allocator = Allocator::default();
         generate(&allocator, source, (path, source_type)).map(finish)
@@ -314,7 +317,9 @@ mod tests {
 
     #[test]
     fn hostile_texts_are_errors_or_code_but_never_the_end_of_the_process() {
-        let n = 10_000;
+        let n = stack::NESTING_MAX - 2;
+        let too_deep = strip(&"[".repeat(10_000), Path::new("a.ts"));
+        assert!(matches!(too_deep, Err(ScriptError::TooDeep { .. })));
         let deep = [
             "[".repeat(n),
             format!("x = {}{}", "[".repeat(n), "]".repeat(n)),
