@@ -61,10 +61,7 @@ pub(crate) fn client(args: &ServerArgs, environment: &Environment) -> Outcome<Cl
     Ok(Client::new(&url, key.as_deref())?)
 }
 
-fn resolve(
-    args: &ServerArgs,
-    environment: &Environment,
-) -> Outcome<(String, Option<String>)> {
+fn resolve(args: &ServerArgs, environment: &Environment) -> Outcome<(String, Option<String>)> {
     let own_key = args.api_key.clone().or_else(|| environment.api_key.clone());
     let named = args.profile.as_ref().or(match (&args.url, &environment.url) {
         (None, None) => environment.profile.as_ref(),

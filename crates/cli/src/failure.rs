@@ -15,7 +15,7 @@ pub struct Failure {
     /// Whose fault it was: the exit code.
     pub class: Class,
     /// The error code, where there is one: `FN_006`.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     /// One sentence.
     pub message: String,
     /// What it came of, outermost first.
@@ -42,6 +42,16 @@ impl Failure {
     /// The user's mistake: exit code 1.
     pub fn mistake(message: impl Into<String>) -> Self {
         Self::new(Class::Mistake, message)
+    }
+
+    /// Who read our output went away: there is nothing to say and nobody to say it to.
+    pub(crate) fn reader_left() -> Self {
+        Self::mistake("")
+    }
+
+    /// Whether a command ended only because nobody reads on.
+    pub(crate) fn is_reader_left(&self) -> bool {
+        self.message.is_empty()
     }
 
     /// Ours: exit code 5.
@@ -121,7 +131,7 @@ impl Failure {
             (Class::Server, Some(id)) => Some(format!("the server logged it under request {id}")),
             _ => None,
         };
-        let code = Some(code).filter(|code| !code.is_empty());
+        let code = Some(code).filter(|code| !code.is_empty()).map(String::into_boxed_str);
         Self { class, code, message, causes: Vec::new(), problems, hint }
     }
 }
@@ -135,7 +145,7 @@ impl From<Rejection> for Failure {
             _ => Class::Server,
         };
         let Rejection { code, message, problems, .. } = rejection;
-        Self { code: Some(code.to_string()), problems, ..Self::new(class, message) }
+        Self { code: Some(code.as_str().into()), problems, ..Self::new(class, message) }
     }
 }
 

@@ -25,8 +25,7 @@ pub(crate) fn payload(given: &str) -> Outcome<Value> {
 }
 
 fn read_file(file: &str) -> Outcome<String> {
-    std::fs::read_to_string(file)
-        .map_err(|error| Failure::mistake(format!("read {file}: {error}")))
+    std::fs::read_to_string(file).map_err(|error| Failure::mistake(format!("read {file}: {error}")))
 }
 
 fn read_stdin() -> Outcome<String> {

@@ -110,6 +110,11 @@ impl Client {
         self.get(&["api", "executions", id]).await
     }
 
+    /// The finished attempts of an execution, oldest first.
+    pub async fn attempts(&self, id: &str) -> Result<Page, Error> {
+        self.page(&["api", "executions", id, "attempts"], &[]).await
+    }
+
     /// Executions as they begin and end.
     pub fn follow_executions(&self, query: &Query<'_>) -> Follow {
         Follow::new(self.clone(), &["api", "executions"], query)

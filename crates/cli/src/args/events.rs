@@ -13,7 +13,10 @@ pub enum EventsCommand {
     )]
     Send(SendEvent),
     /// List events, newest first
-    #[command(visible_alias = "ls", after_help = "Example:\n  evoke events list --type 'order.*' --since 1h")]
+    #[command(
+        visible_alias = "ls",
+        after_help = "Example:\n  evoke events list --type 'order.*' --since 1h"
+    )]
     List(ListEvents),
     /// Show one event, by our id or the sender's
     #[command(after_help = "Example:\n  evoke events show evt_01j9z3k5m7n8p")]

@@ -118,10 +118,14 @@ pub enum Command {
     #[command(after_help = "Example:\n  evoke doctor\n  evoke doctor -o json")]
     Doctor(OutputArgs),
     /// Measure this machine: the server beside its floors, in ratios
-    #[command(after_help = "Example:\n  evoke bench\n  evoke bench --full --json bench.json\n  evoke bench --only B1,B6")]
+    #[command(
+        after_help = "Example:\n  evoke bench\n  evoke bench --full --json bench.json\n  evoke bench --only B1,B6"
+    )]
     Bench(BenchArgs),
     /// Completions for a shell
-    #[command(after_help = "Example:\n  evoke completions bash > ~/.local/share/bash-completion/completions/evoke")]
+    #[command(
+        after_help = "Example:\n  evoke completions bash > ~/.local/share/bash-completion/completions/evoke"
+    )]
     Completions {
         /// The shell
         shell: Shell,

@@ -1,0 +1,74 @@
+//! The commands that talk to a server.
+
+mod events;
+mod executions;
+mod functions;
+mod keys;
+mod triggers;
+
+pub(crate) use events::events;
+pub(crate) use executions::executions;
+pub(crate) use functions::{functions, made};
+pub(crate) use keys::{keys, shown_once};
+pub(crate) use triggers::triggers;
+
+use evoke_client::{Follow, Page};
+use serde_json::Value;
+
+use crate::args::Format;
+use crate::failure::{Failure, Outcome};
+use crate::input;
+use crate::output::{self, Column};
+
+/// Filters of a list that were given.
+#[derive(Default)]
+pub(crate) struct Filters(Vec<(&'static str, String)>);
+
+impl Filters {
+    fn text(mut self, name: &'static str, value: Option<&String>) -> Self {
+        self.0.extend(value.map(|value| (name, value.clone())));
+        self
+    }
+
+    fn any_of(self, name: &'static str, values: &[String]) -> Self {
+        let joined = (!values.is_empty()).then(|| values.join(","));
+        self.text(name, joined.as_ref())
+    }
+
+    fn time(self, name: &'static str, value: Option<&String>) -> Outcome<Self> {
+        let time = value.map(|value| input::time(value, input::now())).transpose()?;
+        Ok(self.text(name, time.as_ref()))
+    }
+}
+
+/// Prints a page and says when there is more.
+fn print_page(page: &Page, columns: &[Column], format: Format) -> Outcome {
+    output::list(&page.items, columns, format)?;
+    if page.next.is_some() && format == Format::Table {
+        output::say("there are more: --limit shows them");
+    }
+    Ok(())
+}
+
+/// Prints what comes until Ctrl-C, which is the way a tail ends well.
+async fn tail(follow: Follow, format: Format, text: impl Fn(&Value) -> String) -> Outcome {
+    tokio::select! {
+        stopped = tokio::signal::ctrl_c() => {
+            stopped.map_err(|error| Failure::fault(format!("wait for Ctrl-C: {error}")))
+        }
+        ended = print_all(follow, format, text) => ended,
+    }
+}
+
+async fn print_all(mut follow: Follow, format: Format, text: impl Fn(&Value) -> String) -> Outcome {
+    loop {
+        let message = follow.next().await?;
+        let item: Value = serde_json::from_str(&message.data)
+            .map_err(|error| Failure::fault(format!("the server sent no JSON: {error}")))?;
+        if message.name == "missed" {
+            output::say(&format!("{} were missed: they came too fast", item["missed"]));
+            continue;
+        }
+        output::next(&item, format, &text)?;
+    }
+}

@@ -1,0 +1,192 @@
+//! The columns of tables.
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+/// A column of a table.
+pub(crate) struct Column {
+    pub(super) title: &'static str,
+    pub(super) cell: fn(&Value) -> String,
+}
+
+/// A column.
+const fn column(title: &'static str, cell: fn(&Value) -> String) -> Column {
+    Column { title, cell }
+}
+
+/// The columns of each list.
+pub(crate) mod columns {
+    use super::{Column, column, duration, status, text, time};
+
+    pub(crate) const FUNCTIONS: &[Column] = &[
+        column("NAME", |item| text(&item["name"])),
+        column("STATUS", |item| status(&item["status"])),
+        column("RUNTIME", |item| text(&item["runtime"])),
+        column("VERSION", |item| text(&item["version"])),
+        column("WORKERS", |item| text(&item["workers"]["ready"])),
+        column("UPDATED", |item| time(&item["updated_at"])),
+        column("TRIGGERS", |item| super::names(&item["triggers"])),
+    ];
+
+    pub(crate) const EVENTS: &[Column] = &[
+        column("ID", |item| text(&item["id"])),
+        column("TYPE", |item| text(&item["type"])),
+        column("SOURCE", |item| text(&item["source"])),
+        column("SUBJECT", |item| text(&item["subject"])),
+        column("TIME", |item| time(&item["time"])),
+    ];
+
+    pub(crate) const EXECUTIONS: &[Column] = &[
+        column("ID", |item| text(&item["id"])),
+        column("STATUS", |item| status(&item["status"])),
+        column("RUNS", super::runs),
+        column("TRIGGER", |item| text(&item["trigger_type"])),
+        column("ATTEMPTS", |item| text(&item["attempts"])),
+        column("CREATED", |item| time(&item["created_at"])),
+        column("TOOK", |item| duration(&item["duration_ms"])),
+        column("ERROR", |item| text(&item["error"]["code"])),
+    ];
+
+    pub(crate) const TRIGGERS: &[Column] = &[
+        column("ID", |item| text(&item["id"])),
+        column("NAME", |item| text(&item["name"])),
+        column("TYPE", |item| text(&item["type"])),
+        column("ENABLED", |item| text(&item["enabled"])),
+        column("TARGET", |item| super::target(&item["target"])),
+        column("ON", |item| super::short(&item["config"])),
+    ];
+
+    pub(crate) const KEYS: &[Column] = &[
+        column("ID", |item| text(&item["id"])),
+        column("NAME", |item| text(&item["name"])),
+        column("BEGINS WITH", |item| text(&item["hint"])),
+        column("CREATED", |item| time(&item["created_at"])),
+    ];
+
+    pub(crate) const FINDINGS: &[Column] = &[
+        column("", |item| super::mark(&item["ok"])),
+        column("AREA", |item| text(&item["area"])),
+        column("NAME", |item| text(&item["name"])),
+        column("FOUND", |item| text(&item["detail"])),
+        column("WHAT TO DO", |item| text(&item["hint"])),
+    ];
+}
+
+/// A scalar as it is; nothing for what is not there.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A time to the second: `2026-12-01 09:00:00`.
+pub(super) fn time(value: &Value) -> String {
+    let text = text(value);
+    text.get(..19).map_or(text.clone(), |seconds| seconds.replace('T', " "))
+}
+
+/// A duration in milliseconds with the unit that suits it.
+pub(super) fn duration(value: &Value) -> String {
+    match value.as_f64() {
+        None => String::new(),
+        Some(ms) if ms < 1.0 => format!("{:.0}us", ms * 1e3),
+        Some(ms) if ms < 10.0 => format!("{ms:.1}ms"),
+        Some(ms) if ms < 1_000.0 => format!("{ms:.0}ms"),
+        Some(ms) if ms < 60_000.0 => format!("{:.1}s", ms / 1e3),
+        Some(ms) => format!("{:.0}m{:02.0}s", (ms / 60e3).floor(), (ms % 60e3) / 1e3),
+    }
+}
+
+/// A state in its colour.
+pub(super) fn status(value: &Value) -> String {
+    let text = text(value);
+    let style = style_of(&text);
+    format!("{style}{text}{style:#}")
+}
+
+/// Green for what is well, red for what is not, yellow for what may become either.
+pub(crate) fn style_of(status: &str) -> Style {
+    let color = match status {
+        "success" | "ready" | "info" => AnsiColor::Green,
+        "failed" | "timed_out" | "missing" | "error" => AnsiColor::Red,
+        "pending" | "running" | "stale" | "warn" => AnsiColor::Yellow,
+        _ => return Style::new().dimmed(),
+    };
+    Style::new().fg_color(Some(color.into()))
+}
+
+/// What an execution runs: its function, or else the trigger that has another target.
+fn runs(item: &Value) -> String {
+    text(if item["function"].is_string() { &item["function"] } else { &item["trigger_name"] })
+}
+
+/// `function resize`, `http https://example.com/`.
+fn target(target: &Value) -> String {
+    let to = ["name", "url"].into_iter().find_map(|field| target[field].as_str());
+    format!("{} {}", text(&target["type"]), to.unwrap_or_default()).trim_end().to_owned()
+}
+
+/// The names of things, a few of them.
+fn names(items: &Value) -> String {
+    let names: Vec<String> =
+        items.as_array().into_iter().flatten().map(|item| text(&item["type"])).collect();
+    names.join(", ")
+}
+
+/// An object in one line that fits: `match=order.* source=/shop`.
+fn short(value: &Value) -> String {
+    let pairs = value.as_object().into_iter().flatten();
+    let line = pairs
+        .map(|(name, value)| match value {
+            Value::Array(items) => {
+                format!("{name}={}", items.iter().map(text).collect::<Vec<_>>().join(","))
+            }
+            other => format!("{name}={}", text(other)),
+        })
+        .collect::<Vec<_>>()
+        .join(" ");
+    match line.char_indices().nth(60) {
+        Some((cut, _)) => format!("{}...", &line[..cut]),
+        None => line,
+    }
+}
+
+fn mark(value: &Value) -> String {
+    let (mark, color) = match value.as_bool() {
+        Some(true) => ("ok", AnsiColor::Green),
+        _ => ("--", AnsiColor::Red),
+    };
+    let style = Style::new().fg_color(Some(color.into()));
+    format!("{style}{mark}{style:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn durations_have_the_unit_that_suits_them() {
+        for (ms, text) in [
+            (0.25, "250us"),
+            (1.234, "1.2ms"),
+            (123.4, "123ms"),
+            (1_500.0, "1.5s"),
+            (90_000.0, "1m30s"),
+        ] {
+            assert_eq!(duration(&json!(ms)), text);
+        }
+        assert_eq!(duration(&Value::Null), "");
+    }
+
+    #[test]
+    fn objects_become_one_line() {
+        let value = json!({"match": "order.*", "methods": ["GET", "POST"]});
+        assert_eq!(short(&value), "match=order.* methods=GET,POST");
+        assert!(short(&json!({"long": "x".repeat(100)})).ends_with("..."));
+        assert_eq!(time(&json!("2026-12-01T09:00:00.123456Z")), "2026-12-01 09:00:00");
+    }
+}
