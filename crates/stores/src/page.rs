@@ -8,8 +8,8 @@ use evoke_ports::store::{BadCursor, EventQuery, ExecutionQuery, Order, Page};
 /// More items in one answer hold a reader, and the memory of the answer, for too long.
 const LIMIT_MAX: u32 = 1_000;
 
-/// A page looks at no more rows than this, about 20 ms of reading, so that a rare filter over a long
-/// log neither holds a reader nor keeps the write-ahead log from being reset.
+/// A page looks at no more rows than this, about 20 ms of reading, so that a rare filter over a
+/// long log neither holds a reader nor keeps the write-ahead log from being reset.
 pub(crate) const SCAN_MAX: usize = 20_000;
 
 /// Collects a page from rows that come in the order of the list.

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use evoke_model::{
     Attempt, Data, Event, ExecutionId, IdSource, Outcome, State, Timestamp, TriggerId,
 };
-use evoke_ports::store::{Finish, Ingest, NewExecution, Next, Receipt, Write};
+use evoke_ports::store::{Finish, Ingest, NewExecution, Next, OnceKey, Receipt, Write};
 use evoke_ports::{Clock, Store, SystemClock, Writer};
 use evoke_stores::{SqliteOptions, SqliteStore};
 use tokio::sync::{mpsc, oneshot};
@@ -33,9 +33,13 @@ fn main() {
     let folder = tempfile::tempdir_in(folder).unwrap();
 
     println!("the store, one thread, {seconds} s each");
-    for size in [1, 32, 256] {
-        let rates = one_thread(&folder.path().join(format!("store-{size}.db")), size, time);
-        println!("  batches of {size:>3}: {rates}");
+    for (size, shape) in
+        [1, 32, 256].map(|size| (size, Shape::Plain)).into_iter().chain([(256, Shape::Keyed)])
+    {
+        let path = folder.path().join(format!("store-{size}-{shape:?}.db"));
+        let rates = one_thread(&path, (size, shape), time);
+        println!("  {shape:?} events in batches of {size:>3}: {rates}");
+        reopen(&path, rates.events);
     }
     println!("the store, 64 producers, two acknowledgements an event");
     println!("  {}", producers(&folder.path().join("producers.db"), 64, time));
@@ -52,6 +56,7 @@ struct Rates {
     events: usize,
     elapsed: Duration,
     commits: Vec<Duration>,
+    log_mib: u64,
 }
 
 impl std::fmt::Display for Rates {
@@ -62,21 +67,48 @@ impl std::fmt::Display for Rates {
         let rate = self.events as f64 / self.elapsed.as_secs_f64();
         let each = self.events as f64 / sorted.len() as f64;
         write!(f, "{rate:>8.0} events/s, {each:.0} a commit, commit p50 {:?}", at(0.5))?;
-        write!(f, " p99 {:?} p99.9 {:?} max {:?}", at(0.99), at(0.999), at(1.0))
+        write!(f, " p99 {:?} p99.9 {:?} max {:?}", at(0.99), at(0.999), at(1.0))?;
+        write!(f, ", log {} MiB", self.log_mib)
     }
 }
 
-fn one_thread(path: &Path, size: usize, time: Duration) -> Rates {
+/// What an event brings with it.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Plain,
+    /// An id of the sender's, taken once.
+    Keyed,
+}
+
+/// How long the log grew and how long the file takes to open again.
+fn reopen(path: &Path, events: usize) {
+    let before = Instant::now();
+    let store = SqliteStore::open(SqliteOptions::at(path)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.events().newest()).unwrap();
+    println!("    open again with {events} events: {:?}", before.elapsed());
+}
+
+fn log_mib(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(0, |file| file.len() >> 20)
+}
+
+fn one_thread(path: &Path, (size, shape): (usize, Shape), time: Duration) -> Rates {
     let store = SqliteStore::open(SqliteOptions::at(path)).unwrap();
     let mut writer = store.writer().unwrap();
     let ids = IdSource::new(0, 0);
     let mut finished = Vec::new();
-    let mut rates = Rates { events: 0, elapsed: Duration::ZERO, commits: Vec::new() };
+    let mut rates = Rates { events: 0, elapsed: Duration::ZERO, commits: Vec::new(), log_mib: 0 };
     let began = Instant::now();
     while began.elapsed() < time {
         let mut batch: Vec<Write> = std::mem::take(&mut finished);
         for _ in 0..size {
-            let (ingest, id) = ingest(&ids);
+            let (mut ingest, id) = ingest(&ids);
+            if let (Shape::Keyed, Write::Ingest(ingest)) = (shape, &mut ingest) {
+                ingest.once.push(once_key(id));
+            }
             batch.push(ingest);
             finished.push(finish(id));
         }
@@ -86,7 +118,15 @@ fn one_thread(path: &Path, size: usize, time: Duration) -> Rates {
         rates.events += size;
     }
     rates.elapsed = began.elapsed();
+    rates.log_mib = log_mib(path);
     rates
+}
+
+/// A key as random as the UUIDs of senders are.
+fn once_key(id: ExecutionId) -> OnceKey {
+    let scrambled = id.event.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let key = format!("id\0/orders\0{scrambled:016x}-{scrambled:016x}").into();
+    OnceKey { event: 0, key, expires: Timestamp::from_micros(i64::MAX) }
 }
 
 fn ingest(ids: &IdSource) -> (Write, ExecutionId) {
@@ -162,7 +202,7 @@ fn producers(path: &Path, count: usize, time: Duration) -> Rates {
         tasks.join_all().await.iter().sum()
     });
     let elapsed = began.elapsed();
-    Rates { events, elapsed, commits: committer.join().unwrap() }
+    Rates { events, elapsed, commits: committer.join().unwrap(), log_mib: log_mib(path) }
 }
 
 fn commit(

@@ -5,8 +5,8 @@ use evoke_model::{Execution, TriggerId};
 use evoke_ports::store::{ExecutionQuery, Order, Page};
 use rusqlite::Connection;
 
-use super::decode::{self, EXECUTION};
 use super::error::Error;
+use super::{decode, executions};
 use crate::page::{ExecutionPlace, Fits, Look, Pager, Range};
 
 /// How many there are of each trigger.
@@ -32,14 +32,14 @@ pub(super) fn wanted(query: &ExecutionQuery) -> bool {
         && query.event.is_none()
 }
 
-/// The dead letters of one trigger in a range of events.
+/// The dead letters of one trigger in a range of events, from the index alone.
 pub(super) fn list_sql(order: Order) -> String {
     let direction = match order {
         Order::NewestFirst => "DESC",
         Order::OldestFirst => "ASC",
     };
     format!(
-        "SELECT {EXECUTION} FROM executions \
+        "SELECT event_id, trigger_id, state FROM executions \
          WHERE trigger_id = ?1 AND state IN (3, 4) AND event_id > ?2 AND event_id < ?3 \
          ORDER BY event_id {direction}"
     )
@@ -58,22 +58,22 @@ pub(super) fn list(
         // One more than the page holds tells whether there is a next one.
         collect(&snapshot, query, (trigger, range), pager.limit() + 1, &mut found)?;
     }
-    match query.order {
-        Order::NewestFirst => found.sort_by_key(|item| std::cmp::Reverse(place(item))),
-        Order::OldestFirst => found.sort_by_key(place),
+    found.sort_unstable();
+    if query.order == Order::NewestFirst {
+        found.reverse();
     }
-    for execution in found {
-        match pager.look(place(&execution), Fits::Yes) {
-            Look::Take => pager.push(execution),
+    for place in found {
+        match pager.look(place, Fits::Yes) {
+            Look::Take => {
+                if let Some(execution) = executions::one(&snapshot, place.id())? {
+                    pager.push(execution);
+                }
+            }
             Look::Skip => {}
             Look::Stop => break,
         }
     }
     Ok(pager.finish())
-}
-
-fn place(execution: &Execution) -> ExecutionPlace {
-    ExecutionPlace::of(execution.id)
 }
 
 fn triggers(connection: &Connection, query: &ExecutionQuery) -> Result<Vec<i64>, Error> {
@@ -100,7 +100,7 @@ fn collect(
     query: &ExecutionQuery,
     (trigger, range): (i64, Range<ExecutionPlace>),
     limit: usize,
-    found: &mut Vec<Execution>,
+    found: &mut Vec<ExecutionPlace>,
 ) -> Result<(), Error> {
     let Range { after, before } = range;
     // Within the event at an end of the range only the triggers on the inner side belong to it.
@@ -114,7 +114,7 @@ fn collect(
     {
         let state = decode::execution_columns(row)?.state(2)?;
         if query.states.contains(&state) {
-            found.push(decode::execution(row)?);
+            found.push(decode::execution_place(row)?);
         }
     }
     Ok(())

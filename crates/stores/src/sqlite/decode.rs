@@ -253,8 +253,8 @@ pub(super) fn attempt(row: &Row<'_>, id: ExecutionId) -> Result<Attempt, Error> 
     columns.attempt(columns.small(0)?, 1)
 }
 
-/// What a dispatcher needs of an execution: due, attempts, order key, concurrency key in the columns
-/// 2 to 5 after the id.
+/// What a dispatcher needs of an execution: due, attempts, order key, concurrency key in the
+/// columns 2 to 5 after the id.
 pub(super) struct WaitingColumns {
     pub id: ExecutionId,
     pub due: Timestamp,

@@ -19,8 +19,7 @@ const NEWEST: &str = "SELECT max(id) FROM events";
 impl Events for Pool {
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, Error> {
         self.read("read an event", move |connection| {
-            let sql = format!("SELECT {EVENT} FROM events WHERE id = ?1");
-            let mut statement = connection.prepare_cached(&sql)?;
+            let mut statement = connection.prepare_cached(&one_sql())?;
             let mut rows = statement.query([id.as_u64() as i64])?;
             rows.next()?.map(|row| decode::event(row, 0)).transpose()
         })
@@ -52,12 +51,20 @@ impl Events for Pool {
     }
 }
 
+fn one_sql() -> String {
+    format!("SELECT {EVENT} FROM events WHERE id = ?1")
+}
+
+/// Only what a query asks for: SQLite reads every column of a row it steps on, large payloads too.
 fn list_sql(order: Order) -> String {
     let direction = match order {
         Order::NewestFirst => "DESC",
         Order::OldestFirst => "ASC",
     };
-    format!("SELECT {EVENT} FROM events WHERE id > ?1 AND id < ?2 ORDER BY id {direction}")
+    format!(
+        "SELECT id, type, source, subject FROM events WHERE id > ?1 AND id < ?2 \
+         ORDER BY id {direction}"
+    )
 }
 
 fn list(
@@ -66,7 +73,9 @@ fn list(
     range: Range<EventPlace>,
 ) -> Result<Page<Arc<Event>>, error::Error> {
     let mut pager = Pager::new(query.limit);
-    let mut statement = connection.prepare_cached(&list_sql(query.order))?;
+    let snapshot = connection.unchecked_transaction()?;
+    let mut one = snapshot.prepare_cached(&one_sql())?;
+    let mut statement = snapshot.prepare_cached(&list_sql(query.order))?;
     let mut rows = statement.query([range.after.0, range.before.0])?;
     while let Some(row) = rows.next()? {
         let id = row.get::<_, i64>(0)?;
@@ -77,7 +86,12 @@ fn list(
             subject: columns.optional_str(3)?,
         };
         match pager.look(EventPlace(id), Fits::from(page::event_fits(query, fields))) {
-            Look::Take => pager.push(decode::event(row, 0)?),
+            Look::Take => {
+                let mut rows = one.query([id])?;
+                if let Some(row) = rows.next()? {
+                    pager.push(decode::event(row, 0)?);
+                }
+            }
             Look::Skip => {}
             Look::Stop => break,
         }

@@ -59,7 +59,11 @@ impl Executions for Pool {
     }
 }
 
-fn one(connection: &Connection, id: ExecutionId) -> Result<Option<Execution>, error::Error> {
+/// One execution.
+pub(super) fn one(
+    connection: &Connection,
+    id: ExecutionId,
+) -> Result<Option<Execution>, error::Error> {
     let ExecutionPlace(event, trigger) = ExecutionPlace::of(id);
     let sql = format!("SELECT {EXECUTION} FROM executions WHERE event_id = ?1 AND trigger_id = ?2");
     let mut statement = connection.prepare_cached(&sql)?;
@@ -84,14 +88,14 @@ fn attempts(connection: &Connection, id: ExecutionId) -> Result<Vec<Attempt>, er
     Ok(attempts)
 }
 
-/// The executions of a range, by event, then trigger.
+/// What a query asks for of the executions of a range, by event, then trigger.
 pub(super) fn list_sql(order: Order) -> String {
     let direction = match order {
         Order::NewestFirst => "DESC",
         Order::OldestFirst => "ASC",
     };
     format!(
-        "SELECT {EXECUTION} FROM executions \
+        "SELECT event_id, trigger_id, state, is_test_run FROM executions \
          WHERE (event_id, trigger_id) > (?1, ?2) AND (event_id, trigger_id) < (?3, ?4) \
          ORDER BY event_id {direction}, trigger_id {direction}"
     )
@@ -103,7 +107,8 @@ fn list(
     range: Range<ExecutionPlace>,
 ) -> Result<Page<Execution>, error::Error> {
     let mut pager = Pager::new(query.limit);
-    let mut statement = connection.prepare_cached(&list_sql(query.order))?;
+    let snapshot = connection.unchecked_transaction()?;
+    let mut statement = snapshot.prepare_cached(&list_sql(query.order))?;
     let Range { after, before } = range;
     let mut rows = statement.query([after.0, after.1, before.0, before.1])?;
     while let Some(row) = rows.next()? {
@@ -112,10 +117,14 @@ fn list(
         let fields = ExecutionFields {
             trigger: place.id().trigger,
             state: columns.state(2)?,
-            is_test_run: columns.flag(5)?,
+            is_test_run: columns.flag(3)?,
         };
         match pager.look(place, Fits::from(page::execution_fits(query, fields))) {
-            Look::Take => pager.push(decode::execution(row)?),
+            Look::Take => {
+                if let Some(execution) = one(&snapshot, place.id())? {
+                    pager.push(execution);
+                }
+            }
             Look::Skip => {}
             Look::Stop => break,
         }

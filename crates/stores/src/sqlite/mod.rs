@@ -105,7 +105,11 @@ impl SqliteStore {
     /// # Errors
     /// When another process has the file, when it was written by a newer version, or when it cannot
     /// be read or written.
-    pub fn open(options: SqliteOptions) -> Result<Self, store::Error> {
+    pub fn open(mut options: SqliteOptions) -> Result<Self, store::Error> {
+        // Two names of one file must come to one lock.
+        if let Ok(path) = options.path.canonicalize() {
+            options.path = path;
+        }
         let action = || format!("open {}", options.path.display());
         Self::try_open(&options).map_err(|error| store::Error::new(action(), error))
     }

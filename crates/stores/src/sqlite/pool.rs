@@ -1,5 +1,5 @@
-//! Connections that read. SQLite reads block, so they run on the threads tokio keeps for that, never
-//! more at once than there are connections.
+//! Connections that read. SQLite reads block, so they run on the threads tokio keeps for that,
+//! never more at once than there are connections.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! What is stored as text, and how it is read again.
 //!
-//! Definitions are JSON with a format tag. Each format is closed: a change of the record that alters
-//! its JSON is a new format beside the old one, and the golden files in `golden/` must decode for
-//! ever.
+//! Definitions are JSON with a format tag. Each format is closed: a change of the record that
+//! alters its JSON is a new format beside the old one, and the golden files in `golden/` must
+//! decode for ever.
 
 use std::sync::Arc;
 

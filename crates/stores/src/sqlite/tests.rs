@@ -1,5 +1,5 @@
-//! What only this store does: its file, its plans, its formats. The contract itself is tested by the
-//! conformance suite.
+//! What only this store does: its file, its plans, its formats. The contract itself is tested by
+//! the conformance suite.
 
 mod corrupt;
 mod failing;

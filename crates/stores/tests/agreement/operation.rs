@@ -84,10 +84,7 @@ fn ended() -> impl Strategy<Value = Ended> {
 
 fn then() -> impl Strategy<Value = Then> {
     let last = vec![State::Success, State::Failed, State::TimedOut, State::Cancelled];
-    prop_oneof![
-        prop::sample::select(last).prop_map(Then::Done),
-        (0..9_u64).prop_map(Then::Retry)
-    ]
+    prop_oneof![prop::sample::select(last).prop_map(Then::Done), (0..9_u64).prop_map(Then::Retry)]
 }
 
 /// What was asked for so far: the ids to pick from.

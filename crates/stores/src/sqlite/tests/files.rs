@@ -1,6 +1,7 @@
 //! The file: who may open it, what is in it, how its log is kept short.
 
 use evoke_ports::Store;
+use evoke_ports::store::EventQuery;
 use rusqlite::Connection;
 
 use super::{event_id, ingest, open, options};
@@ -27,6 +28,10 @@ fn a_file_in_use_is_refused_by_name() {
     let text = refusal(options(&folder));
     assert!(text.contains("evoke.db is in use by another process"), "{text}");
     assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
+    let other_name = folder.path().join("other.db");
+    std::os::unix::fs::symlink(options(&folder).path, &other_name).unwrap();
+    let text = refusal(SqliteOptions::at(other_name));
+    assert!(text.contains("evoke.db is in use"), "{text}");
     // The file is free when the last handle is gone, whichever that is.
     let writer = first.writer().unwrap();
     drop(first);
@@ -168,4 +173,42 @@ fn a_meter_asks_once_for_each_stretch_of_the_log() {
         }
     }
     assert_eq!(asked, [4_096, 8_192, 4_100]);
+}
+
+/// Enough is written that the log is moved many times, with the writer held back for some of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_reads_and_checkpoints_go_on_together() {
+    const BATCHES: u64 = 80;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let mut writer = store.writer().unwrap();
+    let (done, is_done) = tokio::sync::watch::channel(false);
+    let readers: Vec<_> = (0..6)
+        .map(|_| {
+            let (events, is_done) = (store.events(), is_done.clone());
+            tokio::spawn(async move {
+                let mut newest = 0;
+                while !*is_done.borrow() {
+                    let seen = events.newest().await.unwrap();
+                    assert!(seen >= newest, "a commit was lost: {seen} after {newest}");
+                    newest = seen;
+                    let query = EventQuery { limit: 3, ..EventQuery::default() };
+                    events.events(query).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let writing = tokio::task::spawn_blocking(move || {
+        for batch in 0..BATCHES {
+            let batch: Vec<_> = (0..20).map(|n| ingest(batch * 20 + n, &[7; 64 * 1024])).collect();
+            writer.commit(&batch).unwrap();
+        }
+        writer.housekeep(super::NOW).unwrap();
+    });
+    writing.await.unwrap();
+    done.send(true).unwrap();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    assert_eq!(store.events().newest().await.unwrap(), event_id(BATCHES * 20 - 1).as_u64());
 }

@@ -1,5 +1,5 @@
-//! What was ever stored decodes for ever. When a record changes so that its JSON does, the file here
-//! stays and a new format and a new file join it.
+//! What was ever stored decodes for ever. When a record changes so that its JSON does, the file
+//! here stays and a new format and a new file join it.
 
 use std::sync::Arc;
 

@@ -26,8 +26,14 @@ fn reads_are_searches_in_order() {
         (executions::list_sql(Order::OldestFirst), "PRIMARY KEY ((event_id,trigger_id)>"),
         (dead_letters::COUNT.to_owned(), "COVERING INDEX dead_letters"),
         (dead_letters::NEXT_TRIGGER.to_owned(), "COVERING INDEX dead_letters (trigger_id>"),
-        (dead_letters::list_sql(Order::NewestFirst), "dead_letters (trigger_id=? AND event_id>"),
-        (dead_letters::list_sql(Order::OldestFirst), "dead_letters (trigger_id=? AND event_id>"),
+        (
+            dead_letters::list_sql(Order::NewestFirst),
+            "COVERING INDEX dead_letters (trigger_id=? AND event_id>",
+        ),
+        (
+            dead_letters::list_sql(Order::OldestFirst),
+            "COVERING INDEX dead_letters (trigger_id=? AND event_id>",
+        ),
     ];
     for (sql, expected) in cases {
         let plan = plan(&sql);
