@@ -5,13 +5,14 @@
 
 pub mod bun;
 mod clock;
+pub mod install;
 mod interpreter;
 pub mod language;
 pub mod node;
 mod options;
 pub mod process;
 pub mod protocol;
-//pub mod python;
+pub mod python;
 mod runtime;
 
 use std::io;
@@ -37,6 +38,6 @@ pub fn builtin(options: Options) -> io::Result<Vec<Arc<dyn Runtime>>> {
     let (options, launcher) = (Arc::new(options), Arc::new(launcher));
     let node = ProcessRuntime::new(node::Node::new(), Arc::clone(&options), Arc::clone(&launcher));
     let bun = ProcessRuntime::new(bun::Bun::new(), Arc::clone(&options), Arc::clone(&launcher));
-    //PY
-    Ok(vec![Arc::new(node), Arc::new(bun)])
+    let python = ProcessRuntime::new(python::Python::new(), options, launcher);
+    Ok(vec![Arc::new(node), Arc::new(bun), Arc::new(python)])
 }

@@ -2,7 +2,7 @@
 //! most of a cold start; a blank worker has that behind it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Blanks {
         state.ready.clear();
     }
 
-    async fn add(&self, command_line: CommandLine, sockets: &PathBuf) {
+    async fn add(&self, command_line: CommandLine, sockets: &Path) {
         let environment = BTreeMap::new();
         let starting = self.launcher.start(&command_line, &environment, sockets);
         let started = tokio::time::timeout(START_LIMIT, starting).await;

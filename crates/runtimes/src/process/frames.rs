@@ -103,7 +103,7 @@ impl State {
             }
         }
         self.finished += (before - worker.calls.len()) as u64;
-        if worker.calls.len() == 0 {
+        if worker.calls.is_empty() {
             worker.idle_since = now;
         }
         self.feed(id, effects);

@@ -229,7 +229,7 @@ impl Process {
     /// The next frame, for as long as no calls are under way.
     async fn frame(&mut self) -> Result<Frame, StartError> {
         loop {
-            let next = self.decoder.next();
+            let next = self.decoder.decode();
             match next.map_err(|error| StartError::Protocol(error.to_string()))? {
                 Some(Decoded::Frame(frame)) => return Ok(frame),
                 Some(Decoded::Oversized { kind, length, .. }) => {

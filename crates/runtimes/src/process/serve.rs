@@ -149,7 +149,7 @@ impl Reader<'_> {
     fn handle(&mut self) -> Option<End> {
         let mut broken: Option<FrameError> = None;
         loop {
-            match self.decoder.next() {
+            match self.decoder.decode() {
                 Ok(Some(decoded)) => self.batch.push(decoded),
                 Ok(None) => break,
                 Err(error) => {

@@ -30,6 +30,11 @@ impl<T> Slab<T> {
         self.places.len() - self.free.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Keeps a thing and names it.
     pub fn insert(&mut self, thing: T) -> u32 {
         let index = self.free.pop().unwrap_or_else(|| {
@@ -91,7 +96,7 @@ mod tests {
         assert_eq!(slab.get_mut(first), None);
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.remove(second), Some("second"));
-        assert_eq!(slab.len(), 0);
+        assert!(slab.is_empty());
         assert_eq!(slab.remove(0), None);
     }
 

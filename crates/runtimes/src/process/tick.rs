@@ -66,7 +66,7 @@ impl State {
                 }
                 continue;
             }
-            let is_idle = worker.calls.len() == 0 && now >= worker.idle_since.plus(idle);
+            let is_idle = worker.calls.is_empty() && now >= worker.idle_since.plus(idle);
             if spare > 0 && (is_idle || surplus > 0) {
                 spare -= 1;
                 surplus = surplus.saturating_sub(1);
@@ -168,6 +168,6 @@ impl Worker {
     }
 
     fn is_stuck(&self, now: Timestamp) -> bool {
-        self.calls.len() == 0 && now >= self.exit_by()
+        self.calls.is_empty() && now >= self.exit_by()
     }
 }

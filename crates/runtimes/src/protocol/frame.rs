@@ -175,7 +175,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The bytes make no sense; nothing that follows can be understood.
-    pub fn next(&mut self) -> Result<Option<Decoded>, FrameError> {
+    pub fn decode(&mut self) -> Result<Option<Decoded>, FrameError> {
         if self.skip > 0 {
             let skipped = self.skip.min(self.buffer.len());
             self.buffer.advance(skipped);

@@ -132,7 +132,7 @@ fn decode(bytes: &[u8]) -> Vec<Decoded> {
     // Byte by byte: a frame may come in any number of reads.
     for byte in bytes {
         decoder.buffer().extend_from_slice(&[*byte]);
-        all.extend(decoder.next().unwrap());
+        all.extend(decoder.decode().unwrap());
     }
     all
 }
@@ -210,7 +210,7 @@ fn many_frames_of_one_read_come_one_by_one() {
     let mut decoder = Decoder::default();
     decoder.buffer().extend_from_slice(&bytes);
     let mut count = 0;
-    while let Some(decoded) = decoder.next().unwrap() {
+    while let Some(decoded) = decoder.decode().unwrap() {
         assert!(matches!(decoded, Decoded::Frame(_)));
         count += 1;
     }
@@ -225,7 +225,7 @@ fn what_is_too_large_is_skipped_not_kept() {
     let mut seen = Vec::new();
     for piece in bytes.chunks(100_000) {
         decoder.buffer().extend_from_slice(piece);
-        while let Some(decoded) = decoder.next().unwrap() {
+        while let Some(decoded) = decoder.decode().unwrap() {
             seen.push(decoded);
         }
     }
@@ -244,6 +244,6 @@ fn garbage_is_an_error() {
     for (bytes, expected) in table {
         let mut decoder = Decoder::default();
         decoder.buffer().extend_from_slice(bytes);
-        assert_eq!(decoder.next(), Err(expected));
+        assert_eq!(decoder.decode(), Err(expected));
     }
 }

@@ -1,9 +1,6 @@
 //! A function from a text, opened on a real interpreter, and calls of it.
 
-#![allow(dead_code, reason = "each test binary uses its part of this")]
-
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -255,12 +252,4 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 pub fn is_alive(process: i64) -> bool {
     std::fs::read_to_string(format!("/proc/{process}/stat"))
         .is_ok_and(|stat| !stat.contains(") Z "))
-}
-
-pub fn tools() -> Vec<PathBuf> {
-    options().tools
-}
-
-pub fn exists(path: &Path) -> bool {
-    path.exists()
 }

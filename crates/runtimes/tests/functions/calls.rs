@@ -1,15 +1,14 @@
 //! Ordinary calls on each runtime: values, responses, streams, logs, errors, and what loading a
 //! function can fail of.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Function, House, event, options, request, until, value};
 use evoke_model::execution::RetryHint;
 use evoke_model::{Code, Data};
 use evoke_ports::{Body, Reply};
+use evoke_runtimes::Options;
 use serde_json::json;
-use support::{Function, House, event, options, request, until, value};
 
 const ECHO: &str = "export async function handler(event, context) {
     console.log('got', event.data.n);
@@ -103,11 +102,11 @@ async fn a_thrown_error_has_message_stack_and_advice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn typescript_on_node_names_the_users_lines() {
+async fn stacks_name_the_lines_of_typescript_files() {
     let house = House::new(options());
     let text = "interface Input { n: number }\n\nimport { explode } from './lib/explode.ts';\n\n\
-                export function handler(event: { data: Input }): never {\n  const never = explode(event.data.n);\n  return never;\n}\n";
-    let library = "type Never = never;\nenum Color { Red = 3 }\n\nexport function explode(n: number): Never {\n  \
+                export function handler(event: { data: Input }): number {\n  return 1 + explode(event.data.n);\n}\n";
+    let library = "type Unused = never;\nenum Color { Red = 3 }\n\nexport function explode(n: number): number {\n  \
                    throw new Error(`boom ${n} ${Color.Red}`);\n}\n";
     for runtime in ["nodejs18", "nodejs20", "nodejs22", "bun"] {
         let function = Function::new(runtime, "index.ts", text).file("lib/explode.ts", library);
@@ -156,6 +155,21 @@ async fn a_missing_interpreter_is_told_with_what_is_there() {
     assert!(error.message.contains("20."), "{}", error.message);
     assert!(error.message.contains("install Node.js 18"), "{}", error.message);
     assert_eq!(error.problems[0].field, "runtime");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_tells_what_is_there_and_what_to_do() {
+    let house = House::new(options());
+    for runtime in &house.runtimes {
+        for found in runtime.probe().await {
+            assert!(found.path.is_some() && found.version.is_some(), "{found:?}");
+            assert_eq!(found.hint, None);
+        }
+    }
+    let nothing = Options { path: Vec::new(), home: None, ..Options::default() };
+    let found = House::new(nothing).runtime("bun").probe().await;
+    assert_eq!(found[0].path, None);
+    assert!(found[0].hint.as_ref().is_some_and(|hint| hint.contains("install Bun")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,141 @@
+//! Folders in which things are made ready beside what is in use, and the step that swaps them in.
+//!
+//! Everything lies in `.evoke` of the function's folder, which watchers and version control ignore.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use evoke_ports::runtime::DeployError;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use sha2::{Digest, Sha256};
+
+use super::{failed, unusable};
+
+/// Name of the file that says what an installed folder was made from.
+pub(super) const HASH_FILE: &str = ".evoke-hash";
+/// The draft lies so deep that paths like `../../shared` still lead into the staging folder, where
+/// links stand for what is meant.
+const DRAFT: &str = "1/2/3/4/draft";
+
+/// The right to install in a folder, and the folder to do it in. Both end with this.
+pub(super) struct Staging {
+    root: PathBuf,
+    draft: PathBuf,
+    /// Unlocked when it is closed, by the operating system if need be.
+    _lock: File,
+}
+
+impl Staging {
+    /// Waits until nobody else installs in this folder, in this process or another.
+    pub async fn lock(code: &Path) -> Result<Self, DeployError> {
+        let home = code.join(".evoke");
+        let locked = tokio::task::spawn_blocking(move || {
+            fs::create_dir_all(&home)?;
+            let lock = File::create(home.join("install.lock"))?;
+            lock.lock()?;
+            let root = home.join("install");
+            // What a crash left behind.
+            remove(&root)?;
+            let draft = root.join(DRAFT);
+            fs::create_dir_all(&draft)?;
+            io::Result::Ok(Self { root, draft, _lock: lock })
+        });
+        let staging = locked.await.map_err(|error| failed(format!("cannot lock: {error}")))?;
+        staging.map_err(|error| unusable("install in", code, &error))
+    }
+
+    /// The empty folder to work in.
+    pub fn draft(&self) -> &Path {
+        &self.draft
+    }
+
+    /// Makes a relative path of the code lead to the same from the draft, where it leads out of it.
+    pub fn reach(&self, code: &Path, path: &str) -> io::Result<()> {
+        let link = normal(&self.draft.join(path));
+        if link.starts_with(&self.draft) || !link.starts_with(&self.root) {
+            return Ok(());
+        }
+        if let Some(parent) = link.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        if link.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        std::os::unix::fs::symlink(normal(&code.join(path)), link)
+    }
+
+    /// Puts a folder that is ready in the place of the one in use, in one step where the file system
+    /// can, and removes the old one.
+    pub fn publish(&self, ready: &Path, place: &Path, hash: &str) -> Result<(), DeployError> {
+        let swap = || {
+            fs::create_dir_all(ready)?;
+            fs::write(ready.join(HASH_FILE), hash)?;
+            if let Some(parent) = place.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            if place.symlink_metadata().is_err() {
+                return fs::rename(ready, place);
+            }
+            let flags = RenameFlags::RENAME_EXCHANGE;
+            if renameat2(AT_FDCWD, ready, AT_FDCWD, place, flags).is_ok() {
+                return remove(ready);
+            }
+            let old = self.root.join("old");
+            fs::rename(place, &old)?;
+            fs::rename(ready, place).inspect_err(|_| {
+                // The old one goes back; if that fails too the error at hand says where it was.
+                fs::rename(&old, place).unwrap_or_default();
+            })
+        };
+        swap().map_err(|error| unusable("replace", place, &error))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What stays is removed by the next install.
+        remove(&self.root).unwrap_or_default();
+    }
+}
+
+/// What an installed folder was made from.
+pub(super) fn installed_hash(place: &Path) -> Option<String> {
+    fs::read_to_string(place.join(HASH_FILE)).ok()
+}
+
+/// SHA-256 over files by name and content, in hex. Files that are not there count as such.
+pub(super) fn hash_of<'a>(code: &Path, names: impl IntoIterator<Item = &'a str>) -> Sha256 {
+    let mut hash = Sha256::new();
+    for name in names {
+        let content = fs::read(code.join(name)).ok();
+        hash.update(name.as_bytes());
+        hash.update(content.as_ref().map_or(u64::MAX, |bytes| bytes.len() as u64).to_le_bytes());
+        hash.update(content.unwrap_or_default());
+    }
+    hash
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A path without `.` and `..`, by its letters alone.
+fn normal(path: &Path) -> PathBuf {
+    let mut parts = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    parts
+}

@@ -1,0 +1,9 @@
+//! Functions on real interpreters: those on PATH, and those in the folders `EVOKE_TOOLS` names.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod calls;
+mod limits;
+mod python;
+mod server_killed;
+mod support;
