@@ -11,7 +11,7 @@ use crate::reader::{Report, Wrong};
 use crate::trigger;
 
 /// The folder, relative to the project.
-const FOLDER: &str = "triggers";
+pub const FOLDER: &str = "triggers";
 /// The forms a file may have. Others in the folder are not looked at.
 const FORMS: [&str; 7] = ["ts", "js", "mjs", "yaml", "yml", "toml", "json"];
 

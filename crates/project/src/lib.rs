@@ -20,6 +20,7 @@ mod hash;
 mod language;
 mod manifest;
 mod policy;
+mod routes;
 mod trigger;
 
 mod reader;

@@ -6,16 +6,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use evoke_model::Problem;
 use evoke_ports::{Runtime, Source};
-use serde_json::Value;
 
 use crate::config::{FILE, ProjectConfig};
 use crate::declared;
 use crate::desired::{Desired, FileProblem};
 use crate::environment::Reference;
 use crate::folder::{self, FolderReport};
-use crate::reader::{Report, Wrong};
+use crate::reader::Wrong;
+use crate::routes::Routes;
 
 /// What reading a project needs to know of the server it is for.
 #[derive(Clone, Copy)]
@@ -86,13 +85,13 @@ fn build(
     let functions = Path::new(&out.config.functions).to_path_buf();
     match folders(&root.join(&functions)) {
         Err(wrong) => {
-            out.problems.push(file_problem(&functions, wrong));
+            out.problems.push(file_problem(&functions, "", wrong));
             out.is_usable = false;
         }
         Ok(None) => {
             let wrong = Wrong::new("there is no such folder, so there are no functions")
                 .suggest("evoke functions init NAME");
-            out.warnings.push(file_problem(&functions, wrong));
+            out.warnings.push(file_problem(&functions, "", wrong));
         }
         Ok(Some(names)) => {
             for name in names {
@@ -134,11 +133,8 @@ fn report(
     Some(report)
 }
 
-fn file_problem(path: &Path, wrong: Wrong) -> FileProblem {
-    let mut report = Report::default();
-    report.problem("", wrong);
-    let problem = report.problems.pop().unwrap_or_else(|| Problem::new("", ""));
-    FileProblem { path: path.to_path_buf(), problem }
+fn file_problem(path: &Path, field: &str, wrong: Wrong) -> FileProblem {
+    FileProblem { path: path.to_path_buf(), problem: wrong.at(field) }
 }
 
 /// The names of the folders that may be functions, in order. `None` when there is no such folder.
@@ -167,7 +163,7 @@ fn folders(functions: &Path) -> Result<Option<Vec<OsString>>, Wrong> {
 
 /// Puts the folders together and looks at what one folder alone cannot know.
 fn assemble(mut out: Desired) -> Desired {
-    let mut names: BTreeMap<String, FileProblem> = BTreeMap::new();
+    let mut names: BTreeMap<&str, &Path> = BTreeMap::new();
     let mut routes = Routes::default();
     for report in out.reports.values() {
         out.problems.extend(report.problems.iter().cloned());
@@ -179,100 +175,35 @@ fn assemble(mut out: Desired) -> Desired {
             continue;
         };
         let name = &function.spec.name;
-        if let Some(first) = names.get(name) {
+        if let Some(first) = names.get(name.as_str()) {
             let wrong = Wrong::new(format!("two functions are called {name:?}"))
-                .suggest(format!("the other is {}", first.path.display()));
-            let mut problem = file_problem(&report.path, wrong);
-            "name".clone_into(&mut problem.problem.field);
-            out.problems.push(problem);
+                .suggest(format!("the other is {}", first.display()));
+            out.problems.push(file_problem(&report.path, "name", wrong));
             out.broken_code.insert(report.code.clone());
             continue;
         }
-        names.insert(name.clone(), file_problem(&report.path, Wrong::new("")));
-        let taken = routes.add(function, &report.path);
+        names.insert(name, &report.path);
+        let taken = routes.add(&format!("function {name:?}"), &function.triggers);
         if taken.is_empty() {
             out.functions.push(function.clone());
         } else {
-            out.problems.extend(taken);
+            let at = |wrong| file_problem(&report.path, "triggers", wrong);
+            out.problems.extend(taken.into_iter().map(at));
             out.broken.extend([name.clone(), report.folder.clone()]);
             out.broken_code.insert(report.code.clone());
         }
     }
+    for trigger in std::mem::take(&mut out.triggers) {
+        let owner = format!("trigger {:?}", trigger.name);
+        let taken = routes.add(&owner, std::slice::from_ref(&trigger));
+        if taken.is_empty() {
+            out.triggers.push(trigger);
+        } else {
+            let at = |wrong| file_problem(Path::new(declared::FOLDER), &trigger.name, wrong);
+            out.problems.extend(taken.into_iter().map(at));
+            out.broken_triggers.insert(trigger.name.clone());
+        }
+    }
     out.functions.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
     out
-}
-
-/// The HTTP routes of all functions.
-#[derive(Default)]
-struct Routes {
-    /// By path without the names of its parameters: methods (none: all), function, path.
-    taken: BTreeMap<String, Vec<Route>>,
-}
-
-#[derive(Clone)]
-struct Route {
-    methods: BTreeSet<String>,
-    function: String,
-    shown: String,
-}
-
-impl Route {
-    fn overlaps(&self, other: &Self) -> bool {
-        let any = self.methods.is_empty() || other.methods.is_empty();
-        any || !self.methods.is_disjoint(&other.methods)
-    }
-
-    fn of(config: &Value, function: &str) -> Option<(String, Self)> {
-        let shown = config.get("path")?.as_str()?.to_owned();
-        let methods = config.get("methods").and_then(Value::as_array).into_iter().flatten();
-        let methods = methods.filter_map(Value::as_str).map(str::to_ascii_uppercase);
-        // `*` is how all methods may be written.
-        let methods: BTreeSet<String> = methods.collect();
-        let methods = if methods.contains("*") { BTreeSet::new() } else { methods };
-        let segment = |segment: &str| match segment.strip_prefix('{') {
-            Some(rest) if rest.contains('*') => "{*}".to_owned(),
-            Some(_) => "{}".to_owned(),
-            None => segment.to_owned(),
-        };
-        let pattern: Vec<String> = shown.split('/').map(segment).collect();
-        let function = function.to_owned();
-        Some((pattern.join("/"), Self { methods, function, shown }))
-    }
-}
-
-impl Routes {
-    /// Adds the routes of a function, or says which are taken by others.
-    fn add(&mut self, function: &crate::DesiredFunction, path: &Path) -> Vec<FileProblem> {
-        let name = &function.spec.name;
-        let enabled = function.triggers.iter().filter(|trigger| trigger.enabled);
-        let routes = enabled.filter(|trigger| trigger.kind == "http");
-        let routes: Vec<(String, Route)> =
-            routes.filter_map(|trigger| Route::of(&trigger.config, name)).collect();
-        let mut problems = Vec::new();
-        let mut added: BTreeMap<String, Vec<Route>> = BTreeMap::new();
-        for (pattern, route) in routes {
-            let others = self.taken.get(&pattern).into_iter().flatten();
-            let mut others = others.chain(added.get(&pattern).into_iter().flatten());
-            if let Some(other) = others.find(|other| other.overlaps(&route)) {
-                let owner = if other.function == *name {
-                    "twice in this function".to_owned()
-                } else {
-                    format!("by the functions {:?} and {name:?}", other.function)
-                };
-                let shown = &route.shown;
-                let wrong = Wrong::new(format!("the route {shown} is claimed {owner}"))
-                    .suggest("give one of them another path or other methods");
-                let mut problem = file_problem(path, wrong);
-                "triggers".clone_into(&mut problem.problem.field);
-                problems.push(problem);
-            }
-            added.entry(pattern).or_default().push(route);
-        }
-        if problems.is_empty() {
-            for (pattern, routes) in added {
-                self.taken.entry(pattern).or_default().extend(routes);
-            }
-        }
-        problems
-    }
 }

@@ -54,7 +54,8 @@ impl Wrong {
         self
     }
 
-    fn at(self, field: impl Into<String>) -> Problem {
+    /// As the problem of a field.
+    pub fn at(self, field: impl Into<String>) -> Problem {
         Problem { field: field.into(), message: self.message, suggestion: self.suggestion }
     }
 }

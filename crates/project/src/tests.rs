@@ -443,9 +443,9 @@ fn names_and_routes_are_unique_in_a_project() {
     assert_eq!(
         lines(&desired),
         [
-            "functions/b/function.yaml: triggers: the route /users/{name} is claimed by the \
-             functions \"a\" and \"b\" (give one of them another path or other methods)",
-            "functions/e/function.yaml: triggers: the route /x is claimed twice in this function \
+            "functions/b/function.yaml: triggers: the route /users/{name} is claimed by \
+             function \"a\" and by function \"b\" (give one of them another path or other methods)",
+            "functions/e/function.yaml: triggers: the route /x is claimed twice \
              (give one of them another path or other methods)",
             "functions/f/function.yaml: name: two functions are called \"a\" \
              (the other is functions/a/function.yaml)",
@@ -662,4 +662,16 @@ fn what_is_made_for_a_new_function_reads_without_a_word() {
         assert_eq!(function.triggers[0].config, expected);
     }
     assert_eq!(desired.functions.len(), 3);
+}
+
+#[test]
+fn a_declared_trigger_cannot_take_the_route_of_a_function() {
+    let world = World::new();
+    world.file("triggers/hook.yaml", "{type: http, path: /a, target: {type: http, url: x}}");
+    let desired = world.manifest("triggers: [{type: http, path: /a}]");
+    let expected =
+        "triggers: hook: the route /a is claimed by function \"f\" and by trigger \"hook\"";
+    assert!(lines(&desired)[0].starts_with(expected), "{:?}", lines(&desired));
+    assert_eq!(desired.functions.len(), 1);
+    assert!(desired.triggers.is_empty() && desired.broken_triggers.contains("hook"));
 }

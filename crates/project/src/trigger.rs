@@ -160,7 +160,11 @@ impl Reader<'_> {
     /// go, and with it the executions that wait.
     fn made_name(&mut self, kind: &str, config: &Map<String, Value>) -> String {
         let detail = ["path", "match", "collection", "bucket", "topic", "cron", "every", "at"];
-        let detail = detail.iter().find_map(|key| config.get(*key).and_then(Value::as_str));
+        let first = |value: &'_ Value| match value {
+            Value::Array(items) => items.first().and_then(Value::as_str).map(str::to_owned),
+            other => other.as_str().map(str::to_owned),
+        };
+        let detail = detail.iter().find_map(|key| config.get(*key).and_then(first));
         let base = slug(&format!("{kind} {}", detail.unwrap_or_default()));
         let mut name = base.clone();
         let mut number = 2;
