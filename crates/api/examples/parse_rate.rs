@@ -10,11 +10,16 @@ use evoke_model::Timestamp;
 use http::{HeaderMap, HeaderValue, header};
 
 fn main() {
-    let data = r#"{"order_id":"ord_0001","customer":"c_4711","total":129.95,"currency":"EUR","items":[{"sku":"A-1","quantity":2},{"sku":"B-7","quantity":1}]}"#;
-    let short = format!(r#"{{"type":"order.created","source":"/shop","data":{data}}}"#);
-    let full = format!(
-        r#"{{"specversion":"1.0","id":"b4c0a6f2","source":"/shop","type":"order.created","time":"2026-11-21T10:00:00Z","datacontenttype":"application/json","data":{data}}}"#
+    let data = concat!(
+        r#"{"order_id":"ord_0001","customer":"c_4711","total":129.95,"currency":"EUR","#,
+        r#""items":[{"sku":"A-1","quantity":2},{"sku":"B-7","quantity":1}]}"#,
     );
+    let short = format!(r#"{{"type":"order.created","source":"/shop","data":{data}}}"#);
+    let full = concat!(
+        r#"{"specversion":"1.0","id":"b4c0a6f2","source":"/shop","type":"order.created","#,
+        r#""time":"2026-11-21T10:00:00Z","datacontenttype":"application/json","data":"#,
+    );
+    let full = format!("{full}{data}}}");
     let batch = format!("[{}]", vec![short.as_str(); 100].join(","));
     measure("short form", "application/json", &short, 1);
     measure("CloudEvent", "application/cloudevents+json", &full, 1);

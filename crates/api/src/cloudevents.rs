@@ -1,9 +1,9 @@
-//! The CloudEvents HTTP binding (<https://github.com/cloudevents/spec>, version 1.0.2) and our short
-//! form: what a request to `POST /api/events` says, as drafts for the engine.
+//! The CloudEvents HTTP binding (<https://github.com/cloudevents/spec>, version 1.0.2) and our
+//! short form: what a request to `POST /api/events` says, as drafts for the engine.
 //!
 //! The usual request is good, so it is read in one pass that borrows everything and only answers
-//! "no" when something is wrong ([`envelope`]). Only then the request is read again, slowly, to find
-//! everything that is wrong and where ([`explain`]).
+//! "no" when something is wrong ([`envelope`]). Only then the request is read again, slowly, to
+//! find everything that is wrong and where ([`explain`]).
 
 mod binary;
 mod envelope;

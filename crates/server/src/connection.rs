@@ -19,12 +19,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::patience::Patience;
 use crate::service::Server;
 
 /// What an HTTP/2 client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Bytes of a request's head. Above this it is no head but an attack; usual proxies allow 8 to 32 kB.
+/// Bytes of a request's head. Above this it is no head but an attack; proxies allow 8 to 32 kB.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Requests under way at once on an HTTP/2 connection; as many as other servers allow.
@@ -41,10 +42,11 @@ pub(crate) async fn run(stream: TcpStream, server: Arc<Server>, stop: Cancellati
         () = stop.cancelled() => return,
     };
     let Ok(Ok(Some((version, stream)))) = begun else { return };
+    let patience = stream.patience.clone();
     let io = TokioIo::new(stream);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let server = server.clone();
-        async move { Ok::<_, Infallible>(server.answer(request).await) }
+        let (server, patience) = (server.clone(), patience.clone());
+        async move { Ok::<_, Infallible>(server.answer(request, patience).await) }
     });
     let result = match version {
         Version::Http1 => {
@@ -95,10 +97,10 @@ async fn begin(mut stream: TcpStream) -> io::Result<Option<(Version, Begun)>> {
         }
         let compared = first.len().min(PREFACE.len());
         if first[..compared] != PREFACE[..compared] {
-            return Ok(Some((Version::Http1, Begun { first, stream })));
+            return Ok(Some((Version::Http1, Begun::new(first, stream))));
         }
         if compared == PREFACE.len() {
-            return Ok(Some((Version::Http2, Begun { first, stream })));
+            return Ok(Some((Version::Http2, Begun::new(first, stream))));
         }
     }
 }
@@ -107,6 +109,13 @@ async fn begin(mut stream: TcpStream) -> io::Result<Option<(Version, Begun)>> {
 struct Begun {
     first: BytesMut,
     stream: TcpStream,
+    patience: Patience,
+}
+
+impl Begun {
+    fn new(first: BytesMut, stream: TcpStream) -> Self {
+        Self { first, stream, patience: Patience::default() }
+    }
 }
 
 impl AsyncRead for Begun {
@@ -116,7 +125,11 @@ impl AsyncRead for Begun {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.first.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
+            let before = buf.filled().len();
+            let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+            let is_end = matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before;
+            // Nobody has to be woken: who waits for the answer reads again when it is there.
+            return if is_end && self.patience.is_on() { Poll::Pending } else { read };
         }
         let length = self.first.len().min(buf.remaining());
         buf.put_slice(&self.first[..length]);

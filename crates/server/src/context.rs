@@ -7,6 +7,7 @@ use evoke_model::{Code, ExecutionId, KeyId, Problem};
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
+use crate::patience::Patience;
 use crate::refusal::Refusal;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -46,16 +47,19 @@ pub(crate) struct Context {
     pub(crate) traceparent: Option<Box<str>>,
     /// Who calls; decided by [`crate::guard`].
     pub(crate) caller: Caller,
+    /// For requests that are answered even if their sender closed its side.
+    pub(crate) patience: Patience,
 }
 
 impl Context {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, patience: Patience) -> Self {
         let request_id = text(headers, &REQUEST_ID).filter(|id| is_sane(id));
         let traceparent = text(headers, &TRACEPARENT).filter(|text| is_traceparent(text));
         Self {
             request_id: request_id.map_or_else(new_request_id, Into::into),
             traceparent: traceparent.map(Into::into),
             caller: Caller::Anyone,
+            patience,
         }
     }
 }
@@ -114,7 +118,7 @@ mod tests {
         let id_of = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(REQUEST_ID, HeaderValue::from_str(value).expect("a value"));
-            Context::of(&headers).request_id.to_string()
+            Context::of(&headers, Patience::default()).request_id.to_string()
         };
         assert_eq!(id_of("order-7.a:b"), "order-7.a:b");
         for bad in ["", "two words", "<script>", &"x".repeat(201)] {

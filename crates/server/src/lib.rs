@@ -15,6 +15,7 @@ mod listen;
 mod openapi;
 mod options;
 mod paths;
+mod patience;
 mod query;
 mod refusal;
 mod reply;

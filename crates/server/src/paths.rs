@@ -11,7 +11,7 @@ pub(crate) enum Face {
 }
 
 /// First segments under `/api` that belong to the API: those it has and those it is to have.
-const RESOURCES: [&str; 22] = [
+const RESOURCES: [&str; 21] = [
     "alerts",
     "audit",
     "auth",
@@ -32,7 +32,6 @@ const RESOURCES: [&str; 22] = [
     "webhook",
     "webhooks",
     "workflows",
-    "v1",
     "",
 ];
 
@@ -44,7 +43,10 @@ pub(crate) fn face(path: &str) -> Face {
     let (first, rest) = split(path);
     let is_ours = match first {
         "api" => {
-            let (resource, _) = split(rest);
+            let (resource, _) = match split(rest) {
+                ("v1", rest) => split(rest),
+                unversioned => unversioned,
+            };
             RESOURCES.contains(&resource)
         }
         other => ROOTS.contains(&other),
@@ -73,7 +75,8 @@ mod tests {
     fn the_api_comes_first_and_the_rest_is_free() {
         for path in [
             "/api/events",
-            "/api/v1/anything",
+            "/api/v1/keys",
+            "/api/v1",
             "/api",
             "/api/",
             "/health",
@@ -84,8 +87,15 @@ mod tests {
         ] {
             assert_eq!(face(path), Face::Management, "{path}");
         }
-        for path in ["/", "/api/users/7", "/hello", "/healthy", "/api/eventsx", "/webhooks/stripe"]
-        {
+        for path in [
+            "/",
+            "/api/users/7",
+            "/api/v1/users",
+            "/hello",
+            "/healthy",
+            "/api/eventsx",
+            "/webhooks/stripe",
+        ] {
             assert_eq!(face(path), Face::Function, "{path}");
         }
     }

@@ -41,7 +41,8 @@ impl HttpBody for ReplyBody {
             // When the client leaves, this body is dropped and the function is told.
             Self::Pieces(pieces) => pieces.poll_recv(cx).map(|piece| {
                 Some(piece?.map(Frame::data).map_err(|failure| {
-                    tracing::debug!(code = %failure.code, "An answer was cut off: {}", failure.message);
+                    let Failure { code, message, .. } = &failure;
+                    tracing::debug!(%code, "An answer was cut off: {message}");
                     axum::Error::new(std::io::Error::other(failure.message))
                 }))
             }),

@@ -22,6 +22,7 @@ use crate::context::{Context, REQUEST_ID, TRACEPARENT};
 use crate::guard::{self, Need};
 use crate::options::{Limits, ServerOptions};
 use crate::paths::{self, Face};
+use crate::patience::Patience;
 use crate::refusal::Refusal;
 use crate::reply::ReplyBody;
 use crate::routes;
@@ -75,9 +76,13 @@ impl Server {
     }
 
     /// Answers a request, whatever happens on the way.
-    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<ReplyBody> {
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        patience: Patience,
+    ) -> Response<ReplyBody> {
         let access = tracing::enabled!(tracing::Level::DEBUG).then(|| Access::of(&request));
-        let context = Context::of(request.headers());
+        let context = Context::of(request.headers(), patience);
         let request_id = context.request_id.clone();
         let traceparent = context.traceparent.clone();
         let is_hot = request.method() == Method::POST && paths::is_events(request.uri().path());

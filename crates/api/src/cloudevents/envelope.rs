@@ -1,5 +1,5 @@
-//! The quick reader: one pass over the text, everything borrowed, drafts at the end. It stops at the
-//! first thing that is wrong; what it was is for [`super::explain`] to say.
+//! The quick reader: one pass over the text, everything borrowed, drafts at the end. It stops at
+//! the first thing that is wrong; what it was is for [`super::explain`] to say.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -52,7 +52,7 @@ pub(super) fn text_fault(text: &str) -> Option<&'static str> {
     if text.len() > TEXT_BYTES_MAX {
         return Some("is longer than 1,024 bytes");
     }
-    // A plain loop over the bytes: the characters from U+0080 on are looked at only if there are any.
+    // A plain loop over the bytes: characters from U+0080 on are looked at only if there are any.
     let mut is_ascii = true;
     for byte in text.bytes() {
         if byte < 0x20 || byte == 0x7f {

@@ -90,7 +90,7 @@ impl Filter {
 /// One CloudEvent (structured or binary mode), a batch, the short form, or an array of either.
 /// Answers once they are durable.
 #[utoipa::path(
-    post, path = "/events", tag = "events",
+    post, path = "/events", tag = "events", operation_id = "send_events",
     params(("Idempotency-Key" = Option<String>, Header, description = "Take this request once.")),
     request_body(content(
         (ShortEvent = "application/json"),
@@ -124,6 +124,7 @@ where
     let body = body::read(body, server.limits(), &server.drains).await?;
     let mut drafts = cloudevents::parse(headers, &body, server.options.clock.now())?;
     drop(body);
+    let _patient = context.patience.begin();
     for (index, draft) in drafts.iter_mut().enumerate() {
         complete(draft, index, key, context);
     }
@@ -153,7 +154,7 @@ fn complete(draft: &mut Draft, index: usize, key: Option<&str>, context: &Contex
 ///
 /// The log, newest first; with `follow=true` the live feed.
 #[utoipa::path(
-    get, path = "/events", tag = "events", params(Filter),
+    get, path = "/events", tag = "events", operation_id = "list_events", params(Filter),
     responses((status = 200, description = "A page, or a stream", content(
         (Page<Event> = "application/json"),
         (String = "text/event-stream"),
@@ -187,7 +188,7 @@ pub(crate) async fn list(
 ///
 /// By our id or the sender's. With `Accept: application/cloudevents+json` it comes as a CloudEvent.
 #[utoipa::path(
-    get, path = "/events/{id}", tag = "events",
+    get, path = "/events/{id}", tag = "events", operation_id = "get_event",
     params(("id" = String, Path, description = "`evt_...`, or the sender's id")),
     responses((status = 200, description = "The event", content(
         (Event = "application/json"),

@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 ///
 /// The kinds of triggers, targets and runtimes, each with the JSON Schema of its configuration.
 #[utoipa::path(
-    get, path = "/kinds", tag = "server",
+    get, path = "/kinds", tag = "server", operation_id = "list_kinds",
     responses((status = 200, description = "All kinds", body = Kinds)),
 )]
 pub(crate) async fn list(
@@ -25,7 +25,7 @@ pub(crate) async fn list(
 ///
 /// The interpreters and tools the runtimes need, and what to install for what is missing.
 #[utoipa::path(
-    get, path = "/doctor", tag = "server",
+    get, path = "/doctor", tag = "server", operation_id = "list_found",
     responses((status = 200, description = "What was looked for", body = Page<Found>)),
 )]
 pub(crate) async fn doctor(

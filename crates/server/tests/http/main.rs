@@ -1,0 +1,16 @@
+//! The server from outside: a real engine on the memory store, real sockets, and functions that do
+//! what a test tells them.
+
+mod auth;
+mod bad_input;
+mod connections;
+mod documents;
+mod events;
+mod executions;
+mod feeds;
+mod functions;
+mod plugins;
+mod routes;
+mod triggers;
+mod wire;
+mod world;
