@@ -17,6 +17,9 @@ use evoke_targets::TargetOptions;
 /// Where a project keeps what is made while it runs.
 pub const STATE_FOLDER: &str = ".evoke";
 
+/// Variable with further folders of interpreters, in the form of `PATH`.
+const TOOLS: &str = "EVOKE_TOOLS";
+
 /// How strict the outside is taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
@@ -38,8 +41,9 @@ pub struct App {
 
 /// Makes an absolute path of one that is relative to the project.
 pub fn within(root: &Path, path: &str) -> PathBuf {
-    let path = Path::new(path);
-    if path.is_absolute() { path.to_path_buf() } else { root.join(path) }
+    let path = root.join(path);
+    // Workers start in folders of their own, where a relative path would lead nowhere.
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// Opens the store an address names: `sqlite:PATH` or `memory:`.
@@ -67,7 +71,9 @@ pub fn open_store(root: &Path, config: &ProjectConfig) -> anyhow::Result<Arc<dyn
 /// What the runtimes of a project are given.
 fn runtime_options(root: &Path, config: &ProjectConfig) -> RuntimeOptions {
     let mut options = RuntimeOptions::from_environment();
-    options.tools = config.runtimes.tools.iter().map(|path| within(root, path)).collect();
+    let configured = config.runtimes.tools.iter().map(|path| within(root, path));
+    let given = std::env::var_os(TOOLS).unwrap_or_default();
+    options.tools = configured.chain(std::env::split_paths(&given)).collect();
     options.idle = config.runtimes.idle;
     options
 }

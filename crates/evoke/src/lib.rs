@@ -6,7 +6,11 @@
 
 pub mod app;
 pub mod deploy;
-pub mod pages;
 pub mod run;
-pub mod signals;
-pub mod telemetry;
+
+pub mod commands;
+mod doctor;
+
+pub mod pages;
+mod signals;
+mod telemetry;

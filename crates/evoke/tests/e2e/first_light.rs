@@ -1,10 +1,8 @@
 //! The first whole path: an event comes in, a real function runs, and its execution is there to
 //! read, for each source, target and runtime.
 
-mod support;
-
+use crate::support::{ECHO, dev};
 use serde_json::json;
-use support::{ECHO, dev};
 
 #[tokio::test]
 async fn a_custom_event_runs_a_node_function_and_is_recorded() {

@@ -1,8 +1,6 @@
 //! SIGKILL at any moment under load: every accepted event runs at least once, the log has exactly
 //! one execution for it, and nothing is stuck. `EVOKE_KILL_ROUNDS=100 cargo test -p evoke --test
-//! kill9` runs more rounds than the usual 20.
-
-mod support;
+//! e2e kill9` runs more rounds than the usual 20.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -68,7 +66,7 @@ async fn all(server: &TestServer, path: &str) -> Vec<Value> {
 async fn nothing_accepted_is_lost_or_doubled_or_stuck() {
     let rounds = std::env::var("EVOKE_KILL_ROUNDS")
         .map_or(ROUNDS, |rounds| rounds.parse().expect("EVOKE_KILL_ROUNDS is a number"));
-    let mut server = support::dev(&FILES).await;
+    let mut server = crate::support::dev(&FILES).await;
     let mut accepted = HashSet::new();
     for round in 0..rounds {
         let stop = Arc::new(AtomicBool::new(false));
@@ -99,7 +97,9 @@ async fn nothing_accepted_is_lost_or_doubled_or_stuck() {
     let events = all(&server, "events").await;
     let by_id: HashMap<&str, &str> = events
         .iter()
-        .map(|event| (event["id"].as_str().expect("an id"), event["data"]["id"].as_str().unwrap()))
+        .map(|event| {
+            (event["id"].as_str().expect("an id"), event["data"]["id"].as_str().expect("an id"))
+        })
         .collect();
     let mut executions: HashMap<String, usize> = HashMap::new();
     for execution in all(&server, "executions").await {
