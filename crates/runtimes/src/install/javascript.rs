@@ -13,8 +13,14 @@ use super::{Job, failed, unusable};
 
 /// What decides which packages there are. They are copied, because tools write into them.
 const INPUTS: [&str; 8] = [
-    "package.json", "package-lock.json", "npm-shrinkwrap.json", "bun.lock", "bun.lockb",
-    "yarn.lock", ".npmrc", "bunfig.toml",
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "bun.lock",
+    "bun.lockb",
+    "yarn.lock",
+    ".npmrc",
+    "bunfig.toml",
 ];
 /// Folders of the code that the draft does not see.
 const HIDDEN: [&str; 3] = ["node_modules", ".evoke", ".git"];
@@ -35,7 +41,8 @@ pub(super) async fn install(job: &Job<'_>) -> Result<(), DeployError> {
         return Ok(());
     }
     let invocation = invocation(job)?;
-    furnish(job.code, &manifest, &staging).map_err(|error| unusable("prepare", job.code, &error))?;
+    furnish(job.code, &manifest, &staging)
+        .map_err(|error| unusable("prepare", job.code, &error))?;
     let (count, name) = (manifest.needed.len(), invocation.name);
     let packages = if count == 1 { "package" } else { "packages" };
     (job.progress)(&format!("installing {count} {packages} with {name}"));
@@ -71,7 +78,7 @@ impl Manifest {
         }
         let wanted = POINTING.iter().filter_map(part).flat_map(Map::values);
         let paths = wanted.filter_map(Value::as_str).filter_map(path_of).collect();
-        let hash = hex::encode(hash_of(code, INPUTS).finalize());
+        let hash = hash_of(code, INPUTS, &[]);
         Ok(Some(Self { needed, paths, hash }))
     }
 

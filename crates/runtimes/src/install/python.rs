@@ -5,7 +5,6 @@ use std::io;
 use std::path::Path;
 
 use evoke_ports::runtime::DeployError;
-use sha2::Digest;
 
 use super::staging::{Staging, hash_of, installed_hash};
 use super::tool::{self, Invocation};
@@ -60,10 +59,9 @@ impl Requirements {
             return Ok(None);
         }
         let files = std::iter::once(REQUIREMENTS).chain(text.lines().filter_map(included));
-        let mut hash = hash_of(code, files);
         // Packages with compiled parts fit one interpreter only.
-        hash.update(interpreter.as_os_str().as_encoded_bytes());
-        Ok(Some(Self { count, hash: hex::encode(hash.finalize()) }))
+        let hash = hash_of(code, files, interpreter.as_os_str().as_encoded_bytes());
+        Ok(Some(Self { count, hash }))
     }
 }
 

@@ -83,10 +83,7 @@ impl Staging {
             }
             let old = self.root.join("old");
             fs::rename(place, &old)?;
-            fs::rename(ready, place).inspect_err(|_| {
-                // The old one goes back; if that fails too the error at hand says where it was.
-                fs::rename(&old, place).unwrap_or_default();
-            })
+            fs::rename(ready, place).or_else(|error| fs::rename(&old, place).and(Err(error)))
         };
         swap().map_err(|error| unusable("replace", place, &error))
     }
@@ -94,8 +91,10 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What stays is removed by the next install.
-        remove(&self.root).unwrap_or_default();
+        if let Err(error) = remove(&self.root) {
+            let folder = self.root.display();
+            tracing::warn!(%folder, %error, "Drafts stay in {folder} until the next install");
+        }
     }
 }
 
@@ -104,8 +103,13 @@ pub(super) fn installed_hash(place: &Path) -> Option<String> {
     fs::read_to_string(place.join(HASH_FILE)).ok()
 }
 
-/// SHA-256 over files by name and content, in hex. Files that are not there count as such.
-pub(super) fn hash_of<'a>(code: &Path, names: impl IntoIterator<Item = &'a str>) -> Sha256 {
+/// SHA-256 over files by name and content and over `more`, in hex. Files that are not there count as
+/// such.
+pub(super) fn hash_of<'a>(
+    code: &Path,
+    names: impl IntoIterator<Item = &'a str>,
+    more: &[u8],
+) -> String {
     let mut hash = Sha256::new();
     for name in names {
         let content = fs::read(code.join(name)).ok();
@@ -113,7 +117,8 @@ pub(super) fn hash_of<'a>(code: &Path, names: impl IntoIterator<Item = &'a str>)
         hash.update(content.as_ref().map_or(u64::MAX, |bytes| bytes.len() as u64).to_le_bytes());
         hash.update(content.unwrap_or_default());
     }
-    hash
+    hash.update(more);
+    hex::encode(hash.finalize())
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use evoke_ports::runtime::DeployError;
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -56,8 +57,7 @@ pub(super) async fn run(job: &Job<'_>, it: Invocation, folder: &Path) -> Result<
         .spawn()
         .map_err(|error| failed(format!("{} cannot be started: {error}", it.name)))?;
     let _group = Group(child.id());
-    let (mut said, mut complained) =
-        (Lines::new(job.progress), Lines::new(job.progress));
+    let (mut said, mut complained) = (Lines::new(job.progress), Lines::new(job.progress));
     let streams = (child.stdout.take(), child.stderr.take());
     let ended = async {
         let (_, _, status) =
@@ -69,7 +69,10 @@ pub(super) async fn run(job: &Job<'_>, it: Invocation, folder: &Path) -> Result<
         Err(_) => {
             let limit = job.limit.as_secs_f64();
             let told = tail(&said, &complained);
-            return Err(failed(format!("{} took longer than {limit} s and was ended{told}", it.name)));
+            return Err(failed(format!(
+                "{} took longer than {limit} s and was ended{told}",
+                it.name
+            )));
         }
     };
     match status {
@@ -93,10 +96,11 @@ struct Group(Option<u32>);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // What the tool left behind after its end is none of the function's business either. The
-        // usual answer is that there is nobody left.
-        if let Some(leader) = self.0.and_then(|id| i32::try_from(id).ok()) {
-            killpg(Pid::from_raw(leader), Signal::SIGKILL).unwrap_or_default();
+        // What a tool leaves behind after its end goes too.
+        let Some(leader) = self.0.and_then(|id| i32::try_from(id).ok()) else { return };
+        match killpg(Pid::from_raw(leader), Signal::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(error) => tracing::warn!(%error, "Processes of group {leader} stay"),
         }
     }
 }

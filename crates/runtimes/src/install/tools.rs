@@ -10,8 +10,21 @@ use crate::options::Options;
 /// Variables that tools get. Everything else may be a secret of the server, and installing runs
 /// scripts of strangers.
 const PASSED: [&str; 16] = [
-    "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-    "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy", "NODE_EXTRA_CA_CERTS",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "NODE_EXTRA_CA_CERTS",
     "NODE_ENV",
 ];
 /// Variables with these beginnings are the tools' own settings: registries, caches, certificates.
