@@ -113,10 +113,8 @@ async fn remove_gone(engine: &Engine, desired: &Desired) {
             .triggers
             .iter()
             .any(|trigger| matches!(&trigger.owner, Owner::Function(own) if own == name));
-        if desired.function(name).is_some() || desired.broken.contains(name) {
-            continue;
-        }
-        if !is_declared && view.record.version > 0 {
+        let is_kept = desired.function(name).is_some() || desired.keeps(name, &view.record.code);
+        if is_kept || (!is_declared && view.record.version > 0) {
             continue;
         }
         match engine.remove_function(name).await {

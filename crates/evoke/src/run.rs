@@ -103,7 +103,9 @@ impl Running {
     /// # Errors
     /// The folder cannot be watched.
     pub async fn follow(&mut self, stop: &CancellationToken) -> anyhow::Result<()> {
+        // Watched before it is read once more, so that no change falls between the two.
         let mut watcher = evoke_project::watch(&self.root, &self.config.functions)?;
+        self.reload(None).await;
         loop {
             let change = tokio::select! {
                 change = watcher.next() => change,
