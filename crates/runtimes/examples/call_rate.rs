@@ -6,6 +6,9 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for the terminal")]
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +19,8 @@ use evoke_model::{
 };
 use evoke_ports::runtime::Host;
 use evoke_ports::{Call, Clock, Input, LogSink, Pool, SystemClock};
+use evoke_runtimes::protocol::frame::{encode, set_call};
+use evoke_runtimes::protocol::{self, Kind};
 use evoke_runtimes::{Options, builtin};
 use tokio_util::sync::CancellationToken;
 
@@ -116,6 +121,46 @@ async fn alone(pool: &Arc<dyn Pool>) -> (Duration, Duration) {
     (times[times.len() / 2], times[times.len() * 99 / 100])
 }
 
+/// The median of the same exchange over a bare socket: one thread that blocks, no pool, no runtime.
+fn bare(interpreter: &str, shim: &Path, code: &Path) -> Duration {
+    let path = code.with_file_name("bare.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut worker = std::process::Command::new(interpreter)
+        .arg(shim)
+        .env("EVOKE_SOCKET", &path)
+        .spawn()
+        .unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    read_frame(&mut stream);
+    let handler = if shim.extension().is_some_and(|it| it == "py") { "main" } else { "index" };
+    let load = serde_json::json!({
+        "function": "rate", "version": 1, "code": code, "handler": format!("{handler}.handler"),
+        "environment": {}, "url": "http://127.0.0.1:8090", "timeoutMs": 30_000, "memoryBytes": 1,
+    });
+    stream.write_all(&encode(Kind::Load, 0, load.to_string().as_bytes())).unwrap();
+    read_frame(&mut stream);
+    let mut frame = protocol::call::encode(&words().call());
+    set_call(&mut frame, 1);
+    let mut times = Vec::new();
+    for _ in 0..20_000 {
+        let started = Instant::now();
+        stream.write_all(&frame).unwrap();
+        read_frame(&mut stream);
+        times.push(started.elapsed());
+    }
+    drop(stream);
+    worker.wait().unwrap();
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn read_frame(stream: &mut UnixStream) {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut rest = vec![0; u32::from_le_bytes(length) as usize];
+    stream.read_exact(&mut rest).unwrap();
+}
+
 fn main() {
     let runtime = std::env::args().nth(1).unwrap_or_else(|| "nodejs20".to_owned());
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -167,7 +212,11 @@ async fn run(runtime: &str) {
         println!("{in_flight:>4} in flight: {:>8.0} calls/s", rate(&pool, in_flight).await);
     }
     let (median, p99) = alone(&pool).await;
-    println!("alone: p50 {median:?}, p99 {p99:?}");
+    let found = language.probe().await.into_iter().find(|it| it.name == runtime).unwrap();
+    let shims = folder.join("scratch/shims");
+    let shim = if runtime.starts_with("python") { "python.py" } else { "javascript.mjs" };
+    let floor = bare(&found.path.unwrap(), &shims.join(shim), &version.code);
+    println!("alone: p50 {median:?}, p99 {p99:?}; over a bare socket p50 {floor:?}");
     let started = Instant::now();
     let second = language.open(version, host).await.unwrap();
     second.call(words().call()).await.unwrap();

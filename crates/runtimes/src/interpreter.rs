@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::process::Command;
+use tokio::task::JoinSet;
 
 /// An interpreter that does not tell its version within this is not used.
 const VERSION_LIMIT: Duration = Duration::from_secs(5);
@@ -60,27 +61,34 @@ impl Inquiry {
     /// Those of the candidates that are there and answer, in their order. The same executable under
     /// several names counts once.
     pub async fn ask(&self, candidates: &[PathBuf]) -> Vec<Interpreter> {
-        let mut found = Vec::new();
         let mut seen = BTreeSet::new();
-        for path in candidates {
-            let Ok(real) = std::fs::canonicalize(path) else { continue };
-            if !seen.insert(real) {
-                continue;
-            }
-            if let Some(version) = self.version(path).await {
-                found.push(Interpreter { path: path.clone(), version });
-            }
-        }
-        found
+        let is_new = |path: &&PathBuf| {
+            std::fs::canonicalize(path).is_ok_and(|real| path.is_file() && seen.insert(real))
+        };
+        let paths: Vec<&PathBuf> = candidates.iter().filter(is_new).collect();
+        self.inquire(&paths).await;
+        let answers = self.answers.lock();
+        let answered = |path: &&PathBuf| {
+            let version = (*answers.get(*path)?)?;
+            Some(Interpreter { path: (*path).clone(), version })
+        };
+        paths.iter().filter_map(answered).collect()
     }
 
-    async fn version(&self, path: &Path) -> Option<Version> {
-        if let Some(answer) = self.answers.lock().get(path) {
-            return *answer;
+    /// Asks those that were not asked before, all at once: each takes as long as it takes to start.
+    async fn inquire(&self, paths: &[&PathBuf]) {
+        let mut asking = JoinSet::new();
+        for path in paths {
+            let path = PathBuf::clone(path);
+            if !self.answers.lock().contains_key(&path) {
+                asking.spawn(async move { (run_version(&path).await, path) });
+            }
         }
-        let answer = run_version(path).await;
-        self.answers.lock().insert(path.to_path_buf(), answer);
-        answer
+        while let Some(asked) = asking.join_next().await {
+            if let Ok((version, path)) = asked {
+                self.answers.lock().insert(path, version);
+            }
+        }
     }
 }
 
@@ -134,8 +142,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_there_or_fails_is_left_out() {
         let inquiry = Inquiry::default();
-        let candidates = ["/nowhere/node", "/bin/false", "/bin/sh"].map(PathBuf::from);
-        let found = inquiry.ask(&candidates[..2]).await;
-        assert_eq!(found, []);
+        let candidates = ["/nowhere/node", "/bin/false", "/bin"].map(PathBuf::from);
+        assert_eq!(inquiry.ask(&candidates).await, []);
     }
 }

@@ -7,6 +7,7 @@ use evoke_model::FunctionVersion;
 use evoke_ports::Descriptor;
 use evoke_ports::runtime::DeployError;
 
+use crate::install;
 use crate::interpreter::{Interpreter, Version};
 use crate::options::Options;
 use crate::process::launch::CommandLine;
@@ -36,6 +37,9 @@ pub trait Language: Send + Sync + 'static {
 
     /// How a worker is started.
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine;
+
+    /// Whose packages a function's code may ask for.
+    fn packages(&self, interpreter: &Interpreter) -> install::Language;
 
     /// Whether starting the interpreter takes so long that workers are started ahead.
     fn starts_ahead(&self) -> bool {

@@ -9,6 +9,7 @@ use evoke_model::{Code, FunctionVersion, Problem};
 use evoke_ports::runtime::{DeployError, Host};
 use evoke_ports::{Descriptor, Found, Pool, Runtime};
 
+use crate::install;
 use crate::interpreter::{Inquiry, Interpreter, newest};
 use crate::language::Language;
 use crate::options::Options;
@@ -24,11 +25,12 @@ const SOCKET_NAME_BYTES: usize = 40;
 
 /// A language and what it shares with the others.
 pub struct ProcessRuntime<L> {
-    language: L,
+    language: Arc<L>,
     options: Arc<Options>,
     launcher: Arc<Launcher>,
     blanks: Arc<Blanks>,
     inquiry: Inquiry,
+    tools: install::Tools,
 }
 
 impl<L: Language> ProcessRuntime<L> {
@@ -36,7 +38,9 @@ impl<L: Language> ProcessRuntime<L> {
     pub fn new(language: L, options: Arc<Options>, launcher: Arc<Launcher>) -> Self {
         let count = if language.starts_ahead() { options.blanks } else { 0 };
         let blanks = Arc::new(Blanks::new(Arc::clone(&launcher), count));
-        Self { language, options, launcher, blanks, inquiry: Inquiry::default() }
+        let language = Arc::new(language);
+        let tools = install::Tools::new(&options);
+        Self { language, options, launcher, blanks, inquiry: Inquiry::default(), tools }
     }
 
     async fn found(&self) -> Vec<Interpreter> {
@@ -64,6 +68,21 @@ impl<L: Language> ProcessRuntime<L> {
             };
             misconfigured(message, self.language.hint(name))
         })
+    }
+
+    /// Installs what the code asks for and makes it ready; where it can be loaded from.
+    async fn prepare(
+        &self,
+        version: &FunctionVersion,
+        packages: install::Language,
+        (scratch, host): (&Path, &Host),
+    ) -> Result<PathBuf, DeployError> {
+        let code = std::path::absolute(&version.code).map_err(|e| broken("find", &e))?;
+        install::install_with(&self.tools, &code, packages, &*host.progress).await?;
+        let version = FunctionVersion { code, ..version.clone() };
+        let (language, scratch) = (Arc::clone(&self.language), scratch.to_path_buf());
+        let preparing = tokio::task::spawn_blocking(move || language.prepare(&version, &scratch));
+        preparing.await.unwrap_or_else(|error| Err(broken("use", &io::Error::other(error))))
     }
 
     /// Writes the shim and makes the folder for sockets.
@@ -148,7 +167,8 @@ impl<L: Language> Runtime for ProcessRuntime<L> {
         let interpreter = self.interpreter(&version.spec.runtime).await?;
         let scratch = std::path::absolute(&host.scratch).map_err(|e| broken("find", &e))?;
         let (shim, sockets) = self.furnish(&scratch).map_err(|e| broken("write to", &e))?;
-        let code = self.prepare(&version, &scratch, &host).await?;
+        let packages = self.language.packages(&interpreter);
+        let code = self.prepare(&version, packages, (&scratch, &host)).await?;
         let handler = version.spec.handler.clone();
         let recipe = Recipe {
             code,
@@ -172,19 +192,6 @@ impl<L: Language> Runtime for ProcessRuntime<L> {
 
     async fn close(&self) {
         self.blanks.close();
-    }
-}
-
-impl<L: Language> ProcessRuntime<L> {
-    async fn prepare(
-        &self,
-        version: &Arc<FunctionVersion>,
-        scratch: &Path,
-        _host: &Host,
-    ) -> Result<PathBuf, DeployError> {
-        let code = std::path::absolute(&version.code).map_err(|e| broken("find", &e))?;
-        let version = FunctionVersion { code, ..FunctionVersion::clone(version) };
-        self.language.prepare(&version, scratch)
     }
 }
 

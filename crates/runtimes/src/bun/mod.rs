@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use evoke_ports::{Descriptor, Runs};
 use serde_json::json;
 
+use crate::install;
 use crate::interpreter::{Interpreter, Version};
 use crate::language::Language;
 use crate::options::Options;
@@ -72,5 +73,9 @@ impl Language for Bun {
 
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine {
         launch::command_line(interpreter, shim)
+    }
+
+    fn packages(&self, _interpreter: &Interpreter) -> install::Language {
+        install::Language::JavaScript
     }
 }

@@ -2,6 +2,7 @@
 //! TypeScript. Source maps name the user's files, so stacks do too.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use evoke_script::{javascript_path, strip};
 
 /// Folders deeper than this are no function's code.
 const DEPTH_MAX: usize = 32;
+/// Builds of one function that are kept: those of versions that may still have calls under way.
+const BUILDS_MAX: usize = 8;
 /// Files Node follows imports from. They are copied: of a link Node would follow the imports beside
 /// the original, where there is no JavaScript for the TypeScript.
 const COPIED: [&str; 4] = ["js", "mjs", "cjs", "json"];
@@ -26,14 +29,37 @@ pub fn prepare(version: &FunctionVersion, scratch: &Path) -> Result<PathBuf, Dep
     if plan.scripts.is_empty() {
         return Ok(version.code.clone());
     }
-    let parent = scratch.join("builds");
-    let target = parent.join(format!("{}-{}", version.spec.name, version.hash));
-    let draft = parent.join(format!(".{}-{}-{}", version.spec.name, version.hash, version.number));
-    remove(&draft).and_then(|()| remove(&target)).map_err(|e| broken(&target, &e))?;
+    let parent = scratch.join("builds").join(&version.spec.name);
+    let target = parent.join(name(version));
+    if target.exists() {
+        // Code with the same hash was built before, whole: builds get their name when they are done.
+        return Ok(target);
+    }
+    let draft = parent.join(format!(".draft-{}", version.hash));
+    remove(&draft).map_err(|e| broken(&draft, &e))?;
     build(&version.code, &draft, &plan)?;
-    // In one step, so that there is never half a build under the name.
     fs::rename(&draft, &target).map_err(|e| broken(&target, &e))?;
+    forget_oldest(&parent).map_err(|e| broken(&parent, &e))?;
     Ok(target)
+}
+
+/// Links lead to the folder of the code, so a build belongs to that folder as well as to the hash.
+fn name(version: &FunctionVersion) -> String {
+    let mut hasher = DefaultHasher::new();
+    version.code.hash(&mut hasher);
+    format!("{}-{:016x}", version.hash, hasher.finish())
+}
+
+/// Removes builds of versions that were replaced long ago.
+fn forget_oldest(parent: &Path) -> io::Result<()> {
+    let mut builds = Vec::new();
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        builds.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    builds.sort();
+    let surplus = builds.len().saturating_sub(BUILDS_MAX);
+    builds.iter().take(surplus).try_for_each(|(_, build)| remove(build))
 }
 
 /// What is in a folder of code, as paths relative to it.

@@ -12,6 +12,7 @@ use evoke_ports::runtime::DeployError;
 use evoke_ports::{Descriptor, Runs};
 use serde_json::json;
 
+use crate::install;
 use crate::interpreter::{Interpreter, Version};
 use crate::language::Language;
 use crate::options::Options;
@@ -75,6 +76,10 @@ impl Language for Node {
 
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine {
         launch::command_line(interpreter, shim)
+    }
+
+    fn packages(&self, _interpreter: &Interpreter) -> install::Language {
+        install::Language::JavaScript
     }
 
     fn starts_ahead(&self) -> bool {

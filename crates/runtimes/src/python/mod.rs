@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use evoke_ports::{Descriptor, Runs};
 use serde_json::json;
 
+use crate::install;
 use crate::interpreter::{Interpreter, Version};
 use crate::language::Language;
 use crate::options::Options;
@@ -71,6 +72,10 @@ impl Language for Python {
 
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine {
         launch::command_line(interpreter, shim)
+    }
+
+    fn packages(&self, interpreter: &Interpreter) -> install::Language {
+        install::Language::Python { interpreter: interpreter.path.clone() }
     }
 
     fn starts_ahead(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Limits: time, memory, output, the number of workers and of waiting calls; and workers that do not
 //! keep to them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -168,26 +169,26 @@ async fn a_minimum_is_kept() {
     assert!(is_alive(pid));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn short_calls_in_a_burst_start_no_second_worker() {
-    let house = House::new(options());
-    let text = "export const handler = event => event.data;";
-    let pool = house.open(&Function::node(text).scaled(0, 10, 5)).await;
-    for _ in 0..20 {
-        let calls: Vec<_> = (0..20).map(|n| spawn_value(&pool, json!(n))).collect();
-        for call in calls {
-            call.await.unwrap().unwrap();
-        }
-    }
-    assert_eq!(pool.status().cold_starts, 1);
+/// Calls stay under way until the file of the variable `GATE` is there.
+const GATED: &str = "import { existsSync } from 'node:fs';
+let order = 0;
+export async function handler() {
+    while (!existsSync(process.env.GATE)) await new Promise(done => setTimeout(done, 5));
+    return order++;
+}";
+
+fn gated(house: &House) -> (Function, PathBuf) {
+    let gate = house.folder.path().join("gate");
+    let mut function = Function::node(GATED).scaled(0, 1, 1);
+    function.environment = vec![("GATE", gate.to_str().unwrap().to_owned().leak())];
+    (function, gate)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_wait_in_order_and_too_many_are_refused() {
     let house = House::new(Options { queue: 3, ..options() });
-    let text = "let order = 0;
-    export async function handler() { await new Promise(done => setTimeout(done, 150)); return order++; }";
-    let pool = house.open(&Function::node(text).scaled(0, 1, 1)).await;
+    let (function, gate) = gated(&house);
+    let pool = house.open(&function).await;
     assert_eq!(pool.capacity(), 1);
     let mut calls = Vec::new();
     for n in 0..4 {
@@ -201,6 +202,7 @@ async fn calls_wait_in_order_and_too_many_are_refused() {
     let failure = value(&pool, json!(null)).await.unwrap_err();
     assert_eq!(failure.code, Code::RateLimited);
     assert!(matches!(failure.retry, RetryHint::After(_)));
+    std::fs::write(gate, "").unwrap();
     for (n, call) in calls.into_iter().enumerate() {
         assert_eq!(call.await.unwrap(), Ok(json!(n)), "first come, first served");
     }
@@ -209,12 +211,14 @@ async fn calls_wait_in_order_and_too_many_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_passes_in_the_queue_too() {
     let house = House::new(options());
-    let pool = house.open(&Function::node(SLEEPER).scaled(0, 1, 1)).await;
-    let long = spawn_value(&pool, json!(600));
+    let (function, gate) = gated(&house);
+    let pool = house.open(&function).await;
+    let long = spawn_value(&pool, json!(null));
     until("it is under way", || pool.status().calls == 1).await;
     let failure = pool.call(event_within(&json!(1), 100).call).await.map(|_| ()).unwrap_err();
     assert_eq!(failure.code, Code::FunctionTimeout);
     assert!(failure.message.contains("no worker was free"), "{}", failure.message);
+    std::fs::write(gate, "").unwrap();
     assert!(long.await.unwrap().is_ok());
 }
 
@@ -354,6 +358,25 @@ async fn a_function_that_does_not_load_in_time_is_told_so() {
     let error = house.try_open(&Function::node(text)).await.map(|_| ()).unwrap_err();
     assert_eq!(error.code, Code::DeploymentFailed);
     assert!(error.message.contains("not loaded within 500ms"), "{}", error.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_told_when_its_worker_does_not_come_up() {
+    let limits = Options { cold_start: Millis::new(700), idle: Millis::new(100), ..options() };
+    let house = House::new(limits);
+    let flag = house.folder.path().join("hang");
+    let text = "import { existsSync } from 'node:fs';
+    if (existsSync(process.env.FLAG)) await new Promise(done => setTimeout(done, 60_000));
+    export const handler = () => 1;";
+    let mut function = Function::node(text);
+    function.environment = vec![("FLAG", flag.to_str().unwrap().to_owned().leak())];
+    let pool = house.open(&function).await;
+    until("the worker is gone", || pool.status().workers == 0).await;
+    std::fs::write(&flag, "").unwrap();
+    let failure = value(&pool, json!(1)).await.unwrap_err();
+    assert_eq!(failure.code, Code::ColdStartTimeout, "{failure:?}");
+    std::fs::remove_file(&flag).unwrap();
+    assert_eq!(value(&pool, json!(1)).await, Ok(json!(1)), "it is tried again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
