@@ -1,9 +1,11 @@
 // The worker process of JavaScript functions, for Node (18 and later) and Bun.
 //
-// It speaks docs/worker-protocol.md over EVOKE_SOCKET: loads one handler, runs many calls at once and sends all frames made
-// in one turn of the event loop with one write. It starts blank, so that the server can keep workers waiting for a function.
+// It speaks docs/worker-protocol.md over EVOKE_SOCKET: loads one handler, runs many calls at once
+// and sends all frames made in one turn of the event loop with one write. It starts blank, so that
+// the server can keep workers waiting for a function.
 //
-// Read it in this order: output and input (frames), Context and Call, answers, the web classes, console, loading, main.
+// Read it in this order: output and input (frames), Context and Call, answers, the web classes,
+// console, loading, main.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire } from 'node:module';
@@ -14,10 +16,26 @@ const calls = new AsyncLocalStorage();
 /** Loaded when first used: on Bun it costs as much as everything else of the start. */
 const util = () => require('node:util');
 
-const LOAD = 0x01, EVENT = 0x02, REQUEST = 0x03, CANCEL = 0x04, SHUTDOWN = 0x05, ACK = 0x06;
-const HELLO = 0x81, LOADED = 0x82, LOAD_FAILED = 0x83, RESULT = 0x84, ERROR = 0x85, HEAD = 0x86, CHUNK = 0x87, END = 0x88;
-const RESPONSE = 0x89, LOG = 0x8a;
-const DEBUG = 0, INFO = 1, WARN = 2, FAULT = 3;
+const LOAD = 0x01,
+  EVENT = 0x02,
+  REQUEST = 0x03,
+  CANCEL = 0x04,
+  SHUTDOWN = 0x05,
+  ACK = 0x06;
+const HELLO = 0x81,
+  LOADED = 0x82,
+  LOAD_FAILED = 0x83,
+  RESULT = 0x84,
+  ERROR = 0x85,
+  HEAD = 0x86,
+  CHUNK = 0x87,
+  END = 0x88;
+const RESPONSE = 0x89,
+  LOG = 0x8a;
+const DEBUG = 0,
+  INFO = 1,
+  WARN = 2,
+  FAULT = 3;
 
 /** Bytes of a frame before its payload: length, kind, call. */
 const FRAME_HEAD = 9;
@@ -31,7 +49,10 @@ const CHUNK_MAX = 256 << 10;
 const LINE_MAX = 64 << 10;
 const LOG_MAX = 1 << 20;
 const STACK_MAX = 64 << 10;
-/** The first log line of a turn goes out at once, because the handler may be about to block; so does one that comes this long after the last write. */
+/**
+ * The first log line of a turn goes out at once, because the handler may be about to block; so
+ * does one that comes this long after the last write.
+ */
 const LOG_DELAY_MS = 2;
 
 // ---- Output ----
@@ -93,7 +114,10 @@ function frameHead(at, kind, call, payload) {
 const bytesAtMost = (text) => (text.length < 4096 ? text.length * 3 : Buffer.byteLength(text));
 
 function checkFrame(bytes) {
-  if (bytes > FRAME_MAX - 64) throw new RangeError(`an answer of ${bytes} bytes is more than one frame holds (64 MiB); stream it`);
+  if (bytes > FRAME_MAX - 64)
+    throw new RangeError(
+      `an answer of ${bytes} bytes is more than one frame holds (64 MiB); stream it`,
+    );
 }
 
 function sendText(kind, call, text) {
@@ -236,7 +260,10 @@ class Call {
     return this.controller.signal;
   }
 
-  /** Nobody wants the answer. A stream is closed here; a handler is told by its signal and ends the call itself. */
+  /**
+   * Nobody wants the answer. A stream is closed here; a handler is told by its signal and ends
+   * the call itself.
+   */
   cancel(reason) {
     if (this.done || this.reason !== null) return;
     this.reason = reason;
@@ -268,7 +295,10 @@ class Call {
   log(level, text) {
     if (this.done) return stray.log(level, text);
     if (this.logLeft <= 0) return void this.dropped++;
-    const line = text.length > LINE_MAX ? `${text.slice(0, LINE_MAX)} … [cut after ${LINE_MAX} characters]` : text;
+    const line =
+      text.length > LINE_MAX
+        ? `${text.slice(0, LINE_MAX)} … [cut after ${LINE_MAX} characters]`
+        : text;
     this.logLeft -= line.length;
     sendLog(this.id, level, line);
   }
@@ -291,7 +321,11 @@ class Call {
       this.partial = null;
     }
     if (this.dropped === 0) return;
-    sendLog(this.id, WARN, `… ${this.dropped} more log messages were dropped: more than ${LOG_MAX >> 20} MiB was printed`);
+    sendLog(
+      this.id,
+      WARN,
+      `… ${this.dropped} more log messages were dropped: more than ${LOG_MAX >> 20} MiB was printed`,
+    );
     this.dropped = 0;
   }
 }
@@ -321,7 +355,10 @@ function current() {
 function abortError(reason) {
   return reason === 'timeout'
     ? new DOMException('the function ran out of time', 'TimeoutError')
-    : new DOMException(reason === 'client_gone' ? 'the client is gone' : 'the call was cancelled', 'AbortError');
+    : new DOMException(
+        reason === 'client_gone' ? 'the client is gone' : 'the call was cancelled',
+        'AbortError',
+      );
 }
 
 /** What a handler gets as its second argument. Everything is read only when asked for. */
@@ -334,24 +371,51 @@ class Context {
     this.#call = call;
   }
 
-  get requestId() { return this.#call.raw.requestId; }
-  get executionId() { return this.#call.raw.executionId; }
-  get attempt() { return this.#call.raw.attempt; }
-  get trigger() { return this.#call.raw.trigger; }
-  get traceparent() { return this.#call.raw.traceparent; }
-  get token() { return this.#call.raw.token; }
-  get function() { return { name: about.function, version: about.version }; }
-  get params() { return this.#call.params; }
-  get env() { return process.env; }
-  get signal() { return this.#call.signal; }
+  get requestId() {
+    return this.#call.raw.requestId;
+  }
+  get executionId() {
+    return this.#call.raw.executionId;
+  }
+  get attempt() {
+    return this.#call.raw.attempt;
+  }
+  get trigger() {
+    return this.#call.raw.trigger;
+  }
+  get traceparent() {
+    return this.#call.raw.traceparent;
+  }
+  get token() {
+    return this.#call.raw.token;
+  }
+  get function() {
+    return { name: about.function, version: about.version };
+  }
+  get params() {
+    return this.#call.params;
+  }
+  get env() {
+    return process.env;
+  }
+  get signal() {
+    return this.#call.signal;
+  }
   /** When the call runs out of time, as a Date. */
-  get deadline() { return new Date(this.#call.raw.deadlineMs); }
+  get deadline() {
+    return new Date(this.#call.raw.deadlineMs);
+  }
   /** Milliseconds until then, at least 0. */
-  remainingMs() { return Math.max(0, this.#call.raw.deadlineMs - Date.now()); }
+  remainingMs() {
+    return Math.max(0, this.#call.raw.deadlineMs - Date.now());
+  }
 
   get log() {
     const call = this.#call;
-    const at = (level) => (...args) => call.log(level, util().format(...args));
+    const at =
+      (level) =>
+      (...args) =>
+        call.log(level, util().format(...args));
     return (this.#log ??= { debug: at(DEBUG), info: at(INFO), warn: at(WARN), error: at(FAULT) });
   }
 
@@ -362,7 +426,16 @@ class Context {
 
   toJSON() {
     const { requestId, executionId, attempt, deadline, trigger, traceparent, params } = this;
-    return { requestId, executionId, attempt, deadline, trigger, function: this.function, traceparent, params };
+    return {
+      requestId,
+      executionId,
+      attempt,
+      deadline,
+      trigger,
+      function: this.function,
+      traceparent,
+      params,
+    };
   }
 
   [Symbol.for('nodejs.util.inspect.custom')]() {
@@ -375,22 +448,34 @@ function client(raw) {
     const trace = raw.traceparent === undefined ? {} : { traceparent: raw.traceparent };
     const response = await fetch(about.url + path, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${raw.token}`, ...trace, ...headers },
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${raw.token}`,
+        ...trace,
+        ...headers,
+      },
       body: JSON.stringify(body ?? null),
     });
     const text = await response.text();
     let answer = text;
-    if (/json/.test(response.headers.get('content-type'))) answer = text === '' ? undefined : JSON.parse(text);
+    if (/json/.test(response.headers.get('content-type')))
+      answer = text === '' ? undefined : JSON.parse(text);
     if (response.ok) return answer;
     const error = new Error(answer?.error?.message ?? `${path} answered ${response.status}`);
     throw Object.assign(error, { code: answer?.error?.code, status: response.status });
   };
   return {
-    events: { publish: (type, data, options = {}) => post('/api/events', { ...options, type, data }) },
+    events: {
+      publish: (type, data, options = {}) => post('/api/events', { ...options, type, data }),
+    },
     functions: {
       /** With `{ async: true }` it returns the execution instead of waiting for its result. */
       invoke: (name, data, options = {}) =>
-        post(`/api/functions/${encodeURIComponent(name)}/invoke`, data, options.async ? { prefer: 'respond-async' } : {}),
+        post(
+          `/api/functions/${encodeURIComponent(name)}/invoke`,
+          data,
+          options.async ? { prefer: 'respond-async' } : {},
+        ),
     },
   };
 }
@@ -408,18 +493,18 @@ function takeRequest(id, text, body) {
 }
 
 function start(call, input) {
-  let value;
   try {
-    value = calls.run(call, handler, input, new Context(call));
-  } catch (error) {
-    return fail(call, error);
-  }
-  if (typeof value?.then === 'function') {
+    const value = calls.run(call, handler, input, new Context(call));
+    if (typeof value?.then !== 'function') return settle(call, value);
     underWay.set(call.id, call);
-    Promise.prototype.then.call(value instanceof Promise ? value : Promise.resolve(value),
-      (settled) => settle(call, settled), (error) => fail(call, error));
-  } else {
-    settle(call, value);
+    const promise = value instanceof Promise ? value : Promise.resolve(value);
+    Promise.prototype.then.call(
+      promise,
+      (settled) => settle(call, settled),
+      (error) => fail(call, error),
+    );
+  } catch (error) {
+    fail(call, error);
   }
 }
 
@@ -437,7 +522,8 @@ function settle(call, value) {
 
 function toJson(value) {
   const text = JSON.stringify(value);
-  if (text === undefined) throw new TypeError(`the handler returned a ${typeof value}, which cannot be sent as JSON`);
+  if (text === undefined)
+    throw new TypeError(`the handler returned a ${typeof value}, which cannot be sent as JSON`);
   return text;
 }
 
@@ -469,10 +555,19 @@ function describe(error) {
   try {
     if (error === null || typeof error !== 'object' || typeof error.message !== 'string') {
       const message = typeof error === 'string' ? error : util().inspect(error);
-      return { message: message.slice(0, STACK_MAX), type: error?.constructor?.name ?? typeof error, ...advice(error) };
+      return {
+        message: message.slice(0, STACK_MAX),
+        type: String(error?.constructor?.name ?? typeof error),
+        ...advice(error),
+      };
     }
     const type = typeof error.name === 'string' && error.name !== '' ? error.name : 'Error';
-    return { message: error.message.slice(0, STACK_MAX), stack: stackOf(error), type, ...advice(error) };
+    return {
+      message: error.message.slice(0, STACK_MAX),
+      stack: stackOf(error),
+      type,
+      ...advice(error),
+    };
   } catch {
     return { message: 'the handler threw a value that cannot be described', type: typeof error };
   }
@@ -480,15 +575,25 @@ function describe(error) {
 
 function advice(error) {
   const retryAfterMs = Math.round(error?.retryAfter * 1000);
-  return { retry: error?.retry === false ? false : undefined, retryAfterMs: retryAfterMs >= 0 ? retryAfterMs : undefined };
+  return {
+    retry: error?.retry === false ? false : undefined,
+    retryAfterMs: retryAfterMs >= 0 ? retryAfterMs : undefined,
+  };
 }
 
 /** The stack without the frames of this file, with those of its causes. */
 function stackOf(error, depth = 0) {
   if (typeof error?.stack !== 'string') return undefined;
-  const own = error.stack.split('\n').filter((line) => !line.includes(import.meta.url) && !line.includes(import.meta.filename ?? '\0'));
+  const own = error.stack
+    .split('\n')
+    .filter(
+      (line) => !line.includes(import.meta.url) && !line.includes(import.meta.filename ?? '\0'),
+    );
   const cause = depth < 5 ? stackOf(error.cause, depth + 1) : undefined;
-  return (own.join('\n') + (cause === undefined ? '' : `\ncaused by: ${cause}`)).slice(0, STACK_MAX);
+  return (own.join('\n') + (cause === undefined ? '' : `\ncaused by: ${cause}`)).slice(
+    0,
+    STACK_MAX,
+  );
 }
 
 // ---- Answers ----
@@ -503,7 +608,8 @@ const TEXT_HEAD = head(200, [['content-type', TEXT_TYPE]]);
 function respond(call, value) {
   if (value instanceof LightResponse && value._real === null) {
     const body = value._body;
-    if (typeof body === 'string' || body instanceof Uint8Array) return answer(call, value._head(), body);
+    if (typeof body === 'string' || body instanceof Uint8Array)
+      return answer(call, value._head(), body);
     if (body === null) return answer(call, value._head(), '');
     return void stream(call, value._head(), body);
   }
@@ -514,8 +620,17 @@ function respond(call, value) {
   }
   if (typeof value === 'string') return answer(call, TEXT_HEAD, value);
   if (value === undefined || value === null) return answer(call, '{"status":204,"headers":[]}', '');
-  if (value instanceof Uint8Array) return answer(call, head(200, [['content-type', 'application/octet-stream']]), value);
-  if (isSource(value)) return void stream(call, head(200, [['content-type', 'text/event-stream'], ['cache-control', 'no-cache']]), value);
+  if (value instanceof Uint8Array)
+    return answer(call, head(200, [['content-type', 'application/octet-stream']]), value);
+  if (isSource(value))
+    return void stream(
+      call,
+      head(200, [
+        ['content-type', 'text/event-stream'],
+        ['cache-control', 'no-cache'],
+      ]),
+      value,
+    );
   answer(call, JSON_HEAD, toJson(value));
 }
 
@@ -539,7 +654,8 @@ async function resultOf(call, response) {
 }
 
 const isSource = (value) =>
-  typeof value?.getReader === 'function' || typeof value?.[Symbol.asyncIterator] === 'function' ||
+  typeof value?.getReader === 'function' ||
+  typeof value?.[Symbol.asyncIterator] === 'function' ||
   (typeof value?.next === 'function' && typeof value[Symbol.iterator] === 'function');
 
 /** Sends a body in pieces as they come, no faster than the server takes them. */
@@ -554,7 +670,12 @@ async function stream(call, headText, body) {
       const { done, value } = await (source.read?.() ?? source.next());
       if (call.done) return;
       if (done) break;
-      await sendPiece(call, typeof value === 'string' || value instanceof Uint8Array ? Buffer.from(value) : Buffer.from(`data: ${toJson(value)}\n\n`));
+      await sendPiece(
+        call,
+        typeof value === 'string' || value instanceof Uint8Array
+          ? Buffer.from(value)
+          : Buffer.from(`data: ${toJson(value)}\n\n`),
+      );
       if (call.done) return;
     }
     end(call, END, '');
@@ -565,7 +686,7 @@ async function stream(call, headText, body) {
 }
 
 async function sendPiece(call, bytes) {
-  for (let at = 0; at < bytes.length && !call.done; ) {
+  for (let at = 0; at < bytes.length && !call.done;) {
     if (call.window <= 0) await call.opened();
     if (call.done) return;
     const size = Math.min(bytes.length - at, call.window, CHUNK_MAX);
@@ -582,7 +703,8 @@ function closeSource(source, error) {
 
 // ---- Web classes ----
 //
-// Node's own Request and Response cost more than the rest of a call, and 30 ms when first touched. So handlers get light
+// Node's own Request and Response cost more than the rest of a call, and 30 ms when first
+// touched. So handlers get light
 // ones that are instances of the real ones and turn into them where a seldom used member needs it.
 
 const real = { Request: null, Response: null };
@@ -592,7 +714,9 @@ let originals = null;
 function link() {
   if (real.Request !== null) return;
   const original = (name) => originals[name].get?.call(globalThis) ?? originals[name].value;
-  const [request, response] = ['Request', 'Response'].map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
+  const [request, response] = ['Request', 'Response'].map((name) =>
+    Object.getOwnPropertyDescriptor(globalThis, name),
+  );
   real.Response = original('Response');
   real.Request = class Request extends original('Request') {
     constructor(input, init) {
@@ -607,13 +731,16 @@ function link() {
   define('Response', response);
 }
 
-const define = (name, descriptor) => Object.defineProperty(globalThis, name, { configurable: true, enumerable: false, ...descriptor });
+const define = (name, descriptor) =>
+  Object.defineProperty(globalThis, name, { configurable: true, enumerable: false, ...descriptor });
 
 const isInstance = Function.prototype[Symbol.hasInstance];
 /** A Response of ours, of the runtime, or of a package that brings its own. */
 const isResponse = (value) =>
-  value !== null && typeof value === 'object' &&
-  (value instanceof LightResponse || (typeof value.arrayBuffer === 'function' && typeof value.status === 'number'));
+  value !== null &&
+  typeof value === 'object' &&
+  (value instanceof LightResponse ||
+    (typeof value.arrayBuffer === 'function' && typeof value.status === 'number'));
 
 const unusable = () => new TypeError('Body is unusable: Body has already been read');
 
@@ -624,9 +751,15 @@ class LightBody {
     this._used = this._body !== null;
     return this._body ?? '';
   }
-  get headers() { return (this._headers ??= new Headers(this._pairs)); }
-  get body() { return this._actual().body; }
-  get bodyUsed() { return this._real?.bodyUsed ?? this._used; }
+  get headers() {
+    return (this._headers ??= new Headers(this._pairs));
+  }
+  get body() {
+    return this._actual().body;
+  }
+  get bodyUsed() {
+    return this._real?.bodyUsed ?? this._used;
+  }
   async text() {
     if (!this._whole()) return this._actual().text();
     const body = this._take();
@@ -634,16 +767,31 @@ class LightBody {
     const mark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
     return Buffer.from(body.buffer, body.byteOffset, body.length).utf8Slice(mark);
   }
-  async json() { return JSON.parse(await this.text()); }
+  async json() {
+    return JSON.parse(await this.text());
+  }
   async bytes() {
     if (!this._whole()) return new Uint8Array(await this._actual().arrayBuffer());
     return Uint8Array.from(Buffer.from(this._take()));
   }
-  async arrayBuffer() { return (await this.bytes()).buffer; }
-  async blob() { return this._actual().blob(); }
-  async formData() { return this._actual().formData(); }
-  _whole() { return this._real === null && (this._body === null || typeof this._body === 'string' || this._body instanceof Uint8Array); }
-  [Symbol.for('nodejs.util.inspect.custom')]() { return this._used ? { ...this } : this._actual(); }
+  async arrayBuffer() {
+    return (await this.bytes()).buffer;
+  }
+  async blob() {
+    return this._actual().blob();
+  }
+  async formData() {
+    return this._actual().formData();
+  }
+  _whole() {
+    return (
+      this._real === null &&
+      (this._body === null || typeof this._body === 'string' || this._body instanceof Uint8Array)
+    );
+  }
+  [Symbol.for('nodejs.util.inspect.custom')]() {
+    return this._used ? { ...this } : this._actual();
+  }
 }
 
 class LightRequest {
@@ -658,14 +806,24 @@ class LightRequest {
     this._real = null;
     this._used = false;
   }
-  get method() { return this._method; }
-  get url() { return this._url; }
-  get signal() { return this._call.signal; }
+  get method() {
+    return this._method;
+  }
+  get url() {
+    return this._url;
+  }
+  get signal() {
+    return this._call.signal;
+  }
   clone() {
     if (this.bodyUsed) throw unusable();
     if (this._real !== null) return this._real.clone();
     const { method, url, params } = this;
-    return new LightRequest({ method, url, params, headers: [...this.headers] }, this._body ?? '', this._call);
+    return new LightRequest(
+      { method, url, params, headers: [...this.headers] },
+      this._body ?? '',
+      this._call,
+    );
   }
   _actual() {
     if (this._real !== null) return this._real;
@@ -678,12 +836,17 @@ class LightRequest {
   }
 }
 
-/** Bodies only the real class can write. Told by their tags, because touching the classes themselves loads them. */
+/**
+ * Bodies only the real class can write. Told by their tags, because touching the classes
+ * themselves loads them.
+ */
 const MIXED = new Set(['Blob', 'File', 'FormData']);
 const NULL_BODY = new Set([101, 204, 205, 304]);
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-const NO_PAIRS = [], JSON_PAIRS = [['content-type', JSON_TYPE]], TEXT_PAIRS = [['content-type', TEXT_TYPE]];
+const NO_PAIRS = [],
+  JSON_PAIRS = [['content-type', JSON_TYPE]],
+  TEXT_PAIRS = [['content-type', TEXT_TYPE]];
 
 const LightResponse = class Response {
   constructor(body = null, init = undefined, type = undefined) {
@@ -692,23 +855,43 @@ const LightResponse = class Response {
     this._used = false;
     this._status = init?.status === undefined ? 200 : Number(init.status);
     this._statusText = init?.statusText ?? '';
-    if (!(Number.isInteger(this._status) && this._status >= 200 && this._status <= 599)) throw new RangeError(`a Response has a status from 200 to 599, not ${init.status}`);
+    if (!(Number.isInteger(this._status) && this._status >= 200 && this._status <= 599))
+      throw new RangeError(`a Response has a status from 200 to 599, not ${init.status}`);
     if (typeof body !== 'string') [body, type] = plain(body, type);
     else type ??= TEXT_TYPE;
-    if (body !== null && NULL_BODY.has(this._status)) throw new TypeError(`a Response with status ${this._status} has no body`);
+    if (body !== null && NULL_BODY.has(this._status))
+      throw new TypeError(`a Response with status ${this._status} has no body`);
     this._pairs = pairsOf(init?.headers, type);
     this._body = body;
     if (body !== null && MIXED.has(body[Symbol.toStringTag])) this._actual();
   }
-  get status() { return this._status; }
-  get statusText() { return this._statusText; }
-  get ok() { return this.status >= 200 && this.status <= 299; }
-  get type() { return 'default'; }
-  get url() { return ''; }
-  get redirected() { return false; }
+  get status() {
+    return this._status;
+  }
+  get statusText() {
+    return this._statusText;
+  }
+  get ok() {
+    return this.status >= 200 && this.status <= 299;
+  }
+  get type() {
+    return 'default';
+  }
+  get url() {
+    return '';
+  }
+  get redirected() {
+    return false;
+  }
   clone() {
     if (this.bodyUsed) throw unusable();
-    return this._whole() ? new LightResponse(this._body, { status: this.status, statusText: this.statusText, headers: this.headers }) : this._actual().clone();
+    return this._whole()
+      ? new LightResponse(this._body, {
+          status: this.status,
+          statusText: this.statusText,
+          headers: this.headers,
+        })
+      : this._actual().clone();
   }
   _head() {
     if (this._headers === null && this.status === 200) {
@@ -720,7 +903,11 @@ const LightResponse = class Response {
   _actual() {
     if (this._real !== null) return this._real;
     link();
-    this._real = new real.Response(this._body, { status: this.status, statusText: this.statusText, headers: this._headers ?? this._pairs });
+    this._real = new real.Response(this._body, {
+      status: this.status,
+      statusText: this.statusText,
+      headers: this._headers ?? this._pairs,
+    });
     this._headers = this._real.headers;
     if (this._used) this._real.arrayBuffer().catch((error) => stray.log(WARN, `evoke: ${error}`));
     return this._real;
@@ -731,7 +918,8 @@ const LightResponse = class Response {
     return new LightResponse(text, init, JSON_TYPE);
   }
   static redirect(url, status = 302) {
-    if (![301, 302, 303, 307, 308].includes(status)) throw new RangeError(`Invalid status code ${status}`);
+    if (![301, 302, 303, 307, 308].includes(status))
+      throw new RangeError(`Invalid status code ${status}`);
     return new LightResponse(null, { status, headers: { location: String(url) } });
   }
   static error() {
@@ -739,7 +927,10 @@ const LightResponse = class Response {
     return real.Response.error();
   }
   static [Symbol.hasInstance](value) {
-    return isInstance.call(this, value) || (this === LightResponse && real.Response !== null && isInstance.call(real.Response, value));
+    return (
+      isInstance.call(this, value) ||
+      (this === LightResponse && real.Response !== null && isInstance.call(real.Response, value))
+    );
   }
 };
 
@@ -747,8 +938,24 @@ for (const light of [LightRequest, LightResponse]) {
   const { constructor, ...shared } = Object.getOwnPropertyDescriptors(LightBody.prototype);
   Object.defineProperties(light.prototype, shared);
 }
-for (const name of ['cache', 'credentials', 'destination', 'duplex', 'integrity', 'keepalive', 'mode', 'redirect', 'referrer', 'referrerPolicy']) {
-  Object.defineProperty(LightRequest.prototype, name, { get() { return this._actual()[name]; }, configurable: true });
+for (const name of [
+  'cache',
+  'credentials',
+  'destination',
+  'duplex',
+  'integrity',
+  'keepalive',
+  'mode',
+  'redirect',
+  'referrer',
+  'referrerPolicy',
+]) {
+  Object.defineProperty(LightRequest.prototype, name, {
+    get() {
+      return this._actual()[name];
+    },
+    configurable: true,
+  });
 }
 
 /** A body that is not a string, and its type. */
@@ -756,8 +963,10 @@ function plain(body, type) {
   if (body === null || body === undefined) return [null, type];
   if (body instanceof Uint8Array) return [body, type];
   if (body instanceof ArrayBuffer) return [new Uint8Array(body), type];
-  if (ArrayBuffer.isView(body)) return [new Uint8Array(body.buffer, body.byteOffset, body.byteLength), type];
-  if (body instanceof URLSearchParams) return [body.toString(), type ?? 'application/x-www-form-urlencoded;charset=UTF-8'];
+  if (ArrayBuffer.isView(body))
+    return [new Uint8Array(body.buffer, body.byteOffset, body.byteLength), type];
+  if (body instanceof URLSearchParams)
+    return [body.toString(), type ?? 'application/x-www-form-urlencoded;charset=UTF-8'];
   if (MIXED.has(body[Symbol.toStringTag]) || isSource(body)) return [body, type];
   return [String(body), type ?? TEXT_TYPE];
 }
@@ -765,15 +974,22 @@ function plain(body, type) {
 function pairsOf(headers, type) {
   if (headers === undefined || headers === null) {
     if (type === undefined) return NO_PAIRS;
-    return type === JSON_TYPE ? JSON_PAIRS : type === TEXT_TYPE ? TEXT_PAIRS : [['content-type', type]];
+    return type === JSON_TYPE
+      ? JSON_PAIRS
+      : type === TEXT_TYPE
+        ? TEXT_PAIRS
+        : [['content-type', type]];
   }
   const pairs = [];
   let typed = type === undefined;
-  for (const [key, given] of typeof headers[Symbol.iterator] === 'function' ? headers : Object.entries(headers)) {
+  for (const [key, given] of typeof headers[Symbol.iterator] === 'function'
+    ? headers
+    : Object.entries(headers)) {
     const name = String(key).toLowerCase();
     const value = String(given).trim();
     if (!HEADER_NAME.test(name)) throw new TypeError(`"${name}" is no name of a header`);
-    if (!HEADER_VALUE.test(value)) throw new TypeError(`the value of the header "${name}" has characters a header cannot have`);
+    if (!HEADER_VALUE.test(value))
+      throw new TypeError(`the value of the header "${name}" has characters a header cannot have`);
     if (name === 'content-type') typed = true;
     pairs.push([name, value]);
   }
@@ -781,7 +997,10 @@ function pairsOf(headers, type) {
   return pairs;
 }
 
-/** Done as late as possible: Node 22 loads the real classes as soon as their globals are looked at. */
+/**
+ * Done as late as possible: Node 22 loads the real classes as soon as their globals are looked
+ * at.
+ */
 function installWeb() {
   if (originals !== null) return;
   const descriptor = (name) => Object.getOwnPropertyDescriptor(globalThis, name);
@@ -805,59 +1024,107 @@ function installWeb() {
 // ---- What is printed ----
 
 function installConsole() {
-  const print = (level) => (...args) => {
-    const call = current();
-    if (call.logLeft <= 0 && call !== stray) return void call.dropped++;
-    const text = args.length === 1 && typeof args[0] === 'string' ? args[0] : util().format(...args);
-    call.log(level, call.indent === '' ? text : call.indent + text.replaceAll('\n', `\n${call.indent}`));
-  };
-  const info = print(INFO), warn = print(WARN), error = print(FAULT);
+  const print =
+    (level) =>
+    (...args) => {
+      const call = current();
+      if (call.logLeft <= 0 && call !== stray) return void call.dropped++;
+      const text =
+        args.length === 1 && typeof args[0] === 'string' ? args[0] : util().format(...args);
+      call.log(
+        level,
+        call.indent === '' ? text : call.indent + text.replaceAll('\n', `\n${call.indent}`),
+      );
+    };
+  const info = print(INFO),
+    warn = print(WARN),
+    error = print(FAULT);
   const group = (...label) => {
     if (label.length > 0) info(...label);
     current().indent += '  ';
   };
   Object.assign(console, {
-    log: info, info, dirxml: info, debug: print(DEBUG), warn, error, group, groupCollapsed: group,
-    groupEnd: () => { const call = current(); call.indent = call.indent.slice(2); },
+    log: info,
+    info,
+    dirxml: info,
+    debug: print(DEBUG),
+    warn,
+    error,
+    group,
+    groupCollapsed: group,
+    groupEnd: () => {
+      const call = current();
+      call.indent = call.indent.slice(2);
+    },
     dir: (value, options) => info(util().inspect(value, { customInspect: false, ...options })),
-    assert: (held, ...args) => held || error(...(args.length > 0 ? ['Assertion failed:', ...args] : ['Assertion failed'])),
+    assert: (held, ...args) =>
+      held || error(...(args.length > 0 ? ['Assertion failed:', ...args] : ['Assertion failed'])),
     trace: (...args) => {
       const frames = stackOf(new Error()).split('\n').slice(1);
       error([`Trace: ${util().format(...args)}`, ...frames].join('\n'));
     },
   });
   let inner = null;
-  const sink = { write: (text) => info(text.replace(/\n$/, '')), on() {}, once() {}, removeListener() {}, listenerCount: () => 0 };
+  const sink = {
+    write: (text) => info(text.replace(/\n$/, '')),
+    on() {},
+    once() {},
+    removeListener() {},
+    listenerCount: () => 0,
+  };
   for (const name of ['table', 'count', 'countReset', 'time', 'timeEnd', 'timeLog']) {
-    console[name] = (...args) => (inner ??= new console.Console({ stdout: sink, stderr: sink, ignoreErrors: false }))[name](...args);
+    console[name] = (...args) =>
+      (inner ??= new console.Console({ stdout: sink, stderr: sink, ignoreErrors: false }))[name](
+        ...args,
+      );
   }
-  for (const [name, level] of [['stdout', INFO], ['stderr', FAULT]]) installStream(name, level);
+  for (const [name, level] of [
+    ['stdout', INFO],
+    ['stderr', FAULT],
+  ])
+    installStream(name, level);
 }
 
-/** The real stream is never looked at: making it costs more than all the rest, and nothing may be written to it. */
+/**
+ * The real stream is never looked at: making it costs more than all the rest, and nothing may be
+ * written to it.
+ */
 function installStream(name, level) {
   const write = (text, _, done) => {
     current().write(level, String(text));
     done();
   };
   let stream = null;
-  const make = () => Object.assign(new (require('node:stream').Writable)({ write }), { fd: level === INFO ? 1 : 2, isTTY: false });
-  Object.defineProperty(process, name, { configurable: true, enumerable: true, get: () => (stream ??= make()) });
+  const make = () =>
+    Object.assign(new (require('node:stream').Writable)({ write }), {
+      fd: level === INFO ? 1 : 2,
+      isTTY: false,
+    });
+  Object.defineProperty(process, name, {
+    configurable: true,
+    enumerable: true,
+    get: () => (stream ??= make()),
+  });
 }
 
 /** Variables whose value is that of the call that reads them. */
 const OF_CALL = { EVOKE_TOKEN: 'token', EVOKE_EXECUTION_ID: 'executionId' };
 
 function installEnvironment() {
-  const ofCall = (key) => (Object.hasOwn(OF_CALL, key) ? calls.getStore()?.raw[OF_CALL[key]] : undefined);
+  const ofCall = (key) =>
+    Object.hasOwn(OF_CALL, key) ? calls.getStore()?.raw[OF_CALL[key]] : undefined;
   process.env = new Proxy(process.env, {
     get: (env, key) => ofCall(key) ?? env[key],
     set: (env, key, value) => ((env[key] = value), true),
     has: (env, key) => ofCall(key) !== undefined || key in env,
-    ownKeys: (env) => [...new Set([...Reflect.ownKeys(env), ...Object.keys(OF_CALL).filter(ofCall)])],
+    ownKeys: (env) => [
+      ...new Set([...Reflect.ownKeys(env), ...Object.keys(OF_CALL).filter(ofCall)]),
+    ],
     getOwnPropertyDescriptor: (env, key) => {
       const value = ofCall(key) ?? env[key];
-      return value === undefined ? undefined : { value, writable: true, enumerable: true, configurable: true };
+      return value === undefined
+        ? undefined
+        : { value, writable: true, enumerable: true, configurable: true };
     },
   });
 }
@@ -866,7 +1133,10 @@ function installEnvironment() {
 
 const EXTENSIONS = ['.mjs', '.js', '.cjs'];
 
-/** The absolute path of a handler's file without its extension, completed; `undefined` when there is none. */
+/**
+ * The absolute path of a handler's file without its extension, completed; `undefined` when there
+ * is none.
+ */
 function locate(path) {
   if (bun) {
     try {
@@ -876,13 +1146,16 @@ function locate(path) {
     }
   }
   const { statSync } = require('node:fs');
-  return ['', ...EXTENSIONS].map((extension) => path + extension).find((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
+  return ['', ...EXTENSIONS]
+    .map((extension) => path + extension)
+    .find((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
 }
 
 async function load(message) {
   about = message;
   try {
-    for (const [name, value] of Object.entries(message.environment ?? {})) process.env[name] = value;
+    for (const [name, value] of Object.entries(message.environment ?? {}))
+      process.env[name] = value;
     process.env.EVOKE_URL = message.url;
     process.env.EVOKE_FUNCTION = message.function;
     process.chdir(message.code);
@@ -892,7 +1165,11 @@ async function load(message) {
   } catch (error) {
     const described = describe(error);
     if (error?.plain === true) delete described.stack;
-    sendText(LOAD_FAILED, 0, JSON.stringify({ message: described.message, stack: described.stack }));
+    sendText(
+      LOAD_FAILED,
+      0,
+      JSON.stringify({ message: described.message, stack: described.stack }),
+    );
   }
 }
 
@@ -904,7 +1181,10 @@ async function find(code, name) {
   const file = dot < 0 ? name : name.slice(0, dot);
   const wanted = dot < 0 ? 'handler' : name.slice(dot + 1);
   const path = locate(`${code}/${file}`);
-  if (path === undefined) throw refusal(`the handler "${name}" needs a file ${file} (${bun ? '.ts .mjs .js' : EXTENSIONS.join(' ')}) in ${code}; there is none`);
+  if (path === undefined)
+    throw refusal(
+      `the handler "${name}" needs a file ${file} (${bun ? '.ts .mjs .js' : EXTENSIONS.join(' ')}) in ${code}; there is none`,
+    );
   let module;
   try {
     module = await import(bun ? path : require('node:url').pathToFileURL(path).href);
@@ -918,18 +1198,30 @@ function pick(module, wanted) {
   const whole = module.default;
   for (const found of [module[wanted], whole?.[wanted], whole]) {
     if (typeof found === 'function') return found;
-    if (typeof found?.fetch === 'function') return (request, context) => found.fetch(request, context);
+    if (typeof found?.fetch === 'function')
+      return (request, context) => found.fetch(request, context);
   }
   return undefined;
 }
 
 function refuse(module, name, wanted, file) {
-  const inner = module.default !== null && typeof module.default === 'object' ? Object.keys(module.default) : [];
-  const names = [...new Set([...Object.keys(module), ...inner])].filter((key) => key !== 'module.exports' && key !== '__esModule');
-  if (names.length === 0) throw refusal(`${file} exports nothing; the handler "${name}" needs it to export a function "${wanted}"`);
-  const near = names.map((key) => [distance(key.toLowerCase(), wanted.toLowerCase()), key]).sort((a, b) => a[0] - b[0])[0];
+  const inner =
+    module.default !== null && typeof module.default === 'object'
+      ? Object.keys(module.default)
+      : [];
+  const names = [...new Set([...Object.keys(module), ...inner])].filter(
+    (key) => key !== 'module.exports' && key !== '__esModule',
+  );
+  if (names.length === 0)
+    throw refusal(
+      `${file} exports nothing; the handler "${name}" needs it to export a function "${wanted}"`,
+    );
+  const near = names
+    .map((key) => [distance(key.toLowerCase(), wanted.toLowerCase()), key])
+    .sort((a, b) => a[0] - b[0])[0];
   const hint = near[0] <= Math.max(2, wanted.length / 3) ? `; did you mean "${near[1]}"?` : '';
-  const kind = wanted in module ? ` is a ${typeof module[wanted]}, not a function,` : ' is not exported';
+  const kind =
+    wanted in module ? ` is a ${typeof module[wanted]}, not a function,` : ' is not exported';
   throw refusal(`"${wanted}"${kind} by ${file}, which exports ${names.join(', ')}${hint}`);
 }
 
@@ -938,7 +1230,8 @@ function distance(a, b) {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j++) next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    for (let j = 1; j <= b.length; j++)
+      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
     row = next;
   }
   return row[b.length];
@@ -948,11 +1241,17 @@ function distance(a, b) {
 function withPlace(error, path) {
   const parts = error?.errors ?? [error];
   if (parts[0]?.position) {
-    const lines = parts.map(({ message, position: at }) => `${at.file}:${at.line}:${at.column}: ${message}\n  ${at.lineText}`);
+    const lines = parts.map(
+      ({ message, position: at }) =>
+        `${at.file}:${at.line}:${at.column}: ${message}\n  ${at.lineText}`,
+    );
     return Object.assign(new SyntaxError(parts[0].message), { stack: lines.join('\n') });
   }
   if (bun || !(error instanceof SyntaxError)) return error;
-  const check = require('node:child_process').spawnSync(process.execPath, ['--check', path], { encoding: 'utf8', timeout: 5000 });
+  const check = require('node:child_process').spawnSync(process.execPath, ['--check', path], {
+    encoding: 'utf8',
+    timeout: 5000,
+  });
   const place = check.stderr?.split('\n    at ')[0].trim();
   return place ? Object.assign(new SyntaxError(error.message), { stack: place }) : error;
 }
@@ -964,7 +1263,10 @@ function uncaught(error, origin) {
   const call = calls.getStore();
   if (call !== undefined && !call.done) return fail(call, error);
   const described = describe(error);
-  stray.log(FAULT, `${origin === 'unhandledRejection' ? 'Unhandled rejection' : 'Uncaught exception'}: ${described.stack ?? described.message}`);
+  stray.log(
+    FAULT,
+    `${origin === 'unhandledRejection' ? 'Unhandled rejection' : 'Uncaught exception'}: ${described.stack ?? described.message}`,
+  );
   if (call !== undefined || origin === 'unhandledRejection') return;
   flush();
   process.exit(1);
@@ -989,7 +1291,10 @@ async function connectBun(path) {
     while (backlog.length > 0 && push(socket, backlog[0])) backlog.shift();
   };
   const data = (_, chunk) => receive(chunk);
-  const socket = await Bun.connect({ unix: path, socket: { data, drain, close: () => process.exit(0), error: () => process.exit(1) } });
+  const socket = await Bun.connect({
+    unix: path,
+    socket: { data, drain, close: () => process.exit(0), error: () => process.exit(1) },
+  });
   transmit = (bytes, done) => {
     const entry = { bytes, done, at: 0 };
     if (backlog.length > 0 || !push(socket, entry)) backlog.push(entry);
@@ -1002,7 +1307,11 @@ async function main() {
   if (path === undefined) throw new Error('EVOKE_SOCKET is not set: this file is started by evoke');
   await (bun ? connectBun(path) : connectNode(path));
   const version = bun ? bun.version : process.versions.node;
-  sendText(HELLO, 0, JSON.stringify({ protocol: 1, runtime: bun ? 'bun' : 'node', version, pid: process.pid }));
+  sendText(
+    HELLO,
+    0,
+    JSON.stringify({ protocol: 1, runtime: bun ? 'bun' : 'node', version, pid: process.pid }),
+  );
   flush();
   installConsole();
   installEnvironment();

@@ -1,9 +1,11 @@
 """The worker process of Python functions, for Python 3.10 and later.
 
-It speaks docs/worker-protocol.md over EVOKE_SOCKET: loads one handler and runs many calls at once, `async def` handlers on
-the event loop, `def` handlers on threads. It starts blank, so that the server can keep workers waiting for a function.
+It speaks docs/worker-protocol.md over EVOKE_SOCKET: loads one handler and runs many calls at once,
+`async def` handlers on the event loop, `def` handlers on threads. It starts blank, so that the
+server can keep workers waiting for a function.
 
-Read it in this order: output, calls and what is printed, what handlers get and give, threads, loading, main.
+Read it in this order: output, calls and what is printed, what handlers get and give, threads,
+loading, main.
 """
 
 import contextvars
@@ -34,7 +36,8 @@ CHUNK_MAX = 256 << 10
 LINE_MAX = 64 << 10
 LOG_MAX = 1 << 20
 STACK_MAX = 64 << 10
-# A log line written this long after the last write goes out at once, because the handler may be about to block.
+# A log line written this long after the last write goes out at once, because the handler may be
+# about to block.
 LOG_DELAY = 0.002
 # How long a thread that has more calls to run keeps answers back, to send them together.
 GATHER = 0.0005
@@ -61,14 +64,17 @@ def describe_value(value):
     raise TypeError(f"the handler returned a {type(value).__name__}, which cannot be sent as JSON")
 
 
-encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=describe_value).encode
+encode = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=describe_value
+).encode
 
 
 # ---- Output ----
 
 
 class Output:
-    """Gathers frames of all threads. Those of the event loop go out together at the end of its turn."""
+    """Gathers frames of all threads. Those of the event loop go out together at the end of its
+    turn."""
 
     def __init__(self, sock):
         self.sock = sock
@@ -84,14 +90,20 @@ class Output:
     def put(self, kind, call, payload, prefix=b""):
         size = len(prefix) + len(payload)
         if size > FRAME_MAX - 64:
-            raise ValueError(f"an answer of {size} bytes is more than one frame holds (64 MiB); stream it")
+            raise ValueError(
+                f"an answer of {size} bytes is more than one frame holds (64 MiB); stream it"
+            )
         with self.lock:
             self.buffer += FRAME.pack(size + 5, kind, call)
             self.buffer += prefix
             self.buffer += payload
         if len(self.buffer) > OUT_SIZE:
             self.flush()
-        elif not self.scheduled and self.loop is not None and threading.get_ident() == self.loop_thread:
+        elif (
+            not self.scheduled
+            and self.loop is not None
+            and threading.get_ident() == self.loop_thread
+        ):
             self.scheduled = True
             self.loop.call_soon(self.end_turn)
 
@@ -114,7 +126,9 @@ class Output:
                     sent = self.sock.send(self.buffer)
                 except BlockingIOError:
                     self.blocked = True
-                    self.loop.call_soon_threadsafe(self.loop.add_writer, self.sock.fileno(), self.unblock)
+                    self.loop.call_soon_threadsafe(
+                        self.loop.add_writer, self.sock.fileno(), self.unblock
+                    )
                     break
                 except OSError:
                     os._exit(0)
@@ -151,7 +165,21 @@ about = {}
 class Call:
     """One call, from its frame to its last frame. Also holds what is printed meanwhile."""
 
-    __slots__ = ("id", "raw", "http", "params", "done", "reason", "task", "sent", "taken", "wake", "log_left", "dropped", "partial")
+    __slots__ = (
+        "id",
+        "raw",
+        "http",
+        "params",
+        "done",
+        "reason",
+        "task",
+        "sent",
+        "taken",
+        "wake",
+        "log_left",
+        "dropped",
+        "partial",
+    )
 
     def __init__(self, id, raw, http):
         self.id = id
@@ -200,7 +228,8 @@ class Call:
                 self.log(level, rest)
         self.partial = None
         if self.dropped:
-            text = f"… {self.dropped} more log messages were dropped: more than {LOG_MAX >> 20} MiB was printed"
+            bound = f"more than {LOG_MAX >> 20} MiB was printed"
+            text = f"… {self.dropped} more log messages were dropped: {bound}"
             self.dropped = 0
             output.put(LOG, self.id, text.encode(), bytes((WARN,)))
 
@@ -214,7 +243,8 @@ class Call:
                 self.wake()
 
     def window(self):
-        """Bytes that may be sent now. Each count has one writer, because several threads are at it."""
+        """Bytes that may be sent now. Each count has one writer, because several threads are
+        at it."""
         return WINDOW - self.sent + self.taken
 
     def acknowledged(self, size):
@@ -269,7 +299,11 @@ def describe(error, reason=None):
         elif type(error).__name__ == "CancelledError":
             texts = {"timeout": "the function ran out of time", "client_gone": "the client is gone"}
             message = texts.get(reason, "the call was cancelled")
-        told = {"message": message[:STACK_MAX] or type(error).__name__, "type": type(error).__name__, "stack": stack_of(error)}
+        told = {
+            "message": message[:STACK_MAX] or type(error).__name__,
+            "type": type(error).__name__,
+            "stack": stack_of(error),
+        }
         if getattr(error, "retry", None) is False:
             told["retry"] = False
         after = getattr(error, "retry_after", getattr(error, "retryAfter", None))
@@ -277,7 +311,10 @@ def describe(error, reason=None):
             told["retryAfterMs"] = round(after * 1000)
         return told
     except Exception:
-        return {"message": "the handler raised an error that cannot be described", "type": type(error).__name__}
+        return {
+            "message": "the handler raised an error that cannot be described",
+            "type": type(error).__name__,
+        }
 
 
 def stack_of(error):
@@ -310,7 +347,9 @@ class Printed:
         self.level = level
         self.original = original
         self.name = original.name if original else "<printed>"
-        self.buffer = types.SimpleNamespace(write=self.write_bytes, flush=self.flush, fileno=self.fileno)
+        self.buffer = types.SimpleNamespace(
+            write=self.write_bytes, flush=self.flush, fileno=self.fileno
+        )
 
     def write(self, text):
         if not isinstance(text, str):
@@ -361,7 +400,8 @@ def install_printing():
                 self.handleError(record)
 
     def wanted(record):
-        # Debug lines of packages are noise, and may hold what should not be kept; those of the function are wanted.
+        # Debug lines of packages are noise, and may hold what should not be kept; those of the
+        # function are wanted.
         own = record.levelno >= logging.INFO or record.pathname.startswith(about.get("code", "\0"))
         return own and (record.levelno >= logging.INFO or "/.evoke/" not in record.pathname)
 
@@ -373,7 +413,9 @@ def install_printing():
     logging.root.addHandler(handler)
     logging.root.setLevel(logging.DEBUG)
     logging.captureWarnings(True)
-    threading.excepthook = lambda told: printing().log(FAULT, f"Uncaught exception in a thread: {stack_of(told.exc_value)}")
+    threading.excepthook = lambda told: printing().log(
+        FAULT, f"Uncaught exception in a thread: {stack_of(told.exc_value)}"
+    )
 
 
 # ---- What handlers get ----
@@ -390,7 +432,8 @@ def read_only(name):
 
 
 class Context:
-    """What a handler gets as its second argument. Names of other languages (`executionId`) work too."""
+    """What a handler gets as its second argument. Names of other languages (`executionId`)
+    work too."""
 
     __slots__ = ("_call",)
     request_id, execution_id = read_only("requestId"), read_only("executionId")
@@ -441,12 +484,17 @@ class Context:
 
 
 class Client:
-    """Publishes events and invokes functions. `publish_async` and `invoke_async` do not block the event loop."""
+    """Publishes events and invokes functions. `publish_async` and `invoke_async` do not block
+    the event loop."""
 
     def __init__(self, raw):
         self.raw = raw
-        self.events = types.SimpleNamespace(publish=self.publish, publish_async=self.in_thread(self.publish))
-        self.functions = types.SimpleNamespace(invoke=self.invoke, invoke_async=self.in_thread(self.invoke))
+        self.events = types.SimpleNamespace(
+            publish=self.publish, publish_async=self.in_thread(self.publish)
+        )
+        self.functions = types.SimpleNamespace(
+            invoke=self.invoke, invoke_async=self.in_thread(self.invoke)
+        )
 
     def publish(self, type, data=None, **options):
         return self.post("/api/events", {**options, "type": type, "data": data})
@@ -455,7 +503,11 @@ class Client:
         """With `wait=False` it returns the execution instead of waiting for its result."""
         from urllib.parse import quote
 
-        return self.post(f"/api/functions/{quote(name, safe='')}/invoke", data, {} if wait else {"prefer": "respond-async"})
+        return self.post(
+            f"/api/functions/{quote(name, safe='')}/invoke",
+            data,
+            {} if wait else {"prefer": "respond-async"},
+        )
 
     @staticmethod
     def in_thread(method):
@@ -470,23 +522,38 @@ class Client:
         from urllib.error import HTTPError
         from urllib.request import Request as Outgoing, urlopen
 
-        known = {"content-type": "application/json", "authorization": f"Bearer {self.raw.get('token')}", **dict(headers)}
+        known = {
+            "content-type": "application/json",
+            "authorization": f"Bearer {self.raw.get('token')}",
+            **dict(headers),
+        }
         if self.raw.get("traceparent"):
             known["traceparent"] = self.raw["traceparent"]
         try:
-            with urlopen(Outgoing(about["url"] + path, encode(body).encode(), known, method="POST")) as answer:
+            with urlopen(
+                Outgoing(about["url"] + path, encode(body).encode(), known, method="POST")
+            ) as answer:
                 text = answer.read()
-                return json.loads(text) if text and "json" in answer.headers.get("content-type", "") else text.decode() or None
+                return (
+                    json.loads(text)
+                    if text and "json" in answer.headers.get("content-type", "")
+                    else text.decode() or None
+                )
         except HTTPError as answer:
             text = answer.read()
-            told = json.loads(text).get("error", {}) if "json" in answer.headers.get("content-type", "") else {}
+            told = (
+                json.loads(text).get("error", {})
+                if "json" in answer.headers.get("content-type", "")
+                else {}
+            )
             error = RuntimeError(told.get("message", f"{path} answered {answer.code}"))
             error.code, error.status = told.get("code"), answer.code
             raise error from None
 
 
 class Headers(dict):
-    """Headers by name, whatever its case. Several values of one name are joined; `get_all` has each."""
+    """Headers by name, whatever its case. Several values of one name are joined; `get_all` has
+    each."""
 
     def __init__(self, pairs):
         super().__init__()
@@ -559,7 +626,8 @@ class Request:
 
 
 class Response:
-    """An answer to a request. `body` is a str, bytes, anything JSON can hold, or an (async) generator that is streamed."""
+    """An answer to a request. `body` is a str, bytes, anything JSON can hold, or an (async)
+    generator that is streamed."""
 
     def __init__(self, body=None, status=200, headers=None, content_type=None):
         self.body = body
@@ -597,7 +665,9 @@ def response_of(value):
 
 
 def is_stream(value):
-    return hasattr(value, "__aiter__") or (hasattr(value, "__next__") and hasattr(value, "__iter__"))
+    return hasattr(value, "__aiter__") or (
+        hasattr(value, "__next__") and hasattr(value, "__iter__")
+    )
 
 
 def whole(body):
@@ -621,12 +691,15 @@ def piece(value):
 
 
 def settle(call, value):
-    """Ends a call with what its handler returned, unless that is a stream, which the caller sends."""
+    """Ends a call with what its handler returned, unless that is a stream, which the caller
+    sends."""
     if not call.http:
         if isinstance(value, Response):
             body, kind = whole(value.body)
             is_json = "json" in (value.content_type or kind or "")
-            return call.end(RESULT, body if is_json else encode(body.decode("utf-8", "replace")).encode())
+            return call.end(
+                RESULT, body if is_json else encode(body.decode("utf-8", "replace")).encode()
+            )
         return call.end(RESULT, b"" if value is None else encode(value).encode("utf-8", "replace"))
     response = response_of(value)
     if is_stream(response.body):
@@ -729,7 +802,8 @@ def start_task(call, coroutine):
 
 
 def serve_in_thread(call, args):
-    """Runs a call on the thread it is called on; what turns out to be async goes on on the event loop."""
+    """Runs a call on the thread it is called on; what turns out to be async goes on on the
+    event loop."""
     current.set(call)
     try:
         value = handler(*args)
@@ -751,7 +825,8 @@ def serve_in_thread(call, args):
 
 
 class Threads:
-    """Runs calls on as few threads as do: one drains the queue; where it gets stuck in a handler, others are woken."""
+    """Runs calls on as few threads as do: one drains the queue; where it gets stuck in a
+    handler, others are woken."""
 
     def __init__(self):
         self.jobs = deque()
@@ -847,7 +922,11 @@ def load(message):
         message = f"{told['type']}: {told['message']}"
         if isinstance(error, SystemExit):
             message = f"the code called sys.exit({error.code!r}) while it was loaded"
-        output.put(LOAD_FAILED, 0, encode({"message": message, "stack": told.get("stack")}).encode("utf-8", "replace"))
+        output.put(
+            LOAD_FAILED,
+            0,
+            encode({"message": message, "stack": told.get("stack")}).encode("utf-8", "replace"),
+        )
 
 
 def find(code, name):
@@ -865,7 +944,9 @@ def find(code, name):
     module_name = file.replace("/", ".")
     if module_name in sys.modules or path == places[0] and "." in file:
         # A name that is taken by a module of the language, or is no name of a module.
-        spec = importlib.util.spec_from_file_location("function_" + module_name.replace(".", "_"), os.path.join(code, path))
+        spec = importlib.util.spec_from_file_location(
+            "function_" + module_name.replace(".", "_"), os.path.join(code, path)
+        )
         module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     else:
@@ -882,11 +963,17 @@ def refusal(module, wanted, path):
     if hasattr(module, wanted):
         return f'"{wanted}" of {path} is a {type(getattr(module, wanted)).__name__}, not a function'
     own = lambda value: getattr(value, "__module__", None) == module.__name__
-    names = [name for name, value in vars(module).items() if callable(value) and own(value) and not name.startswith("_")]
+    names = [
+        name
+        for name, value in vars(module).items()
+        if callable(value) and own(value) and not name.startswith("_")
+    ]
     if not names:
         return f'{path} defines no function; the handler needs it to define "{wanted}"'
     near = difflib.get_close_matches(wanted, names, 1)
-    return f'"{wanted}" is not defined by {path}, which defines {", ".join(names)}' + (f'; did you mean "{near[0]}"?' if near else "")
+    return f'"{wanted}" is not defined by {path}, which defines {", ".join(names)}' + (
+        f'; did you mean "{near[0]}"?' if near else ""
+    )
 
 
 def shape(function):
@@ -894,7 +981,9 @@ def shape(function):
     import inspect
 
     called = function if inspect.isroutine(function) else getattr(function, "__call__", function)
-    on_loop = any(test(called) for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction))
+    on_loop = any(
+        test(called) for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    )
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -902,9 +991,16 @@ def shape(function):
     if any(parameter.kind == parameter.VAR_POSITIONAL for parameter in parameters):
         return 2, on_loop
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    needed = [
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
     if len(needed) > 2 or any(parameter not in positional for parameter in needed):
-        raise Refusal(f"the handler takes {len(needed)} arguments; it is called with (event, context) or (request, context)")
+        raise Refusal(
+            f"the handler takes {len(needed)} arguments; "
+            "it is called with (event, context) or (request, context)"
+        )
     return min(2, len(positional)), on_loop
 
 
@@ -1044,7 +1140,13 @@ def main():
     sock.connect(path)
     output = Output(sock)
     version = ".".join(map(str, sys.version_info[:3]))
-    output.put(HELLO, 0, encode({"protocol": 1, "runtime": "python", "version": version, "pid": os.getpid()}).encode())
+    output.put(
+        HELLO,
+        0,
+        encode(
+            {"protocol": 1, "runtime": "python", "version": version, "pid": os.getpid()}
+        ).encode(),
+    )
     output.flush()
 
     # What follows takes longer than all of the above, and a blank worker has the time.

@@ -21,7 +21,11 @@ for (const [name, path] of chosen) {
   /** A worker that has loaded these files, or this text as index.mjs. */
   const loaded = async (files, handler, more) => {
     const worker = await start();
-    const answer = await worker.load(folder(typeof files === 'string' ? { 'index.mjs': files } : files), handler, more);
+    const answer = await worker.load(
+      folder(typeof files === 'string' ? { 'index.mjs': files } : files),
+      handler,
+      more,
+    );
     assert.equal(answer.ok, true, answer.message);
     return worker;
   };
@@ -47,7 +51,14 @@ for (const [name, path] of chosen) {
       const worker = await loaded(`
         const values = { none: undefined, null: null, text: 'ä€😀', list: [1, { a: true }], number: 1.5, date: new Date(0) };
         export const handler = (event) => event.data.async ? Promise.resolve(values[event.data.key]) : values[event.data.key];`);
-      for (const [key, wanted] of Object.entries({ none: undefined, null: null, text: 'ä€😀', list: [1, { a: true }], number: 1.5, date: '1970-01-01T00:00:00.000Z' })) {
+      for (const [key, wanted] of Object.entries({
+        none: undefined,
+        null: null,
+        text: 'ä€😀',
+        list: [1, { a: true }],
+        number: 1.5,
+        date: '1970-01-01T00:00:00.000Z',
+      })) {
         for (const async of [false, true]) {
           const call = await ended(worker.event({ key, async }));
           assert.equal(call.kind, KIND.RESULT);
@@ -57,7 +68,9 @@ for (const [name, path] of chosen) {
     });
 
     test('takes frames however they are cut, and many at once', async () => {
-      const worker = await loaded(`export const handler = async (event) => { await null; return event.data; };`);
+      const worker = await loaded(
+        `export const handler = async (event) => { await null; return event.data; };`,
+      );
       const big = 'x€'.repeat(400_000);
       const write = worker.socket.write.bind(worker.socket);
       const pieces = [];
@@ -70,26 +83,53 @@ for (const [name, path] of chosen) {
       }
       write(bytes.subarray(300));
       const results = await Promise.all(all.map(ended));
-      assert.deepEqual(results.map(({ result }) => result), [1, big, 2, 'three', big]);
+      assert.deepEqual(
+        results.map(({ result }) => result),
+        [1, big, 2, 'three', big],
+      );
     });
 
     test('gives a context', async () => {
-      const worker = await loaded(`
+      const worker = await loaded(
+        `
         export const handler = async (event, context) => {
           await null;
           const { requestId, executionId, attempt, trigger, traceparent, token } = context;
           return { requestId, executionId, attempt, trigger, traceparent, token, function: context.function, deadline: context.deadline instanceof Date && +context.deadline,
             left: context.remainingMs(), aborted: context.signal.aborted, same: context.env === process.env, json: JSON.parse(JSON.stringify(context)).executionId,
             env: [process.env.EVOKE_URL, process.env.EVOKE_FUNCTION, process.env.EVOKE_TOKEN, process.env.EVOKE_EXECUTION_ID, process.env.MINE, process.env.EVOKE_SOCKET], cwd: process.cwd() };
-        };`, undefined, { environment: { MINE: 'yes' }, url: 'http://127.0.0.1:8090' });
+        };`,
+        undefined,
+        { environment: { MINE: 'yes' }, url: 'http://127.0.0.1:8090' },
+      );
       const deadlineMs = Date.now() + 5000;
-      const { result } = await ended(worker.event(1, { requestId: 'req_1', attempt: 2, traceparent: '00-a-b-01', deadlineMs }));
+      const { result } = await ended(
+        worker.event(1, { requestId: 'req_1', attempt: 2, traceparent: '00-a-b-01', deadlineMs }),
+      );
       assert.ok(result.left > 3000 && result.left <= 5000);
-      assert.deepEqual(result.env, ['http://127.0.0.1:8090', 'demo', 'tok_1', 'exe_1', 'yes', null]);
+      assert.deepEqual(result.env, [
+        'http://127.0.0.1:8090',
+        'demo',
+        'tok_1',
+        'exe_1',
+        'yes',
+        null,
+      ]);
       assert.ok(result.cwd.endsWith(worker.code.split('/').at(-1)));
       const { left, env, cwd, ...rest } = result;
-      assert.deepEqual(rest, { requestId: 'req_1', executionId: 'exe_1', attempt: 2, trigger: { kind: 'event', name: 'all' }, traceparent: '00-a-b-01', token: 'tok_1',
-        function: { name: 'demo', version: 3 }, deadline: deadlineMs, aborted: false, same: true, json: 'exe_1' });
+      assert.deepEqual(rest, {
+        requestId: 'req_1',
+        executionId: 'exe_1',
+        attempt: 2,
+        trigger: { kind: 'event', name: 'all' },
+        traceparent: '00-a-b-01',
+        token: 'tok_1',
+        function: { name: 'demo', version: 3 },
+        deadline: deadlineMs,
+        aborted: false,
+        same: true,
+        json: 'exe_1',
+      });
     });
 
     test('keeps the variables of each call apart, children included', async () => {
@@ -101,8 +141,16 @@ for (const [name, path] of chosen) {
           const child = execFileSync('/bin/sh', ['-c', 'echo $EVOKE_TOKEN $LATER']).toString().trim();
           return [process.env.EVOKE_EXECUTION_ID, child, 'EVOKE_TOKEN' in process.env, Object.keys(process.env).includes('EVOKE_TOKEN')];
         };`);
-      const all = await Promise.all(['a', 'b'].map((id) => ended(worker.event(0, { executionId: id, token: `t-${id}` }))));
-      assert.deepEqual(all.map(({ result }) => result), [['a', 't-a x', true, true], ['b', 't-b x', true, true]]);
+      const all = await Promise.all(
+        ['a', 'b'].map((id) => ended(worker.event(0, { executionId: id, token: `t-${id}` }))),
+      );
+      assert.deepEqual(
+        all.map(({ result }) => result),
+        [
+          ['a', 't-a x', true, true],
+          ['b', 't-b x', true, true],
+        ],
+      );
     });
 
     test('tells what a handler threw', async () => {
@@ -123,11 +171,31 @@ for (const [name, path] of chosen) {
           symbol: () => Symbol('s'),
           function: () => () => {},
           json: () => ({ toJSON() { throw new Error('no json'); } }),
+          getter: () => ({ get then() { throw new Error('gotten'); } }),
+          odd: () => { throw { constructor: { name: 10n } }; },
           thenable: () => ({ then(_, fail) { fail(new Error('thenable')); } }),
         };
         export const handler = (event) => event.data.async ? (async () => throwing[event.data.key]())() : throwing[event.data.key]();`);
       const errors = {};
-      const keys = ['error', 'cause', 'text', 'none', 'object', 'never', 'later', 'plain', 'hostile', 'circular', 'bigint', 'symbol', 'function', 'json', 'thenable'];
+      const keys = [
+        'error',
+        'cause',
+        'text',
+        'none',
+        'object',
+        'never',
+        'later',
+        'plain',
+        'hostile',
+        'circular',
+        'bigint',
+        'symbol',
+        'function',
+        'json',
+        'thenable',
+        'getter',
+        'odd',
+      ];
       for (const key of keys) {
         for (const async of [false, true]) {
           const call = await ended(worker.event({ key, async }));
@@ -151,6 +219,8 @@ for (const [name, path] of chosen) {
       assert.match(errors.function.message, /returned a function/);
       assert.equal(errors.json.message, 'no json');
       assert.equal(errors.thenable.message, 'thenable');
+      assert.equal(errors.getter.message, 'gotten');
+      assert.equal(errors.odd.type, '10');
     });
 
     test('refuses an answer that fits no frame', async () => {
@@ -182,9 +252,25 @@ for (const [name, path] of chosen) {
       const all = await Promise.all([1, 2, 3].map((n) => ended(worker.event({ n }))));
       for (const [i, call] of all.entries()) {
         const n = i + 1;
-        const expected = [[0, `d ${n}`], [1, `n is ${n} { deep: { a: [${name === 'bun' ? ' 1 ' : ' 1 '}] } }`], [1, 'two\nlines'], [2, 'w'], [3, 'e'], [2, `own ${n}`], [1, 'partial'],
-          [3, 'err'], [1, 'g'], [1, '  in'], [1, 'out'], [3, 'Assertion failed: held'], [1, '{ a: 1 }']];
-        assert.deepEqual(call.logs.slice(0, 13).map(({ level, line }) => [level, line]), expected);
+        const expected = [
+          [0, `d ${n}`],
+          [1, `n is ${n} { deep: { a: [${name === 'bun' ? ' 1 ' : ' 1 '}] } }`],
+          [1, 'two\nlines'],
+          [2, 'w'],
+          [3, 'e'],
+          [2, `own ${n}`],
+          [1, 'partial'],
+          [3, 'err'],
+          [1, 'g'],
+          [1, '  in'],
+          [1, 'out'],
+          [3, 'Assertion failed: held'],
+          [1, '{ a: 1 }'],
+        ];
+        assert.deepEqual(
+          call.logs.slice(0, 13).map(({ level, line }) => [level, line]),
+          expected,
+        );
         assert.match(call.logs[13].line, /index/);
         assert.match(call.logs[14].line, /^c: \d$/);
         assert.match(call.logs[15].line, /Trace: here\n.*index\.mjs/);
@@ -216,7 +302,9 @@ for (const [name, path] of chosen) {
     });
 
     test('sends lines before the handler blocks', async () => {
-      const worker = await loaded(`export const handler = () => { console.log('before'); for (;;); };`);
+      const worker = await loaded(
+        `export const handler = () => { console.log('before'); for (;;); };`,
+      );
       const call = worker.event(0);
       while (call.logs.length === 0) await once(worker, 'frame');
       assert.deepEqual(lines(call), ['before']);
@@ -224,7 +312,9 @@ for (const [name, path] of chosen) {
     });
 
     test('sends what was printed before an exit', async () => {
-      const worker = await loaded(`export const handler = () => { console.log('bye'); process.exit(7); };`);
+      const worker = await loaded(
+        `export const handler = () => { console.log('bye'); process.exit(7); };`,
+      );
       const call = worker.event(0);
       assert.equal(await worker.gone, 7);
       assert.deepEqual(lines(call), ['bye']);
@@ -262,7 +352,10 @@ for (const [name, path] of chosen) {
         export const handler = () => 1;`);
       assert.equal(await worker.gone, 1);
       assert.match(worker.strays[0].line, /Unhandled rejection: Error: nobody waits/);
-      assert.match(worker.strays.at(-1).line, /Uncaught exception: Error: nobody caught\n.*index\.mjs/);
+      assert.match(
+        worker.strays.at(-1).line,
+        /Uncaught exception: Error: nobody caught\n.*index\.mjs/,
+      );
     });
 
     test('gives requests as web requests', async () => {
@@ -289,14 +382,45 @@ for (const [name, path] of chosen) {
         assert.equal(call.kind, KIND.RESPONSE, JSON.stringify(call.error));
         return JSON.parse(call.body.toString());
       };
-      const get = await body({ url: 'http://x.test/api/users/7?q=%C3%A4', headers: [['accept', 'a/b'], ['cookie', 'c=1']], params: { id: '7' } });
-      assert.deepEqual(get, { is: true, method: 'GET', url: 'http://x.test/api/users/7?q=%C3%A4', accept: 'a/b', all: 2, params: { id: '7' }, same: '7', query: 'ä', usedBefore: false,
-        mode: 'string', aborted: false, name: '1', copied: '', body: null, text: '' });
+      const get = await body({
+        url: 'http://x.test/api/users/7?q=%C3%A4',
+        headers: [
+          ['accept', 'a/b'],
+          ['cookie', 'c=1'],
+        ],
+        params: { id: '7' },
+      });
+      assert.deepEqual(get, {
+        is: true,
+        method: 'GET',
+        url: 'http://x.test/api/users/7?q=%C3%A4',
+        accept: 'a/b',
+        all: 2,
+        params: { id: '7' },
+        same: '7',
+        query: 'ä',
+        usedBefore: false,
+        mode: 'string',
+        aborted: false,
+        name: '1',
+        copied: '',
+        body: null,
+        text: '',
+      });
       const post = { method: 'POST', headers: [['content-type', 'application/json']] };
       const json = await body(post, '\ufeff{"ä":[1]}');
       assert.deepEqual([json.json, json.usedAfter, json.again], [{ ä: [1] }, true, 'TypeError']);
-      const of = (kind, type = 'text/plain') => ({ method: 'PUT', headers: [['x-kind', kind], ['content-type', type]] });
-      assert.deepEqual((await body(of('form', 'application/x-www-form-urlencoded'), 'a=1&b=%20')).form, { a: '1', b: ' ' });
+      const of = (kind, type = 'text/plain') => ({
+        method: 'PUT',
+        headers: [
+          ['x-kind', kind],
+          ['content-type', type],
+        ],
+      });
+      assert.deepEqual(
+        (await body(of('form', 'application/x-www-form-urlencoded'), 'a=1&b=%20')).form,
+        { a: '1', b: ' ' },
+      );
       assert.equal((await body(of('body'), 'streamed')).body, 'streamed');
       assert.equal((await body(of('buffer'), 'four')).buffer, 4);
       assert.equal((await body(of('blob'), 'four!')).blob, 5);
@@ -331,18 +455,40 @@ for (const [name, path] of chosen) {
         export const handler = (req) => answers[new URL(req.url).pathname.slice(1)]();`);
       const get = async (key) => {
         const call = await ended(worker.request({ url: `http://x.test/${key}` }));
-        return call.error ?? [call.head.status, call.body.toString('latin1'), ...call.head.headers.map((pair) => pair.join('='))];
+        return (
+          call.error ?? [
+            call.head.status,
+            call.body.toString('latin1'),
+            ...call.head.headers.map((pair) => pair.join('=')),
+          ]
+        );
       };
       const text = 'content-type=text/plain;charset=UTF-8';
       assert.deepEqual(await get('text'), [200, Buffer.from('hällo').toString('latin1'), text]);
       assert.deepEqual(await get('empty'), [204, '']);
-      assert.deepEqual(await get('json'), [201, '{"a":1}', 'x-one=1', 'set-cookie=a=1', 'content-type=application/json']);
+      assert.deepEqual(await get('json'), [
+        201,
+        '{"a":1}',
+        'x-one=1',
+        'set-cookie=a=1',
+        'content-type=application/json',
+      ]);
       assert.deepEqual((await get('cookies')).slice(0, 2), [200, 'c']);
-      assert.deepEqual((await get('cookies')).slice(2).sort(), [text, 'set-cookie=a=1', 'set-cookie=b=2', 'set-cookie=c=3', 'x=y']);
+      assert.deepEqual((await get('cookies')).slice(2).sort(), [
+        text,
+        'set-cookie=a=1',
+        'set-cookie=b=2',
+        'set-cookie=c=3',
+        'x=y',
+      ]);
       assert.deepEqual(await get('headers'), [200, 'h', 'content-type=text/html']);
       assert.deepEqual(await get('bytes'), [200, '\x01\x02\xff']);
       assert.deepEqual(await get('buffer'), [200, '\x01\x02']);
-      assert.deepEqual(await get('search'), [200, 'a=b+c', 'content-type=application/x-www-form-urlencoded;charset=UTF-8']);
+      assert.deepEqual(await get('search'), [
+        200,
+        'a=b+c',
+        'content-type=application/x-www-form-urlencoded;charset=UTF-8',
+      ]);
       assert.deepEqual(await get('redirect'), [303, '', 'location=http://x.test/y']);
       assert.deepEqual((await get('clone')).slice(0, 2), [200, 'twice']);
       assert.deepEqual((await get('blob')).slice(0, 2), [200, 'blob']);
@@ -361,11 +507,27 @@ for (const [name, path] of chosen) {
       assert.match((await get('nobody')).message, /204/);
       assert.match((await get('bigint')).message, /BigInt/);
       assert.equal((await get('used'))[1], 'TypeError');
-      assert.deepEqual(JSON.parse((await get('checks'))[1]), [true, true, true, false, true, true, 200, false, { a: 1 }, { a: 1 }, true, 'application/json', true]);
+      assert.deepEqual(JSON.parse((await get('checks'))[1]), [
+        true,
+        true,
+        true,
+        false,
+        true,
+        true,
+        200,
+        false,
+        { a: 1 },
+        { a: 1 },
+        true,
+        'application/json',
+        true,
+      ]);
     });
 
     test('answers an event whose handler returns a Response', async () => {
-      const worker = await loaded(`export const handler = (event) => event.data === 'json' ? Response.json({ a: 1 }) : event.data === 'bad' ? new Response('{', { headers: { 'content-type': 'application/json' } }) : new Response('text');`);
+      const worker = await loaded(
+        `export const handler = (event) => event.data === 'json' ? Response.json({ a: 1 }) : event.data === 'bad' ? new Response('{', { headers: { 'content-type': 'application/json' } }) : new Response('text');`,
+      );
       assert.deepEqual((await ended(worker.event('json'))).result, { a: 1 });
       assert.equal((await ended(worker.event('text'))).result, 'text');
       assert.equal((await ended(worker.event('bad'))).error.type, 'SyntaxError');
@@ -385,15 +547,24 @@ for (const [name, path] of chosen) {
         })[new URL(req.url).pathname.slice(1)]();`);
       const get = (key, options) => worker.request({ url: `http://x.test/${key}` }, '', options);
       const stream = await ended(get('stream'));
-      assert.deepEqual([stream.kind, stream.head.status, stream.body.toString(), stream.chunks.length], [KIND.END, 202, 'ab', 2]);
+      assert.deepEqual(
+        [stream.kind, stream.head.status, stream.body.toString(), stream.chunks.length],
+        [KIND.END, 202, 'ab', 2],
+      );
       assert.deepEqual(stream.head.headers, [['x-s', '1']]);
-      assert.equal((await ended(get('iterable'))).body.toString(), 'data: 0\n\ndata: 1\n\ndata: 2\n\n');
+      assert.equal(
+        (await ended(get('iterable'))).body.toString(),
+        'data: 0\n\ndata: 1\n\ndata: 2\n\n',
+      );
       const generator = await ended(get('generator'));
       assert.deepEqual(generator.head.headers[0], ['content-type', 'text/event-stream']);
       assert.equal(generator.chunks.length, 2);
       assert.equal((await ended(get('objects'))).body.toString(), 'data: {"a":1}\n\nraw');
       const breaks = await ended(get('breaks'));
-      assert.deepEqual([breaks.kind, breaks.chunks.toString(), breaks.error.message], [KIND.ERROR, 'one', 'broke']);
+      assert.deepEqual(
+        [breaks.kind, breaks.chunks.toString(), breaks.error.message],
+        [KIND.ERROR, 'one', 'broke'],
+      );
       const big = get('big', { ack: false });
       while (big.bytes < 1 << 20) await once(worker, 'chunk');
       await new Promise((resolve) => setTimeout(resolve, 30));
@@ -420,10 +591,29 @@ for (const [name, path] of chosen) {
         worker.send(KIND.CANCEL, call.id, { reason });
         return ended(call);
       };
-      assert.deepEqual((await cancel(worker.event('wait'), 'timeout')).result, ['TimeoutError', true]);
-      assert.deepEqual(JSON.parse((await cancel(worker.request({ url: 'http://x.test/request' }), 'client_gone')).body), ['AbortError', true]);
-      assert.equal((await cancel(worker.request({ url: 'http://x.test/stream' }), 'client_gone')).error.type, 'AbortError');
-      assert.equal((await cancel(worker.request({ url: 'http://x.test/web' }, '', { ack: false }), 'client_gone')).error.type, 'AbortError');
+      assert.deepEqual((await cancel(worker.event('wait'), 'timeout')).result, [
+        'TimeoutError',
+        true,
+      ]);
+      assert.deepEqual(
+        JSON.parse(
+          (await cancel(worker.request({ url: 'http://x.test/request' }), 'client_gone')).body,
+        ),
+        ['AbortError', true],
+      );
+      assert.equal(
+        (await cancel(worker.request({ url: 'http://x.test/stream' }), 'client_gone')).error.type,
+        'AbortError',
+      );
+      assert.equal(
+        (
+          await cancel(
+            worker.request({ url: 'http://x.test/web' }, '', { ack: false }),
+            'client_gone',
+          )
+        ).error.type,
+        'AbortError',
+      );
       await new Promise((resolve) => setTimeout(resolve, 20));
       assert.equal((await ended(worker.event('closed'))).result, 2);
       worker.send(KIND.CANCEL, 1, { reason: 'cancelled' });
@@ -434,17 +624,37 @@ for (const [name, path] of chosen) {
     test('finds the handler', async () => {
       const cases = [
         [{ 'index.mjs': 'export const handler = () => 1' }, 'index.handler'],
-        [{ 'index.js': 'export const handler = () => 1', 'package.json': '{"type":"module"}' }, 'index.handler'],
+        [
+          { 'index.js': 'export const handler = () => 1', 'package.json': '{"type":"module"}' },
+          'index.handler',
+        ],
         [{ 'index.js': 'exports.handler = () => 1' }, 'index.handler'],
-        [{ 'index.cjs': 'const all = { handler: () => 1 }; module.exports = all' }, 'index.handler'],
+        [
+          { 'index.cjs': 'const all = { handler: () => 1 }; module.exports = all' },
+          'index.handler',
+        ],
         [{ 'index.cjs': 'module.exports = () => 1' }, 'index.handler'],
         [{ 'index.mjs': 'export default () => 1' }, 'index.handler'],
         [{ 'index.mjs': 'export default { handler: async () => 1 }' }, 'index.handler'],
         [{ 'index.mjs': 'export default { fetch: () => 1 }' }, 'index.handler'],
         [{ 'src/deep/app.v1.mjs': 'export function run() { return 1 }' }, 'src/deep/app.v1.run'],
-        [{ 'index.mjs': 'export { handler } from "./lib/other.mjs"', 'lib/other.mjs': 'export const handler = () => 1' }, undefined],
-        [{ 'index.mjs': 'await new Promise((done) => setTimeout(done, 5)); export const handler = () => 1' }, undefined],
-        ...(name === 'bun' ? [[{ 'index.ts': 'export const handler = (event: unknown): number => 1' }, undefined]] : []),
+        [
+          {
+            'index.mjs': 'export { handler } from "./lib/other.mjs"',
+            'lib/other.mjs': 'export const handler = () => 1',
+          },
+          undefined,
+        ],
+        [
+          {
+            'index.mjs':
+              'await new Promise((done) => setTimeout(done, 5)); export const handler = () => 1',
+          },
+          undefined,
+        ],
+        ...(name === 'bun'
+          ? [[{ 'index.ts': 'export const handler = (event: unknown): number => 1' }, undefined]]
+          : []),
       ];
       for (const [files, handler] of cases) {
         const worker = await loaded(files, handler);
@@ -453,12 +663,23 @@ for (const [name, path] of chosen) {
     });
 
     test('says why a handler cannot be loaded', async () => {
-      const exported = await refused({ 'index.mjs': 'export const hanlder = () => 1; export const VERSION = 2' });
+      const exported = await refused({
+        'index.mjs': 'export const hanlder = () => 1; export const VERSION = 2',
+      });
       assert.equal(exported.ok, false);
-      assert.match(exported.message, /"handler" is not exported by index\.mjs, which exports .*hanlder.*; did you mean "hanlder"\?/);
+      assert.match(
+        exported.message,
+        /"handler" is not exported by index\.mjs, which exports .*hanlder.*; did you mean "hanlder"\?/,
+      );
       assert.match((await refused({ 'index.mjs': '' })).message, /exports nothing/);
-      assert.match((await refused({ 'index.mjs': 'export const handler = 5' })).message, /is a number, not a function/);
-      assert.match((await refused({ 'other.mjs': '' })).message, /needs a file index .*there is none/);
+      assert.match(
+        (await refused({ 'index.mjs': 'export const handler = 5' })).message,
+        /is a number, not a function/,
+      );
+      assert.match(
+        (await refused({ 'other.mjs': '' })).message,
+        /needs a file index .*there is none/,
+      );
       const thrown = await refused({ 'index.mjs': '\nthrow new TypeError("at import")' });
       assert.match(thrown.message, /at import/);
       assert.match(thrown.stack, /index\.mjs:2/);
@@ -473,23 +694,58 @@ for (const [name, path] of chosen) {
       const server = createServer(async (req, res) => {
         let body = '';
         for await (const chunk of req) body += chunk;
-        seen.push([req.method, req.url, req.headers.authorization, req.headers.prefer, req.headers.traceparent, JSON.parse(body)]);
-        res.writeHead(req.url.includes('missing') ? 404 : 200, { 'content-type': 'application/json' });
-        res.end(req.url.includes('missing') ? '{"error":{"code":"FN_001","message":"no such function"}}' : '{"id":"evt_1"}');
+        seen.push([
+          req.method,
+          req.url,
+          req.headers.authorization,
+          req.headers.prefer,
+          req.headers.traceparent,
+          JSON.parse(body),
+        ]);
+        res.writeHead(req.url.includes('missing') ? 404 : 200, {
+          'content-type': 'application/json',
+        });
+        res.end(
+          req.url.includes('missing')
+            ? '{"error":{"code":"FN_001","message":"no such function"}}'
+            : '{"id":"evt_1"}',
+        );
       }).listen(0, '127.0.0.1');
       await once(server, 'listening');
-      const worker = await loaded(`
+      const worker = await loaded(
+        `
         export const handler = async (_, { evoke }) => [await evoke.events.publish('a.b', { x: 1 }, { subject: 's' }), await evoke.functions.invoke('other', 2, { async: true }),
-          await evoke.functions.invoke('missing', 3).catch((error) => [error.message, error.code, error.status])];`, undefined, { url: `http://127.0.0.1:${server.address().port}` });
+          await evoke.functions.invoke('missing', 3).catch((error) => [error.message, error.code, error.status])];`,
+        undefined,
+        { url: `http://127.0.0.1:${server.address().port}` },
+      );
       const call = await ended(worker.event(0, { traceparent: '00-1-2-01' }));
       server.close();
-      assert.deepEqual(call.result, [{ id: 'evt_1' }, { id: 'evt_1' }, ['no such function', 'FN_001', 404]]);
-      assert.deepEqual(seen[0], ['POST', '/api/events', 'Bearer tok_1', undefined, '00-1-2-01', { subject: 's', type: 'a.b', data: { x: 1 } }]);
-      assert.deepEqual(seen[1].slice(0, 4), ['POST', '/api/functions/other/invoke', 'Bearer tok_1', 'respond-async']);
+      assert.deepEqual(call.result, [
+        { id: 'evt_1' },
+        { id: 'evt_1' },
+        ['no such function', 'FN_001', 404],
+      ]);
+      assert.deepEqual(seen[0], [
+        'POST',
+        '/api/events',
+        'Bearer tok_1',
+        undefined,
+        '00-1-2-01',
+        { subject: 's', type: 'a.b', data: { x: 1 } },
+      ]);
+      assert.deepEqual(seen[1].slice(0, 4), [
+        'POST',
+        '/api/functions/other/invoke',
+        'Bearer tok_1',
+        'respond-async',
+      ]);
     });
 
     test('finishes what is under way, then leaves', async () => {
-      const worker = await loaded(`export const handler = () => new Promise((done) => setTimeout(() => done('done'), 40));`);
+      const worker = await loaded(
+        `export const handler = () => new Promise((done) => setTimeout(() => done('done'), 40));`,
+      );
       const call = worker.event(0);
       worker.send(KIND.SHUTDOWN, 0, '');
       assert.equal((await ended(call)).result, 'done');
@@ -500,7 +756,9 @@ for (const [name, path] of chosen) {
     });
 
     test('leaves when the server is gone', async () => {
-      const worker = await loaded(`setInterval(() => {}, 1000); export const handler = () => new Promise(() => {});`);
+      const worker = await loaded(
+        `setInterval(() => {}, 1000); export const handler = () => new Promise(() => {});`,
+      );
       worker.event(0);
       worker.socket.destroy();
       assert.equal(await worker.exited, 0);

@@ -9,8 +9,22 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const KIND = {
-  LOAD: 0x01, EVENT: 0x02, REQUEST: 0x03, CANCEL: 0x04, SHUTDOWN: 0x05, ACK: 0x06,
-  HELLO: 0x81, LOADED: 0x82, LOAD_FAILED: 0x83, RESULT: 0x84, ERROR: 0x85, HEAD: 0x86, CHUNK: 0x87, END: 0x88, RESPONSE: 0x89, LOG: 0x8a,
+  LOAD: 0x01,
+  EVENT: 0x02,
+  REQUEST: 0x03,
+  CANCEL: 0x04,
+  SHUTDOWN: 0x05,
+  ACK: 0x06,
+  HELLO: 0x81,
+  LOADED: 0x82,
+  LOAD_FAILED: 0x83,
+  RESULT: 0x84,
+  ERROR: 0x85,
+  HEAD: 0x86,
+  CHUNK: 0x87,
+  END: 0x88,
+  RESPONSE: 0x89,
+  LOG: 0x8a,
 };
 const LAST = new Set([KIND.RESULT, KIND.ERROR, KIND.END, KIND.RESPONSE]);
 export const SHIMS = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -25,7 +39,9 @@ export const INTERPRETERS = {
 };
 
 export function frame(kind, call, payload = '') {
-  const body = Buffer.isBuffer(payload) ? payload : Buffer.from(typeof payload === 'string' ? payload : JSON.stringify(payload));
+  const body = Buffer.isBuffer(payload)
+    ? payload
+    : Buffer.from(typeof payload === 'string' ? payload : JSON.stringify(payload));
   const bytes = Buffer.allocUnsafe(9 + body.length);
   bytes.writeUInt32LE(body.length + 5, 0);
   bytes[4] = kind;
@@ -58,7 +74,12 @@ export function reader(take) {
 }
 
 export const context = (more = {}) => ({
-  executionId: 'exe_1', attempt: 1, deadlineMs: Date.now() + 30_000, trigger: { kind: 'event', name: 'all' }, token: 'tok_1', ...more,
+  executionId: 'exe_1',
+  attempt: 1,
+  deadlineMs: Date.now() + 30_000,
+  trigger: { kind: 'event', name: 'all' },
+  token: 'tok_1',
+  ...more,
 });
 
 /** A folder with these files, removed by `close` of the worker that loads it. */
@@ -86,7 +107,10 @@ export class Worker extends EventEmitter {
     server.listen(path);
     await once(server, 'listening');
     worker.startedAt = performance.now();
-    worker.process = spawn(command[0], command.slice(1), { env: { ...process.env, ...env, EVOKE_SOCKET: path }, stdio: ['ignore', 'pipe', 'pipe'] });
+    worker.process = spawn(command[0], command.slice(1), {
+      env: { ...process.env, ...env, EVOKE_SOCKET: path },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     worker.exited = once(worker.process, 'exit').then(([code, signal]) => code ?? signal);
     worker.process.stdout.on('data', (data) => (worker.stderr += data));
     worker.process.stderr.on('data', (data) => (worker.stderr += data));
@@ -100,7 +124,10 @@ export class Worker extends EventEmitter {
     worker.socket.on('error', () => {});
     worker.gone = Promise.all([worker.exited, once(worker.socket, 'close')]).then(([code]) => code);
     const hello = once(worker, 'hello');
-    worker.socket.on('data', reader((kind, call, payload) => worker.#take(kind, call, payload)));
+    worker.socket.on(
+      'data',
+      reader((kind, call, payload) => worker.#take(kind, call, payload)),
+    );
     [worker.hello] = await hello;
     worker.helloMs = performance.now() - worker.startedAt;
     return worker;
@@ -112,10 +139,13 @@ export class Worker extends EventEmitter {
     if (kind === KIND.HELLO) return this.emit('hello', json());
     if (kind === KIND.LOADED) return this.emit('loaded', { ok: true });
     if (kind === KIND.LOAD_FAILED) return this.emit('loaded', { ok: false, ...json() });
-    if (kind === KIND.LOG && id === 0) return this.strays.push({ level: payload[0], line: payload.toString('utf8', 1) });
+    if (kind === KIND.LOG && id === 0)
+      return this.strays.push({ level: payload[0], line: payload.toString('utf8', 1) });
     const call = this.calls.get(id);
-    if (call === undefined) throw new Error(`a frame ${kind.toString(16)} for the unknown call ${id}`);
-    if (call.ended) throw new Error(`a frame ${kind.toString(16)} after the last frame of call ${id}`);
+    if (call === undefined)
+      throw new Error(`a frame ${kind.toString(16)} for the unknown call ${id}`);
+    if (call.ended)
+      throw new Error(`a frame ${kind.toString(16)} after the last frame of call ${id}`);
     if (kind === KIND.LOG) call.logs.push({ level: payload[0], line: payload.toString('utf8', 1) });
     if (kind === KIND.HEAD) call.head = json();
     if (kind === KIND.CHUNK) {
@@ -145,7 +175,17 @@ export class Worker extends EventEmitter {
   async load(code, handler = 'index.handler', more = {}) {
     this.code = code;
     const loaded = once(this, 'loaded');
-    this.send(KIND.LOAD, 0, { function: 'demo', version: 3, code, handler, environment: {}, url: 'http://127.0.0.1:1', timeoutMs: 30_000, memoryBytes: 1 << 28, ...more });
+    this.send(KIND.LOAD, 0, {
+      function: 'demo',
+      version: 3,
+      code,
+      handler,
+      environment: {},
+      url: 'http://127.0.0.1:1',
+      timeoutMs: 30_000,
+      memoryBytes: 1 << 28,
+      ...more,
+    });
     return (await loaded)[0];
   }
 
@@ -160,12 +200,19 @@ export class Worker extends EventEmitter {
   }
 
   event(data, more = {}) {
-    return this.call(KIND.EVENT, { context: context(more), event: { specversion: '1.0', id: 'e1', type: 'test', source: '/t', data } });
+    return this.call(KIND.EVENT, {
+      context: context(more),
+      event: { specversion: '1.0', id: 'e1', type: 'test', source: '/t', data },
+    });
   }
 
   request(request = {}, body = '', options = {}) {
     const whole = { method: 'GET', url: 'http://localhost/', headers: [], params: {}, ...request };
-    return this.call(KIND.REQUEST, requestPayload(context({ trigger: { kind: 'http', name: 'r' } }), whole, body), options);
+    return this.call(
+      KIND.REQUEST,
+      requestPayload(context({ trigger: { kind: 'http', name: 'r' } }), whole, body),
+      options,
+    );
   }
 
   async close() {

@@ -51,7 +51,10 @@ class Worker:
         server.settimeout(WAIT)
         began = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, SHIM], env={**os.environ, **(env or {}), "EVOKE_SOCKET": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [sys.executable, SHIM],
+            env={**os.environ, **(env or {}), "EVOKE_SOCKET": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         self.socket = server.accept()[0]
         server.close()
@@ -130,12 +133,24 @@ class Worker:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(textwrap.dedent(text))
         os.makedirs(self.code, exist_ok=True)
-        message = {"function": "demo", "version": 3, "code": self.code, "handler": handler, "environment": {}, "url": "http://127.0.0.1:1"}
+        message = {
+            "function": "demo",
+            "version": 3,
+            "code": self.code,
+            "handler": handler,
+            "environment": {},
+            "url": "http://127.0.0.1:1",
+        }
         self.send(LOAD, 0, {**message, "timeoutMs": 30_000, "memoryBytes": 1 << 28, **more})
         return self.until(lambda: self.loaded)
 
     def context(self, more):
-        base = {"executionId": "exe_1", "attempt": 1, "deadlineMs": round(time.time() * 1000) + 30_000, "token": "tok_1"}
+        base = {
+            "executionId": "exe_1",
+            "attempt": 1,
+            "deadlineMs": round(time.time() * 1000) + 30_000,
+            "token": "tok_1",
+        }
         return {**base, "trigger": {"kind": "event", "name": "all"}, **more}
 
     def start(self, kind, payload):
@@ -148,8 +163,18 @@ class Worker:
         event = {"specversion": "1.0", "id": "e1", "type": "test", "source": "/t", "data": data}
         return self.start(EVENT, {"context": self.context(more), "event": event})
 
-    def request(self, method="GET", url="http://x.test/", headers=(), params=None, body=b"", ack=True):
-        head = {"context": self.context({}), "request": {"method": method, "url": url, "headers": list(headers), "params": params or {}}}
+    def request(
+        self, method="GET", url="http://x.test/", headers=(), params=None, body=b"", ack=True
+    ):
+        head = {
+            "context": self.context({}),
+            "request": {
+                "method": method,
+                "url": url,
+                "headers": list(headers),
+                "params": params or {},
+            },
+        }
         head = json.dumps(head).encode()
         call = self.start(REQUEST, struct.pack("<I", len(head)) + head + body)
         call.ack = ack
@@ -189,7 +214,15 @@ class PythonShim(unittest.TestCase):
         self.assertEqual(hello["version"], ".".join(map(str, sys.version_info[:3])))
 
     def test_answers_events_with_what_the_handler_returns(self):
-        values = {"none": None, "text": "ä€😀", "list": [1, {"a": True}], "number": 1.5, "date": "2026-01-02", "set": [1], "data": {"x": 1}}
+        values = {
+            "none": None,
+            "text": "ä€😀",
+            "list": [1, {"a": True}],
+            "number": 1.5,
+            "date": "2026-01-02",
+            "set": [1],
+            "data": {"x": 1},
+        }
         for define in BOTH:
             worker = self.worker(f"""
                 import dataclasses, datetime, uuid
@@ -205,10 +238,19 @@ class PythonShim(unittest.TestCase):
                 self.assertEqual(call.empty, key == "none")
 
     def test_takes_arguments_as_declared(self):
-        cases = ["def handler(): return 1", "def handler(event): return 1", "def handler(event, context): return 1", "def handler(*args): return len(args) - 1",
-                 "def handler(event, context=None, *, other=1): return int(context is not None)", "handler = lambda event: 1", "async def handler(event): return 1",
-                 "class H:\n    async def __call__(self, event): return 1\nhandler = H()", "class H:\n    def go(self, event): return 1\nhandler = H().go",
-                 "async def inner(): return 1\ndef handler(event): return inner()", "import functools\ndef f(x, event): return x\nhandler = functools.partial(f, 1)"]
+        cases = [
+            "def handler(): return 1",
+            "def handler(event): return 1",
+            "def handler(event, context): return 1",
+            "def handler(*args): return len(args) - 1",
+            "def handler(event, context=None, *, other=1): return int(context is not None)",
+            "handler = lambda event: 1",
+            "async def handler(event): return 1",
+            "class H:\n    async def __call__(self, event): return 1\nhandler = H()",
+            "class H:\n    def go(self, event): return 1\nhandler = H().go",
+            "async def inner(): return 1\ndef handler(event): return inner()",
+            "import functools\ndef f(x, event): return x\nhandler = functools.partial(f, 1)",
+        ]
         for code in cases:
             worker = self.worker(code)
             self.assertEqual(worker.ended(worker.event()).result, 1, code)
@@ -219,7 +261,9 @@ class PythonShim(unittest.TestCase):
         worker = self.worker("async def handler(event): return event['data']")
         big = "x€" * 400_000
         pieces = []
-        send, worker.send = worker.send, lambda kind, id, payload: pieces.append((kind, id, json.dumps(payload).encode()))
+        send, worker.send = worker.send, lambda kind, id, payload: pieces.append(
+            (kind, id, json.dumps(payload).encode())
+        )
         calls = [worker.event(data) for data in (1, big, "three", big)]
         worker.send = send
         whole = b"".join(struct.pack("<IBI", len(p) + 5, kind, id) + p for kind, id, p in pieces)
@@ -231,23 +275,39 @@ class PythonShim(unittest.TestCase):
 
     def test_gives_a_context(self):
         for define in BOTH:
-            worker = self.worker(f"""
+            worker = self.worker(
+                f"""
                 import os, evoke
                 {define} handler(event, context):
                     return {{"ids": [context.request_id, context.executionId, context.attempt, context.traceparent, context.token], "trigger": context.trigger.kind,
                         "function": [context.function.name, context.function["version"]], "deadline": context.deadline.isoformat(), "left": context.remaining_ms(),
                         "cancelled": context.cancelled, "same": evoke.context().execution_id, "cwd": os.getcwd(),
                         "env": [os.environ.get(n) for n in ("EVOKE_URL", "EVOKE_FUNCTION", "EVOKE_TOKEN", "EVOKE_EXECUTION_ID", "MINE", "EVOKE_SOCKET")], "in": "EVOKE_TOKEN" in dict(os.environ)}}
-                """, environment={"MINE": "yes"}, url="http://127.0.0.1:8090")
-            call = worker.ended(worker.event(requestId="req_1", attempt=2, traceparent="00-a-b-01", deadlineMs=round(time.time() * 1000) + 5000))
+                """,
+                environment={"MINE": "yes"},
+                url="http://127.0.0.1:8090",
+            )
+            call = worker.ended(
+                worker.event(
+                    requestId="req_1",
+                    attempt=2,
+                    traceparent="00-a-b-01",
+                    deadlineMs=round(time.time() * 1000) + 5000,
+                )
+            )
             self.assertIsNone(call.error)
             told = call.result
             self.assertEqual(told["ids"], ["req_1", "exe_1", 2, "00-a-b-01", "tok_1"])
-            self.assertEqual((told["trigger"], told["function"], told["cancelled"], told["same"]), ("event", ["demo", 3], False, "exe_1"))
+            self.assertEqual(
+                (told["trigger"], told["function"], told["cancelled"], told["same"]),
+                ("event", ["demo", 3], False, "exe_1"),
+            )
             self.assertTrue(3000 < told["left"] <= 5000)
             self.assertTrue(told["deadline"].endswith("+00:00"))
             self.assertEqual(told["cwd"], os.path.realpath(worker.code))
-            self.assertEqual(told["env"], ["http://127.0.0.1:8090", "demo", "tok_1", "exe_1", "yes", None])
+            self.assertEqual(
+                told["env"], ["http://127.0.0.1:8090", "demo", "tok_1", "exe_1", "yes", None]
+            )
             self.assertTrue(told["in"])
 
     def test_tells_what_a_handler_raised(self):
@@ -276,11 +336,30 @@ class PythonShim(unittest.TestCase):
                     return raising[event["data"]]()
                 """)
             errors = {}
-            for key in ("error", "cause", "exit", "interrupt", "never", "later", "hostile", "circular", "object", "nan", "bytes", "function", "key", "deep", "stop", "generator"):
+            for key in (
+                "error",
+                "cause",
+                "exit",
+                "interrupt",
+                "never",
+                "later",
+                "hostile",
+                "circular",
+                "object",
+                "nan",
+                "bytes",
+                "function",
+                "key",
+                "deep",
+                "stop",
+                "generator",
+            ):
                 call = worker.ended(worker.event(key))
                 self.assertEqual(call.kind, ERROR, key)
                 errors[key] = call.error
-            self.assertEqual((errors["error"]["message"], errors["error"]["type"]), ("no luck", "Broken"))
+            self.assertEqual(
+                (errors["error"]["message"], errors["error"]["type"]), ("no luck", "Broken")
+            )
             self.assertIn("main.py", errors["error"]["stack"])
             self.assertIn("in throw", errors["error"]["stack"])
             self.assertNotIn("python.py", errors["error"]["stack"])
@@ -294,7 +373,10 @@ class PythonShim(unittest.TestCase):
             self.assertEqual(worker.ended(worker.event("key")).kind, ERROR)
 
     def test_attributes_what_is_printed(self):
-        for define, pause in (("def", "time.sleep(0.02)"), ("async def", "await asyncio.sleep(0.02)")):
+        for define, pause in (
+            ("def", "time.sleep(0.02)"),
+            ("async def", "await asyncio.sleep(0.02)"),
+        ):
             worker = self.worker(f"""
                 import asyncio, logging, sys, time, warnings
                 print("while loading")
@@ -317,9 +399,21 @@ class PythonShim(unittest.TestCase):
             for n, call in enumerate([worker.event(n) for n in range(3)]):
                 logs = worker.ended(call).logs
                 self.assertIsNone(call.error)
-                wanted = [(1, f"n is {n}!"), (3, "two"), (3, "lines"), (0, f"d {n}"), (1, "i"), (2, "w"), (3, "e"), (3, "c"), (1, "own")]
+                wanted = [
+                    (1, f"n is {n}!"),
+                    (3, "two"),
+                    (3, "lines"),
+                    (0, f"d {n}"),
+                    (1, "i"),
+                    (2, "w"),
+                    (3, "e"),
+                    (3, "c"),
+                    (1, "own"),
+                ]
                 self.assertEqual(logs[:9], wanted)
-                self.assertEqual((logs[9][0], logs[9][1].startswith("caught\nTraceback")), (3, True))
+                self.assertEqual(
+                    (logs[9][0], logs[9][1].startswith("caught\nTraceback")), (3, True)
+                )
                 self.assertIn(f"careful {n}", logs[10][1])
                 self.assertEqual(logs[11:], [(1, "raw"), (1, "rest")])
 
@@ -350,13 +444,17 @@ class PythonShim(unittest.TestCase):
 
     def test_sends_lines_before_the_handler_blocks(self):
         for define in BOTH:
-            worker = self.worker(f"import time\n{define} handler(event):\n    print('before')\n    time.sleep(100)")
+            worker = self.worker(
+                f"import time\n{define} handler(event):\n    print('before')\n    time.sleep(100)"
+            )
             call = worker.event()
             worker.until(lambda: call.lines == ["before"])
             worker.process.send_signal(signal.SIGKILL)
 
     def test_slow_calls_do_not_delay_others(self):
-        worker = self.worker("import time\ndef handler(event):\n    time.sleep(event['data'])\n    return 1")
+        worker = self.worker(
+            "import time\ndef handler(event):\n    time.sleep(event['data'])\n    return 1"
+        )
         slow = [worker.event(60) for _ in range(20)]
         quick = [worker.event(0.05) for _ in range(100)]
         began = time.perf_counter()
@@ -367,7 +465,9 @@ class PythonShim(unittest.TestCase):
 
     def test_contexts_do_not_leak_between_calls(self):
         for define in BOTH:
-            worker = self.worker(f"import contextvars\nv = contextvars.ContextVar('v', default=0)\n{define} handler(event):\n    v.set(v.get() + 1)\n    return v.get()")
+            worker = self.worker(
+                f"import contextvars\nv = contextvars.ContextVar('v', default=0)\n{define} handler(event):\n    v.set(v.get() + 1)\n    return v.get()"
+            )
             self.assertEqual([worker.ended(worker.event()).result for _ in range(3)], [1, 1, 1])
 
     def test_gives_requests(self):
@@ -381,13 +481,42 @@ class PythonShim(unittest.TestCase):
                         "text": request.text(), "body": len(request.body), "json": request.json() if request.headers.get("content-type") == "application/json" else request.form()}}
                 """)
             json_type = ("Content-Type", "application/json")
-            call = worker.ended(worker.request("POST", "http://x.test/a%20b/7?q=1&q=%C3%A4&e=", [("Accept", "a/b"), ("cookie", "a=1"), ("Cookie", "b=2"), json_type], {"id": "7"}, '{"ä":1}'.encode()))
+            call = worker.ended(
+                worker.request(
+                    "POST",
+                    "http://x.test/a%20b/7?q=1&q=%C3%A4&e=",
+                    [("Accept", "a/b"), ("cookie", "a=1"), ("Cookie", "b=2"), json_type],
+                    {"id": "7"},
+                    '{"ä":1}'.encode(),
+                )
+            )
             self.assertIsNone(call.error)
-            self.assertEqual(json.loads(call.body), {"method": "POST", "url": "http://x.test/a%20b/7?q=1&q=%C3%A4&e=", "path": "/a b/7", "query": {"q": "ä", "e": ""}, "all": {"q": ["1", "ä"], "e": [""]},
-                "accept": "a/b", "in": True, "no": "-", "cookies": ["a=1", "b=2"], "params": {"id": "7"}, "same": {"id": "7"}, "text": '{"ä":1}', "body": 8, "json": {"ä": 1}})
-            form = worker.ended(worker.request("POST", headers=[("accept", "x")], body=b"a=1&b=%20"))
+            self.assertEqual(
+                json.loads(call.body),
+                {
+                    "method": "POST",
+                    "url": "http://x.test/a%20b/7?q=1&q=%C3%A4&e=",
+                    "path": "/a b/7",
+                    "query": {"q": "ä", "e": ""},
+                    "all": {"q": ["1", "ä"], "e": [""]},
+                    "accept": "a/b",
+                    "in": True,
+                    "no": "-",
+                    "cookies": ["a=1", "b=2"],
+                    "params": {"id": "7"},
+                    "same": {"id": "7"},
+                    "text": '{"ä":1}',
+                    "body": 8,
+                    "json": {"ä": 1},
+                },
+            )
+            form = worker.ended(
+                worker.request("POST", headers=[("accept", "x")], body=b"a=1&b=%20")
+            )
             self.assertEqual(json.loads(form.body)["json"], {"a": "1", "b": " "})
-            broken = worker.ended(worker.request("POST", headers=[("accept", "x"), json_type], body=b"{"))
+            broken = worker.ended(
+                worker.request("POST", headers=[("accept", "x"), json_type], body=b"{")
+            )
             self.assertEqual(broken.error["type"], "JSONDecodeError")
 
     def test_answers_requests(self):
@@ -405,13 +534,34 @@ class PythonShim(unittest.TestCase):
 
             def get(key):
                 call = worker.ended(worker.request(url=f"http://x.test/{key}"))
-                return call.error["message"] if call.error else (call.head["status"], call.body, *(f"{n}={v}" for n, v in call.head["headers"]))
+                return (
+                    call.error["message"]
+                    if call.error
+                    else (
+                        call.head["status"],
+                        call.body,
+                        *(f"{n}={v}" for n, v in call.head["headers"]),
+                    )
+                )
 
             text, js = "content-type=text/plain; charset=utf-8", "content-type=application/json"
-            table = dict(text=(200, "hällo".encode(), text), none=(204, b""), object=(200, b'{"a":1}', js), list=(200, b"[1]", js), bytes=(200, b"\x01\xff", "content-type=application/octet-stream"),
-                number=(200, b"7", js), pair=(201, b"made", text), triple=(202, b'{"b":2}', "X-One=1", js), response=(203, b"<p>", "content-type=text/html"),
-                cookies=(200, b"c", "set-cookie=a=1", "set-cookie=b=2", text), json=(400, b"[1]", js), redirect=(302, b"", "location=/y"), empty=(204, b""),
-                kind=(200, b"x", "content-type=image/png"), tuple=(200, b'[1,"b"]', js))
+            table = dict(
+                text=(200, "hällo".encode(), text),
+                none=(204, b""),
+                object=(200, b'{"a":1}', js),
+                list=(200, b"[1]", js),
+                bytes=(200, b"\x01\xff", "content-type=application/octet-stream"),
+                number=(200, b"7", js),
+                pair=(201, b"made", text),
+                triple=(202, b'{"b":2}', "X-One=1", js),
+                response=(203, b"<p>", "content-type=text/html"),
+                cookies=(200, b"c", "set-cookie=a=1", "set-cookie=b=2", text),
+                json=(400, b"[1]", js),
+                redirect=(302, b"", "location=/y"),
+                empty=(204, b""),
+                kind=(200, b"x", "content-type=image/png"),
+                tuple=(200, b'[1,"b"]', js),
+            )
             for key, wanted in table.items():
                 self.assertEqual(get(key), wanted, key)
             self.assertIn("from 200 to 599", get("status"))
@@ -419,12 +569,19 @@ class PythonShim(unittest.TestCase):
             self.assertIn("returned a object", get("bad"))
 
     def test_answers_an_event_whose_handler_returns_a_response(self):
-        worker = self.worker("from evoke import Response\ndef handler(event): return Response.json({'a': 1}) if event['data'] else Response('text')")
+        worker = self.worker(
+            "from evoke import Response\ndef handler(event): return Response.json({'a': 1}) if event['data'] else Response('text')"
+        )
         self.assertEqual(worker.ended(worker.event(1)).result, {"a": 1})
         self.assertEqual(worker.ended(worker.event(0)).result, "text")
 
     def test_streams(self):
-        for define, source in (("def", "def"), ("async def", "async def"), ("def", "async def"), ("async def", "def")):
+        for define, source in (
+            ("def", "def"),
+            ("async def", "async def"),
+            ("def", "async def"),
+            ("async def", "def"),
+        ):
             worker = self.worker(f"""
                 from evoke import Response
                 {source} pieces():
@@ -441,11 +598,20 @@ class PythonShim(unittest.TestCase):
                     return kinds[request.path[1:]]()
                 """)
             plain = worker.ended(worker.request(url="http://x.test/plain"))
-            self.assertEqual((plain.kind, plain.body, plain.head["headers"]), (END, b'abdata: {"c":1}\n\n', [["content-type", "text/event-stream"]]), plain.error)
+            self.assertEqual(
+                (plain.kind, plain.body, plain.head["headers"]),
+                (END, b'abdata: {"c":1}\n\n', [["content-type", "text/event-stream"]]),
+                plain.error,
+            )
             response = worker.ended(worker.request(url="http://x.test/response"))
-            self.assertEqual((response.head["status"], response.head["headers"]), (202, [["content-type", "x/y"]]))
+            self.assertEqual(
+                (response.head["status"], response.head["headers"]),
+                (202, [["content-type", "x/y"]]),
+            )
             breaks = worker.ended(worker.request(url="http://x.test/breaks"))
-            self.assertEqual((breaks.kind, breaks.chunks, breaks.error["message"]), (ERROR, [b"one"], "broke"))
+            self.assertEqual(
+                (breaks.kind, breaks.chunks, breaks.error["message"]), (ERROR, [b"one"], "broke")
+            )
             big = worker.request(url="http://x.test/big", ack=False)
             worker.until(lambda: big.bytes >= 1 << 20)
             time.sleep(0.05)
@@ -487,9 +653,14 @@ class PythonShim(unittest.TestCase):
             worker.send(CANCEL, call.id, {"reason": reason})
             return worker.ended(call)
 
-        self.assertEqual(cancel(worker.event("wait"), "timeout").error["message"], "the function ran out of time")
+        self.assertEqual(
+            cancel(worker.event("wait"), "timeout").error["message"], "the function ran out of time"
+        )
         self.assertEqual(cancel(worker.event("kind"), "cancelled").result, ["ended", True])
-        self.assertEqual(cancel(worker.request(url="http://x.test/stream"), "client_gone").error["type"], "CancelledError")
+        self.assertEqual(
+            cancel(worker.request(url="http://x.test/stream"), "client_gone").error["type"],
+            "CancelledError",
+        )
         time.sleep(0.05)
         self.assertEqual(worker.ended(worker.event("closed")).result, 1)
         worker.send(CANCEL, 1, {"reason": "cancelled"})
@@ -523,11 +694,25 @@ class PythonShim(unittest.TestCase):
         cases = [
             ({"main.py": "def handler(e): return 1"}, "main.handler"),
             ({"src/app.py": "def run(e): return 1"}, "src/app.run"),
-            ({"src/__init__.py": "", "src/app.py": "from .other import run", "src/other.py": "def run(e): return 1"}, "src/app.run"),
+            (
+                {
+                    "src/__init__.py": "",
+                    "src/app.py": "from .other import run",
+                    "src/other.py": "def run(e): return 1",
+                },
+                "src/app.run",
+            ),
             ({"pkg/mod.py": "def run(e): return 1"}, "pkg.mod.run"),
             ({"json.py": "def handler(e): return 1"}, "json.handler"),
             ({"my-app.v1.py": "def handler(e): return 1"}, "my-app.v1.handler"),
-            ({"main.py": "import helper, installed\ndef handler(e): return helper.one", "helper.py": "one = 1", ".evoke/python/installed.py": ""}, "main.handler"),
+            (
+                {
+                    "main.py": "import helper, installed\ndef handler(e): return helper.one",
+                    "helper.py": "one = 1",
+                    ".evoke/python/installed.py": "",
+                },
+                "main.handler",
+            ),
         ]
         for files, handler in cases:
             worker = self.worker(files, handler)
@@ -540,7 +725,10 @@ class PythonShim(unittest.TestCase):
             self.assertFalse(told["ok"])
             return told
 
-        self.assertIn('"handler" is not defined by main.py, which defines hanlder, x; did you mean "hanlder"?', refused("def hanlder(): pass\ndef x(): pass")["message"])
+        self.assertIn(
+            '"handler" is not defined by main.py, which defines hanlder, x; did you mean "hanlder"?',
+            refused("def hanlder(): pass\ndef x(): pass")["message"],
+        )
         self.assertIn("defines no function", refused("import json")["message"])
         self.assertIn("is a int, not a function", refused("handler = 5")["message"])
         self.assertIn("there is none", refused({"other.py": ""})["message"])
@@ -558,9 +746,21 @@ class PythonShim(unittest.TestCase):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                seen.append((self.path, self.headers["authorization"], self.headers["prefer"], self.headers["traceparent"], body))
+                seen.append(
+                    (
+                        self.path,
+                        self.headers["authorization"],
+                        self.headers["prefer"],
+                        self.headers["traceparent"],
+                        body,
+                    )
+                )
                 missing = "missing" in self.path
-                answer = b'{"error":{"code":"FN_001","message":"no such function"}}' if missing else b'{"id":"evt_1"}'
+                answer = (
+                    b'{"error":{"code":"FN_001","message":"no such function"}}'
+                    if missing
+                    else b'{"id":"evt_1"}'
+                )
                 self.send_response(404 if missing else 200)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(answer)))
@@ -574,17 +774,35 @@ class PythonShim(unittest.TestCase):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
-        worker = self.worker("""
+        worker = self.worker(
+            """
             async def handler(event, context):
                 one = context.evoke.events.publish("a.b", {"x": 1}, subject="s")
                 two = await context.evoke.functions.invoke_async("other", 2, wait=False)
                 try: context.evoke.functions.invoke("missing", 3)
                 except RuntimeError as error: return [one, two, str(error), error.code, error.status]
-            """, url=f"http://127.0.0.1:{server.server_port}")
+            """,
+            url=f"http://127.0.0.1:{server.server_port}",
+        )
         call = worker.ended(worker.event(traceparent="00-1-2-01"))
-        self.assertEqual(call.result, [{"id": "evt_1"}, {"id": "evt_1"}, "no such function", "FN_001", 404], call.error)
-        self.assertEqual(seen[0], ("/api/events", "Bearer tok_1", None, "00-1-2-01", {"subject": "s", "type": "a.b", "data": {"x": 1}}))
-        self.assertEqual(seen[1][:3], ("/api/functions/other/invoke", "Bearer tok_1", "respond-async"))
+        self.assertEqual(
+            call.result,
+            [{"id": "evt_1"}, {"id": "evt_1"}, "no such function", "FN_001", 404],
+            call.error,
+        )
+        self.assertEqual(
+            seen[0],
+            (
+                "/api/events",
+                "Bearer tok_1",
+                None,
+                "00-1-2-01",
+                {"subject": "s", "type": "a.b", "data": {"x": 1}},
+            ),
+        )
+        self.assertEqual(
+            seen[1][:3], ("/api/functions/other/invoke", "Bearer tok_1", "respond-async")
+        )
 
     def test_refuses_an_answer_that_fits_no_frame(self):
         worker = self.worker("def handler(value): return 'x' * (65 << 20)")
@@ -592,14 +810,21 @@ class PythonShim(unittest.TestCase):
         self.assertIn("64 MiB", worker.ended(worker.request()).error["message"])
 
     def test_an_error_in_a_thread_of_the_function_is_logged(self):
-        worker = self.worker("import threading\ndef fall(): raise ValueError('fell')\ndef handler(event):\n    t = threading.Thread(target=fall); t.start(); t.join()\n    return 1")
+        worker = self.worker(
+            "import threading\ndef fall(): raise ValueError('fell')\ndef handler(event):\n    t = threading.Thread(target=fall); t.start(); t.join()\n    return 1"
+        )
         self.assertEqual(worker.ended(worker.event()).result, 1)
         worker.until(lambda: worker.strays)
         self.assertRegex(worker.strays[0][1], "Uncaught exception in a thread: (.|\n)*fell")
 
     def test_finishes_what_is_under_way_then_leaves(self):
-        for define, pause in (("def", "time.sleep(0.05)"), ("async def", "await asyncio.sleep(0.05)")):
-            worker = self.worker(f"import asyncio, atexit, time\natexit.register(print, 'left')\n{define} handler(event):\n    {pause}\n    return 'done'")
+        for define, pause in (
+            ("def", "time.sleep(0.05)"),
+            ("async def", "await asyncio.sleep(0.05)"),
+        ):
+            worker = self.worker(
+                f"import asyncio, atexit, time\natexit.register(print, 'left')\n{define} handler(event):\n    {pause}\n    return 'done'"
+            )
             call = worker.event()
             worker.send(SHUTDOWN, 0)
             self.assertEqual(worker.ended(call).result, "done")
