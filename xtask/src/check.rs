@@ -44,6 +44,6 @@ pub fn bench(args: &[&str]) -> Result<()> {
 pub fn kill9(rounds: &str) -> Result<()> {
     rounds.parse::<u32>().with_context(|| format!("rounds: expected a number, got {rounds:?}"))?;
     setup::everything()?;
-    let test = ["test", "--package", "evoke", "--test", "kill9", "--", "--nocapture"];
+    let test = ["test", "--package", "evoke", "--test", "e2e", "kill9", "--", "--nocapture"];
     run(cargo().args(test).env("EVOKE_KILL_ROUNDS", rounds))
 }
