@@ -1,9 +1,10 @@
 //! CEL expressions over one event: filters and keys (<https://cel.dev>).
 //!
 //! CEL has no loops without end, but it has no price either. So an expression is bounded when it is
-//! compiled (length, nesting, number of operations, one literal pattern per `matches`), and one that
-//! walks lists is bounded by the payload before it runs.
+//! compiled (length, nesting, number of operations, patterns of `matches`), and one that walks lists
+//! is bounded by the payload before it runs.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
@@ -11,9 +12,10 @@ use cel::common::types::{CelBool, CelDouble, CelInt, CelNull, CelString, CelUInt
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use cel::parser::PrattParser;
-use cel::{Context, Env, IdedExpr, Value};
+use cel::{Context, DeclarationError, Env, IdedExpr, Value};
 use evoke_model::{Event, Problem};
 
+use crate::regex::{self, RegexValue};
 use crate::shape::{self, Shape};
 use crate::value::{EventValue, Size};
 
@@ -27,12 +29,19 @@ const STEPS_MAX: u64 = 1_000_000;
 pub const KEY_LEN_MAX: usize = 512;
 
 /// Functions and types of the language. It never changes and costs 50 µs to make.
-static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+static ENV: LazyLock<Result<Arc<Env>, DeclarationError>> = LazyLock::new(|| {
+    let mut env = Env::stdlib();
+    regex::declare(&mut env)?;
+    Ok(Arc::new(env))
+});
 
 /// A compiled expression.
-#[derive(Debug)]
 pub struct Expression {
+    text: Box<str>,
     root: IdedExpr,
+    env: Arc<Env>,
+    /// What its calls of `matches` look for.
+    regexes: Vec<RegexValue>,
     /// How many loops stand within one another; 0 for nearly all expressions.
     loop_depth: u32,
 }
@@ -74,10 +83,19 @@ impl<'e> Scope<'e> {
     }
 }
 
-impl VariableResolver for Scope<'_> {
+/// What an expression finds under its names.
+struct Variables<'s, 'e> {
+    scope: &'s Scope<'e>,
+    regexes: &'s [RegexValue],
+}
+
+impl VariableResolver for Variables<'_, '_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        let event: &'b (dyn Val + 'b) = &self.event;
-        (variable == "event").then_some(CowVal::Borrowed(event))
+        let value: &'b (dyn Val + 'b) = match variable {
+            "event" => &self.scope.event,
+            name => regex::lookup(self.regexes, name)?,
+        };
+        Some(CowVal::Borrowed(value))
     }
 }
 
@@ -98,11 +116,13 @@ impl Expression {
         let parser =
             PrattParser::new().max_recursion_depth(shape::NESTING_MAX).enable_optional_syntax(true);
         // The parser is not ours: should it panic, it is the expression that is refused.
-        let root = catch_unwind(AssertUnwindSafe(|| parser.parse(text)))
+        let mut root = catch_unwind(AssertUnwindSafe(|| parser.parse(text)))
             .map_err(|_| problem("this expression cannot be parsed"))?
             .map_err(|errors| problem(first_line(&errors.to_string())))?;
-        let shape = Shape::of(&root)?;
-        Ok(Self { loop_depth: shape.loop_depth, root })
+        let loop_depth = Shape::of(&root)?.loop_depth;
+        let regexes = regex::extract(&mut root)?;
+        let env = ENV.clone().map_err(|error| problem(error.to_string()))?;
+        Ok(Self { text: text.into(), root, env, regexes, loop_depth })
     }
 
     /// The answer as a condition.
@@ -133,8 +153,9 @@ impl Expression {
         if self.loop_depth > 0 && steps(scope.event.payload().size, self.loop_depth) > STEPS_MAX {
             return Err(EvalError::TooExpensive);
         }
-        let mut context = Context::with_env(Arc::clone(&ENV));
-        context.set_variable_resolver(scope);
+        let variables = Variables { scope, regexes: &self.regexes };
+        let mut context = Context::with_env(Arc::clone(&self.env));
+        context.set_variable_resolver(&variables);
         // A panic of the interpreter is this expression's failure, not the end of all intake.
         let answer = catch_unwind(AssertUnwindSafe(|| {
             let value = Value::resolve_val(&self.root, &context)
@@ -142,6 +163,12 @@ impl Expression {
             take(&*value)
         }));
         answer.unwrap_or_else(|_| Err(EvalError::Failed("the expression panicked".to_owned())))
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expression").field(&self.text).finish()
     }
 }
 

@@ -7,6 +7,7 @@ pub mod expression;
 pub mod index;
 pub mod pattern;
 mod plan;
+mod regex;
 mod shape;
 mod value;
 

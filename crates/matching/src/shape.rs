@@ -2,7 +2,7 @@
 //! forms that could cost too much are refused here, not with the first event.
 
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
+use cel::common::ast::{CallExpr, EntryExpr, Expr};
 use evoke_model::Problem;
 use evoke_model::suggest::did_you_mean;
 
@@ -21,9 +21,6 @@ const DEPTH_MAX: u32 = 24;
 
 /// `all`, `exists`, `map` and `filter` in one expression.
 const LOOPS_MAX: usize = 4;
-
-/// Length of the pattern of one `matches`, which is compiled anew for each event.
-const REGEX_LEN_MAX: usize = 256;
 
 /// The functions of the standard environment.
 const FUNCTIONS: &[&str] = &[
@@ -203,22 +200,5 @@ fn check_call(call: &CallExpr) -> Result<(), Problem> {
         return Err(problem(format!("unknown function \"{name}\""))
             .suggest(did_you_mean(name, FUNCTIONS.iter().copied())));
     }
-    if name == "matches" {
-        return check_regex(call);
-    }
     Ok(())
-}
-
-/// A pattern is compiled for each event, so it has to be small and known beforehand.
-fn check_regex(call: &CallExpr) -> Result<(), Problem> {
-    match call.args.last().map(|arg| &arg.expr) {
-        Some(Expr::Literal(LiteralValue::String(pattern)))
-            if pattern.inner().len() <= REGEX_LEN_MAX =>
-        {
-            Ok(())
-        }
-        _ => Err(problem(format!(
-            "the pattern of matches() must be a text of at most {REGEX_LEN_MAX} bytes"
-        ))),
-    }
 }

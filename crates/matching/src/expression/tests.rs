@@ -65,6 +65,8 @@ fn filters_see_the_whole_event() {
         "event.data.big > 1u",
         "event.data.no == null",
         "event.data.user.id.matches('^u.1$') || event.data.user.id.matches('(?s)^u.1$')",
+        "matches(event.type, '^order[.][a-z]+$') && !event.type.matches('^user')",
+        "event.data.user.tags.exists(tag, tag.matches('^[b-z]$'))",
         "size(event.data.items) == 2",
         "event.depth == 0",
     ] {
@@ -115,6 +117,9 @@ fn mistakes_are_found_when_compiling() {
         ("event.data.total.foo(1)", "unknown function \"foo\""),
         ("startWith(event.type, 'a')", "unknown function"),
         ("event.data.x.matches(event.data.y)", "must be a text"),
+        ("event.type.matches('(a')", "unclosed group"),
+        ("event.type.matches('^[\\\\w]{100}$')", "too much memory"),
+        ("matches('a')", "a text and a pattern"),
         ("Foo{a: 1}", "messages"),
     ] {
         let problem = Expression::compile(text).unwrap_err().to_string();
