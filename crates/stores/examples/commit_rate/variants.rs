@@ -7,8 +7,8 @@ use rusqlite::{Connection, params};
 
 const EVENTS: &str =
     "CREATE TABLE events (id INTEGER PRIMARY KEY, type TEXT, source TEXT, time INTEGER, data);";
-const COLUMNS: &str = "due_at INTEGER, attempts INTEGER DEFAULT 0, order_key TEXT, version INTEGER, \
-     started_at INTEGER, finished_at INTEGER, output";
+const COLUMNS: &str = "due_at INTEGER, attempts INTEGER DEFAULT 0, order_key TEXT, \
+     version INTEGER, started_at INTEGER, finished_at INTEGER, output";
 const OPEN: &str =
     "CREATE INDEX open ON executions (trigger_id, due_at, event_id) WHERE state < 2;";
 const OPEN_TEXT: &str = "CREATE INDEX open ON executions (trigger_id, due_at, event_id) \

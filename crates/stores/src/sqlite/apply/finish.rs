@@ -23,7 +23,8 @@ const LOOK: &str = "SELECT state, attempts FROM executions WHERE event_id = ?1 A
 const KEEP: &str = "INSERT INTO attempts (event_id, trigger_id, position, number, version, \
      started_at, finished_at, outcome, output_kind, output, error, logs) \
      SELECT event_id, trigger_id, \
-     (SELECT coalesce(max(position), 0) + 1 FROM attempts WHERE event_id = ?1 AND trigger_id = ?2), \
+     (SELECT coalesce(max(position), 0) + 1 FROM attempts \
+     WHERE event_id = ?1 AND trigger_id = ?2), \
      attempts, version, started_at, finished_at, outcome, output_kind, output, error, logs \
      FROM executions WHERE event_id = ?1 AND trigger_id = ?2 AND finished_at IS NOT NULL";
 const FORGET: &str = "UPDATE executions SET version = NULL, started_at = NULL, finished_at = NULL, \

@@ -99,6 +99,9 @@ async fn nothing_needs_to_have_run(bench: &mut Bench) {
     assert!(!bench.finish(cancelled, None, done(State::Cancelled)));
     let found = bench.execution(cancelled).await;
     assert_eq!((found.state, found.attempts, found.last), (State::Cancelled, 0, None));
+    assert!(bench.finish(cancelled, Some(failed(1)), done(State::Failed)), "it was cancelled");
+    assert!(bench.finish(cancelled, Some(succeeded(1)), done(State::Success)));
+    assert_eq!(bench.execution(cancelled).await.state, State::Cancelled);
     assert_eq!(bench.attempts(cancelled).await, []);
 
     let due = bench.now.plus(Millis::from_secs(5));
