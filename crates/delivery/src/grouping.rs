@@ -1,5 +1,5 @@
-//! Dead letters with the same cause. Two failures are the same when their code and their message are,
-//! apart from what changes from one to the next: numbers, ids, addresses, quoted values.
+//! Dead letters with the same cause. Two failures are the same when their code and their message
+//! are, apart from what changes from one to the next: numbers, ids, addresses, quoted values.
 
 use evoke_model::Failure;
 

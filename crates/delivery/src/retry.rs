@@ -4,8 +4,8 @@ use evoke_model::execution::{Outcome, RetryHint, State};
 use evoke_model::policy::{Backoff, Retry};
 use evoke_model::{Millis, Timestamp};
 
-/// A side that asks for more patience than this is not waited for any longer: the execution would be
-/// forgotten by everybody who could act on it.
+/// A side that asks for more patience than this is not waited for any longer: the execution would
+/// be forgotten by everybody who could act on it.
 const RETRY_AFTER_MAX: Millis = Millis::from_secs(24 * 3_600);
 
 /// An execution whose worker went down under it so often is no bystander any more; from then on
@@ -179,7 +179,10 @@ mod tests {
     proptest! {
         #[test]
         fn jitter_stays_within_its_bound(
-            attempt in 1_u32..200, chance in 0.0_f64..1.0, initial in 0_u64..1 << 40, max in 0_u64..1 << 40,
+            attempt in 1_u32..200,
+            chance in 0.0_f64..1.0,
+            initial in 0_u64..1 << 40,
+            max in 0_u64..1 << 40,
         ) {
             let policy = Retry {
                 initial: Millis::new(initial), max: Millis::new(max), ..Retry::default()

@@ -1,8 +1,8 @@
 //! CEL expressions over one event: filters and keys (<https://cel.dev>).
 //!
 //! CEL has no loops without end, but it has no price either. So an expression is bounded when it is
-//! compiled (length, nesting, number of operations, patterns of `matches`), and one that walks lists
-//! is bounded by the payload before it runs.
+//! compiled (length, nesting, number of operations, patterns of `matches`), and one that walks
+//! lists is bounded by the payload before it runs.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -69,8 +69,8 @@ pub enum EvalError {
 }
 
 /// One event as expressions see it: the variable `event` with `id`, `source`, `type`, `subject`,
-/// `time`, `data` and the extension attributes. Making one costs nothing; the payload is parsed when
-/// it is first asked for, once for all expressions.
+/// `time`, `data` and the extension attributes. Making one costs nothing; the payload is parsed
+/// when it is first asked for, once for all expressions.
 #[derive(Debug)]
 pub struct Scope<'e> {
     event: EventValue<'e>,
@@ -103,8 +103,8 @@ impl Expression {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// When it is not CEL, uses another variable than `event` or an unknown function, or is over one
-    /// of the limits.
+    /// When it is not CEL, uses another variable than `event` or an unknown function, or is over
+    /// one of the limits.
     pub fn compile(text: &str) -> Result<Self, Problem> {
         if text.len() > LEN_MAX {
             return Err(problem(format!("an expression may not be longer than {LEN_MAX} bytes")));

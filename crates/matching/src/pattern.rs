@@ -1,10 +1,10 @@
 //! Patterns over types, sources and subjects.
 //!
 //! A pattern is made of segments. `*` stands for exactly one segment, `**` for any number of them
-//! (none included), a `*` at the very end for one or more, and a `*` inside a segment for any run of
-//! characters in it: `order.*` takes `order.created` and `order.line.added` but not `order`,
-//! `order.**` takes all three, `user-*.created` takes `user-7.created`. A `|` in a pattern over types
-//! separates alternatives. Everything else is literal and case matters.
+//! (none included), a `*` at the very end for one or more, and a `*` inside a segment for any run
+//! of characters in it: `order.*` takes `order.created` and `order.line.added` but not `order`,
+//! `order.**` takes all three, `user-*.created` takes `user-7.created`. A `|` in a pattern over
+//! types separates alternatives. Everything else is literal and case matters.
 
 use evoke_model::Problem;
 

@@ -15,8 +15,8 @@ pub(crate) const NESTING_MAX: u16 = 24;
 /// bounds its stack.
 const OPERATORS_MAX: usize = 200;
 
-/// Operations that wait for one another, as in `a + b + c + ...`. The interpreter recurses over them
-/// and needs 40 KB of stack for each in a debug build, of the 2 MB that a worker thread has.
+/// Operations that wait for one another, as in `a + b + c + ...`. The interpreter recurses over
+/// them and needs 40 KB of stack for each in a debug build, of the 2 MB that a worker thread has.
 const DEPTH_MAX: u32 = 24;
 
 /// `all`, `exists`, `map` and `filter` in one expression.

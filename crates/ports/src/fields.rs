@@ -1,5 +1,5 @@
-//! Reading the configuration of a kind: every plug-in takes its fields from here, so that unknown and
-//! mistyped ones are told everywhere alike, all at once.
+//! Reading the configuration of a kind: every plug-in takes its fields from here, so that unknown
+//! and mistyped ones are told everywhere alike, all at once.
 
 use evoke_model::Problem;
 use evoke_model::suggest::did_you_mean;
@@ -13,8 +13,8 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of `config`, which may have the names in `known` and no others. `null` is taken as
-    /// a configuration without fields.
+    /// The fields of `config`, which may have the names in `known` and no others. `null` is taken
+    /// as a configuration without fields.
     pub fn new(config: &'a Value, known: &'static [&'static str]) -> Self {
         let mut problems = Vec::new();
         let map = match config {

@@ -1,5 +1,5 @@
-//! Where events come from. One folder a kind: `mod.rs` describes it, `config.rs` reads what a trigger
-//! says, `source.rs` does it.
+//! Where events come from. One folder a kind: `mod.rs` describes it, `config.rs` reads what a
+//! trigger says, `source.rs` does it.
 
 mod event;
 mod http;

@@ -44,8 +44,8 @@ impl<T> Default for KeyQueue<T> {
 }
 
 impl<T> KeyQueue<T> {
-    /// Takes an entry that comes from intake: once one was left in the store all later ones must be,
-    /// or they would overtake it.
+    /// Takes an entry that comes from intake: once one was left in the store all later ones must
+    /// be, or they would overtake it.
     pub(super) fn offer(&mut self, entry: Entry<T>, window: usize) -> Offered {
         if self.store != Store::Empty {
             if self.store == Store::Reading {

@@ -207,7 +207,8 @@ impl<T> Lane<T> {
         Some(entry.payload)
     }
 
-    /// Stands still until `until`, or until [`Lane::resume`] where that is `None`. What runs goes on.
+    /// Stands still until `until`, or until [`Lane::resume`] where that is `None`. What runs goes
+    /// on.
     pub fn pause(&mut self, until: Option<Timestamp>, why: impl Into<Box<str>>) {
         self.pause = Some(Pause { until, why: why.into() });
     }
@@ -464,7 +465,10 @@ impl<T> Lane<T> {
         }
         let mut found = None;
         let later = std::mem::take(&mut self.later).into_vec();
-        let is_other = |later: &Reverse<Later<T>>| !matches!(&later.0.turn, Turn::Entry(entry) if entry.id == id);
+        let is_other = |Reverse(later): &Reverse<Later<T>>| match &later.turn {
+            Turn::Entry(entry) => entry.id != id,
+            Turn::Key(_) => true,
+        };
         let (others, mine): (Vec<_>, Vec<_>) = later.into_iter().partition(is_other);
         self.later = others.into();
         for Reverse(later) in mine {

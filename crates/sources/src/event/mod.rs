@@ -11,6 +11,7 @@ use evoke_ports::{Descriptor, Runs};
 use serde_json::json;
 
 fn descriptor() -> Descriptor {
+    let text = json!({ "type": "string", "minLength": 1 });
     let pattern = |what: &str| json!({ "type": "string", "minLength": 1, "description": what });
     Descriptor {
         kind: "event",
@@ -26,8 +27,8 @@ fn descriptor() -> Descriptor {
                     "description": "Pattern over the type, or a list of which one has to fit. `*` stands \
                                     for one segment, `**` for any number, a final `*` for one or more.",
                     "anyOf": [
-                        { "type": "string", "minLength": 1 },
-                        { "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } },
+                        text,
+                        { "type": "array", "minItems": 1, "items": text },
                     ],
                 },
                 "source": pattern("Pattern over the source; segments end at `/`."),

@@ -1,5 +1,5 @@
-//! Routes at the root of the server: a function answers a request while its caller waits. Executions
-//! are planned by whoever takes the request.
+//! Routes at the root of the server: a function answers a request while its caller waits.
+//! Executions are planned by whoever takes the request.
 
 mod config;
 mod path;

@@ -134,8 +134,8 @@ const API: &[&str] = &[
     "workflows",
 ];
 
-/// Percent-decodes a segment. What is no valid escape stays as it is; bytes that are no UTF-8 become
-/// the replacement character, since parameters are texts.
+/// Percent-decodes a segment. What is no valid escape stays as it is; bytes that are no UTF-8
+/// become the replacement character, since parameters are texts.
 pub(super) fn decode(part: &str) -> Cow<'_, str> {
     if !part.contains('%') {
         return Cow::Borrowed(part);

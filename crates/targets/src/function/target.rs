@@ -96,8 +96,8 @@ fn call(job: Job, deadline: evoke_model::Timestamp) -> Call {
 }
 
 impl FunctionEndpoint {
-    /// An event handler may answer with a response: its body is the output, and a status from 500 on
-    /// says that it failed.
+    /// An event handler may answer with a response: its body is the output, and a status from 500
+    /// on says that it failed.
     async fn take(&self, reply: HttpReply) -> Result<Outcome, Failure> {
         let body = collect(reply.body).await?;
         if !reply.status.is_server_error() {

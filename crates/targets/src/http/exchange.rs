@@ -86,8 +86,8 @@ fn refused(error: &reqwest::Error) -> Option<&Refused> {
 }
 
 impl Answer {
-    /// 2xx is done. 408, 425, 429 and 5xx are tried again, not before `Retry-After`; everything else
-    /// would be answered the same the next time.
+    /// 2xx is done. 408, 425, 429 and 5xx are tried again, not before `Retry-After`; everything
+    /// else would be answered the same the next time.
     pub(super) fn outcome(self, now: Timestamp) -> Outcome {
         if self.status.is_success() {
             return Outcome::Success(Data::from_value(&self.record()));
