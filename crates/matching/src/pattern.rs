@@ -319,7 +319,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
         #[test]
         fn the_quick_matcher_agrees_with_the_naive_one(
             pattern in proptest::collection::vec("[ab]{0,2}|\\*|\\*\\*|[ab]?\\*[ab]?|\\*[ab]\\*", 1..6),

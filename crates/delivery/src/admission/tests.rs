@@ -359,7 +359,7 @@ fn nth(map: &BTreeMap<u64, Entry<u64>>, which: usize) -> Option<u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn order_and_limits_hold_and_nothing_is_lost(
         ordered: bool,
