@@ -92,7 +92,7 @@ async fn breaks_its_memory(options: Options, way: &str) {
         for (;;) { kept.push(Buffer.alloc(4 << 20, 1)); await new Promise(done => setTimeout(done, 2)); }
     }";
     let pool = house.open(&Function::node(text).memory_mb(128)).await;
-    assert!(pool.status().isolation.iter().any(|it| it == way), "{:?}", pool.status());
+    assert!(pool.status().isolation.iter().any(|it| it.starts_with(way)), "{:?}", pool.status());
     let failure = value(&pool, json!(true)).await.unwrap_err();
     assert_eq!(failure.code, Code::FunctionMemory, "{failure:?}");
     assert!(failure.message.contains("limit is 128mb"), "{}", failure.message);
@@ -102,7 +102,7 @@ async fn breaks_its_memory(options: Options, way: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_memory_limit_is_kept_by_control_groups() {
-    breaks_its_memory(options(), "cgroup-v1").await;
+    breaks_its_memory(options(), "cgroup-").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
