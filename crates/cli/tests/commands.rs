@@ -87,7 +87,7 @@ async fn keys(headers: HeaderMap) -> Response {
             (StatusCode::CREATED, Json(key)).into_response()
         }
         Some(_) => refusal(403, "FN_009", "this key may not"),
-        None => refusal(401, "FN_010", "a key is needed"),
+        None => refusal(401, "FN_009", "a key is needed"),
     }
 }
 

@@ -114,7 +114,7 @@ impl Engine {
             cause: meta.cause,
             ..Draft::default()
         };
-        inner.metrics.accepted("http", 1);
+        inner.metrics.accepted(inner.catalog.kind(&trigger.kind), 1);
         let direct = Direct::prepare(inner, draft, trigger).map_err(|failure| (None, failure))?;
         let id = direct.id;
         match direct.run(Input::Http(Box::new(call)), meta.request_id).await {
@@ -135,7 +135,7 @@ impl Engine {
         let request_id = call.request_id.clone();
         let origin = call.origin.clone();
         let draft = invoke_draft(call);
-        inner.metrics.accepted("invoke", 1);
+        inner.metrics.accepted(Trigger::INVOKE, 1);
         let body = Bytes::copy_from_slice(draft.data.bytes());
         let content_type = draft.content_type.clone();
         let direct = Direct::prepare(inner, draft, trigger)
@@ -162,7 +162,7 @@ impl Engine {
     pub async fn invoke_later(&self, call: Invocation) -> Result<ExecutionId, Rejection> {
         let inner = &self.inner;
         let trigger = inner.invoke_trigger(&call.function)?;
-        inner.metrics.accepted("invoke", 1);
+        inner.metrics.accepted(Trigger::INVOKE, 1);
         inner.address(invoke_draft(call), trigger).await
     }
 }
@@ -216,7 +216,7 @@ impl Inner {
         }
     }
 
-    /// Whether a function is written for requests: all of its own triggers are HTTP routes.
+    /// Whether a function is written for requests: all of its own triggers take requests.
     fn takes_requests(&self, function: &str) -> bool {
         let snapshot = self.catalog.load();
         let mut own = snapshot
@@ -225,7 +225,7 @@ impl Inner {
             .filter(|trigger| trigger.deleted_at.is_none() && trigger.kind != Trigger::INVOKE)
             .filter(|trigger| trigger.target.function_name() == Some(function))
             .peekable();
-        own.peek().is_some() && own.all(|trigger| trigger.kind == "http")
+        own.peek().is_some() && own.all(|trigger| self.catalog.has_intake(&trigger.kind))
     }
 }
 

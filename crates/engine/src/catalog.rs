@@ -123,6 +123,16 @@ impl Catalog {
         self.source(kind).map_err(|problem| vec![problem])?.check(config)
     }
 
+    /// The kind of a source as a word that lives as long as the program.
+    pub(crate) fn kind(&self, kind: &str) -> &'static str {
+        self.sources.get(kind).map_or("unknown", |source| source.descriptor().kind)
+    }
+
+    /// Whether triggers of this kind take requests.
+    pub(crate) fn has_intake(&self, kind: &str) -> bool {
+        self.intakes.iter().any(|(own, _)| *own == kind)
+    }
+
     /// Which intake has a request.
     pub(crate) fn intakes(&self) -> impl Iterator<Item = &Arc<dyn HttpIntake>> {
         self.intakes.iter().map(|(_, intake)| intake)

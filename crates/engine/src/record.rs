@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use evoke_model::{
-    Attempt, Code, Event, EventId, Execution, ExecutionId, Failure, Rejection, State, Timestamp,
-    Trigger, TriggerId,
+    Attempt, Code, Event, EventId, Execution, ExecutionId, Failure, Problem, Rejection, State,
+    Timestamp, Trigger, TriggerId,
 };
-use evoke_ports::store::{Change, Due, Error, EventQuery, ExecutionQuery, Page, Receipt, Write};
+use evoke_ports::store::{
+    BadCursor, Change, Due, Error, EventQuery, ExecutionQuery, Page, Receipt, Write,
+};
 use serde_json::json;
 
 use crate::committer::Chain;
@@ -39,6 +41,11 @@ pub struct Explanation {
 }
 
 fn unavailable(error: &Error) -> Rejection {
+    if error.source.is::<BadCursor>() {
+        let problem = Problem::new("cursor", error.source.to_string())
+            .suggest("the next_cursor of a page of the same list");
+        return Rejection::of(Code::InvalidRequest, vec![problem]);
+    }
     tracing::error!(error = %Chain(error), "A read of the store failed");
     Rejection::new(Code::StoreUnavailable, format!("the store failed: {error}"))
 }

@@ -126,7 +126,6 @@ codes! {
     RateLimited = "FN_007", 429, "Rate limit exceeded";
     ColdStartTimeout = "FN_008", 504, "Cold start timeout";
     PermissionDenied = "FN_009", 403, "Permission denied";
-    Unauthenticated = "FN_010", 401, "API key missing or unknown";
     ResponseTooLarge = "FN_011", 502, "Response too large";
     InvalidEvent = "EV_001", 400, "Invalid event";
     EventNotFound = "EV_002", 404, "Event not found";

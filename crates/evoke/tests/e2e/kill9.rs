@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use evoke_testkit::TestServer;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 const SENDERS: usize = 8;
 const ROUNDS: usize = 20;
@@ -28,18 +29,29 @@ const FILES: [(&str, &str); 2] = [
     ),
 ];
 
+/// What the senders of a round share.
+#[derive(Clone)]
+struct Load {
+    client: reqwest::Client,
+    url: String,
+    stop: Arc<AtomicBool>,
+    accepted: Arc<Notify>,
+}
+
 /// Sends events until told to stop, or until the server is gone; gives back the accepted ones.
-async fn send(url: String, name: String, stop: Arc<AtomicBool>) -> Vec<String> {
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+async fn send(load: Load, name: String) -> Vec<String> {
     let mut accepted = Vec::new();
     for n in 0.. {
-        if stop.load(Ordering::Relaxed) {
+        if load.stop.load(Ordering::Relaxed) {
             break;
         }
         let id = format!("{name}-{n}");
         let event = json!({ "type": "note", "id": id, "source": "/kill", "data": { "id": id } });
-        match client.post(&url).json(&event).send().await {
-            Ok(answer) if answer.status() == 202 => accepted.push(id),
+        match load.client.post(&load.url).json(&event).send().await {
+            Ok(answer) if answer.status() == 202 => {
+                accepted.push(id);
+                load.accepted.notify_one();
+            }
             Ok(answer) if answer.status() == 503 => {}
             Ok(answer) => panic!("{} for {id}", answer.status()),
             Err(_) => break,
@@ -67,19 +79,23 @@ async fn nothing_accepted_is_lost_or_doubled_or_stuck() {
     let rounds = std::env::var("EVOKE_KILL_ROUNDS")
         .map_or(ROUNDS, |rounds| rounds.parse().expect("EVOKE_KILL_ROUNDS is a number"));
     let mut server = crate::support::dev(&FILES).await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let mut accepted = HashSet::new();
     for round in 0..rounds {
-        let stop = Arc::new(AtomicBool::new(false));
+        let load = Load {
+            client: client.clone(),
+            url: server.url("/api/events"),
+            stop: Arc::default(),
+            accepted: Arc::default(),
+        };
         let senders: Vec<_> = (0..SENDERS)
-            .map(|sender| {
-                let name = format!("r{round}s{sender}");
-                tokio::spawn(send(server.url("/api/events"), name, stop.clone()))
-            })
+            .map(|sender| tokio::spawn(send(load.clone(), format!("r{round}s{sender}"))))
             .collect();
-        // Moments spread over the first half second, different in each round.
+        // Moments spread over half a second of real load, different in each round.
+        load.accepted.notified().await;
         tokio::time::sleep(Duration::from_millis(20 + (round as u64 * 97) % 480)).await;
         server.kill();
-        stop.store(true, Ordering::Relaxed);
+        load.stop.store(true, Ordering::Relaxed);
         for sender in senders {
             accepted.extend(sender.await.expect("a sender"));
         }
