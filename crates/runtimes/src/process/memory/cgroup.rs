@@ -15,6 +15,9 @@ use nix::unistd::Pid;
 /// processes take a moment to go.
 const REMOVE_TRIES: u32 = 50;
 const REMOVE_PAUSE: Duration = Duration::from_millis(20);
+/// The same at the end of a server, where somebody waits.
+const CLOSE_TRIES: u32 = 20;
+const CLOSE_PAUSE: Duration = Duration::from_millis(10);
 /// Folders of servers are named by this and their process id.
 const PREFIX: &str = "evoke-";
 
@@ -97,7 +100,15 @@ impl Cgroups {
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
-        remove_tree(&self.folder);
+        // The last workers were killed a moment ago. This is the end of a server, so that waiting for
+        // them holds nobody up.
+        for _ in 0..CLOSE_TRIES {
+            if remove_tree(&self.folder) {
+                return;
+            }
+            std::thread::sleep(CLOSE_PAUSE);
+        }
+        tracing::debug!(folder = %self.folder.display(), "Cgroups are left for the next server");
     }
 }
 
@@ -228,15 +239,13 @@ fn sweep(base: &Path) {
     }
 }
 
-/// Removes the folder of a server and the groups in it.
-fn remove_tree(folder: &Path) {
+/// Removes the folder of a server and the groups in it; `false` when something in it still lives.
+fn remove_tree(folder: &Path) -> bool {
     let groups = fs::read_dir(folder).into_iter().flatten().flatten();
     for group in groups.filter(|group| group.path().is_dir()) {
         remove_now(&group.path());
     }
-    if !remove_now(folder) {
-        tracing::debug!(folder = %folder.display(), "Cgroup folder is left for the next server");
-    }
+    remove_now(folder)
 }
 
 fn enable_memory(folder: &Path) -> io::Result<()> {
