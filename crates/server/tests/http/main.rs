@@ -1,6 +1,8 @@
 //! The server from outside: a real engine on the memory store, real sockets, and functions that do
 //! what a test tells them.
 
+#![expect(clippy::expect_used, reason = "a test fails loudly")]
+
 mod auth;
 mod bad_input;
 mod connections;

@@ -132,7 +132,7 @@ impl Wire {
 /// Everything that comes until the server closes.
 pub async fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     let mut received = Vec::new();
-    let mut piece = [0; 16 * 1024];
+    let mut piece = vec![0; 16 * 1024];
     loop {
         match tokio::time::timeout(PATIENCE, stream.read(&mut piece)).await {
             Err(_) => panic!("the server hangs: {}", String::from_utf8_lossy(&received)),
