@@ -12,9 +12,6 @@ pub(super) struct KeyQueue<T> {
     pub(super) running: Option<ExecutionId>,
     /// A turn for this key stands somewhere in the lane and comes up at this time.
     pub(super) turn: Option<Timestamp>,
-    /// The concurrency key its turn waited for; whoever takes the turn must pass on the place if it
-    /// does not use it.
-    pub(super) parked_for: Option<Box<str>>,
     store: Store,
 }
 
@@ -33,13 +30,7 @@ enum Store {
 
 impl<T> Default for KeyQueue<T> {
     fn default() -> Self {
-        Self {
-            waiting: VecDeque::new(),
-            running: None,
-            turn: None,
-            parked_for: None,
-            store: Store::Empty,
-        }
+        Self { waiting: VecDeque::new(), running: None, turn: None, store: Store::Empty }
     }
 }
 

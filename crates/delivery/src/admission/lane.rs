@@ -30,6 +30,12 @@ pub struct Lane<T> {
 enum Turn<T> {
     Entry(Entry<T>),
     Key(Box<str>),
+    /// The same, woken for a free place under this concurrency key: whoever takes the turn passes the
+    /// place on if it does not use it, since nobody else is told of it.
+    Woken {
+        key: Box<str>,
+        place: Box<str>,
+    },
 }
 
 #[derive(Debug)]
@@ -138,6 +144,7 @@ impl<T> Lane<T> {
             let entry = match turn {
                 Turn::Entry(entry) => self.admit_entry(entry),
                 Turn::Key(key) => self.admit_key(key, now),
+                Turn::Woken { key, place } => self.admit_woken(key, &place, now),
             };
             if entry.is_some() {
                 self.waiting -= 1;
@@ -345,27 +352,31 @@ impl<T> Lane<T> {
         None
     }
 
+    fn admit_woken(&mut self, key: Box<str>, place: &str, now: Timestamp) -> Option<Entry<T>> {
+        let admitted = self.admit_key(key, now);
+        let uses = admitted.as_ref().and_then(|entry| entry.concurrency_key.as_deref());
+        if uses != Some(place) {
+            self.pass_place_on(place);
+        }
+        admitted
+    }
+
     fn admit_key(&mut self, key: Box<str>, now: Timestamp) -> Option<Entry<T>> {
-        let limit = self.limit_per_key();
         let queue = self.keys.get_mut(&key)?;
         queue.turn = None;
-        let parked_for = queue.parked_for.take();
-        let head = queue.head().filter(|_| queue.running.is_none());
-        let wants = head.and_then(|head| head.concurrency_key.clone()).filter(|_| limit.is_some());
-        let mut admitted = None;
-        if let Some((due, event)) = head.map(|head| (head.due, head.id.event)) {
-            if due > now {
-                queue.turn = Some(due);
-                self.later.push(Reverse(Later { due, event, turn: Turn::Key(key.clone()) }));
-            } else if self.take_place(wants.as_deref()) {
-                admitted = self.keys.get_mut(&key).and_then(KeyQueue::take_head);
-            } else {
-                self.park(key.clone(), wants.clone());
-            }
+        let head = queue.head().filter(|_| queue.running.is_none())?;
+        let (due, event) = (head.due, head.id.event);
+        if due > now {
+            queue.turn = Some(due);
+            self.later.push(Reverse(Later { due, event, turn: Turn::Key(key) }));
+            return None;
         }
-        if let Some(unused) = parked_for.filter(|parked_for| Some(parked_for) != wants.as_ref()) {
-            self.pass_place_on(&unused);
+        let wants = head.concurrency_key.clone();
+        if !self.take_place(wants.as_deref()) {
+            self.park(key, wants);
+            return None;
         }
+        let admitted = self.keys.get_mut(&key).and_then(KeyQueue::take_head);
         self.advance(&key);
         admitted
     }
@@ -388,7 +399,6 @@ impl<T> Lane<T> {
         let places = wants.as_ref().and_then(|wants| self.places.get_mut(wants));
         if let (Some(places), Some(queue)) = (places, self.keys.get_mut(&key)) {
             queue.turn = Some(Timestamp::EPOCH);
-            queue.parked_for = wants;
             places.parked.push_back(Turn::Key(key));
         }
     }
@@ -404,13 +414,21 @@ impl<T> Lane<T> {
         self.pass_place_on(key);
     }
 
-    /// Lets the longest waiting one of a concurrency key try again. Once too often does no harm.
-    fn pass_place_on(&mut self, key: &str) {
-        let Some(places) = self.places.get_mut(key) else { return };
+    /// Lets the longest waiting one of a concurrency key try again, if there is a place for it. Once
+    /// too often does no harm.
+    fn pass_place_on(&mut self, place: &str) {
+        let limit = self.limit_per_key().unwrap_or(u32::MAX);
+        let Some(places) = self.places.get_mut(place).filter(|places| places.running < limit)
+        else {
+            return;
+        };
         match places.parked.pop_front() {
+            Some(Turn::Key(key)) => {
+                self.ready.push_front(Turn::Woken { key, place: place.into() });
+            }
             Some(turn) => self.ready.push_front(turn),
             None if places.running == 0 => {
-                self.places.remove(key);
+                self.places.remove(place);
             }
             None => {}
         }
@@ -467,7 +485,7 @@ impl<T> Lane<T> {
         let later = std::mem::take(&mut self.later).into_vec();
         let is_other = |Reverse(later): &Reverse<Later<T>>| match &later.turn {
             Turn::Entry(entry) => entry.id != id,
-            Turn::Key(_) => true,
+            Turn::Key(_) | Turn::Woken { .. } => true,
         };
         let (others, mine): (Vec<_>, Vec<_>) = later.into_iter().partition(is_other);
         self.later = others.into();
@@ -485,6 +503,6 @@ fn remove_entry<T>(turns: &mut VecDeque<Turn<T>>, id: ExecutionId) -> Option<Ent
         turns.iter().position(|turn| matches!(turn, Turn::Entry(entry) if entry.id == id))?;
     match turns.remove(place)? {
         Turn::Entry(entry) => Some(entry),
-        Turn::Key(_) => None,
+        Turn::Key(_) | Turn::Woken { .. } => None,
     }
 }

@@ -358,6 +358,32 @@ fn nth(map: &BTreeMap<u64, Entry<u64>>, which: usize) -> Option<u64> {
     (!map.is_empty()).then(|| map.keys().nth(which % map.len()).copied())?
 }
 
+/// A key that was forgotten and came back has two turns in the lane; the one that is not needed any
+/// more was given the free place.
+#[test]
+fn a_place_that_is_not_used_is_passed_on() {
+    let offer = |order, concurrency, wait| Step::Offer { order: Some(order), concurrency, wait };
+    let steps = [
+        offer(2, None, 1),
+        Step::Start(1),
+        Step::Cancel(0),
+        offer(2, Some(0), 33),
+        Step::Pass(1),
+        Step::Start(1),
+        offer(0, Some(0), 0),
+        Step::Pass(32),
+        Step::Start(2),
+        Step::Retry(0, 0),
+    ];
+    let policy = LanePolicy { concurrency: limit(1, Some("k")), ordered: true, key_window: 3 };
+    let mut model = Model::new(policy);
+    for step in &steps {
+        model.step(step);
+        model.check();
+    }
+    model.drain();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
