@@ -22,5 +22,4 @@ createServer((request, response) => {
   response.end(body);
 }).listen(doorPort, "127.0.0.1", async () => {
   await restate.serve({ services: [bench], port: servicePort });
-  console.log("ready");
 });

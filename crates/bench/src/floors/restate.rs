@@ -1,8 +1,7 @@
 //! A peer: Restate's one-way calls to the same handler, on the same machine in the same minute.
 
-use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ pub(crate) struct Restate {
 impl Restate {
     /// What to do when it is missing.
     pub(crate) const HOW_TO_INSTALL: &'static str = "to measure against Restate: mkdir restate && cd restate && npm install \
-         @restatedev/restate-server @restatedev/restate-sdk, then give --restate restate";
+         @restatedev/restate-server @restatedev/restate-sdk node@22, then give --restate restate";
 
     /// Starts the server and the service; `installed` holds their `node_modules`.
     pub(crate) fn start(installed: &Path, folder: &Path) -> Result<Self> {
@@ -41,6 +40,7 @@ impl Restate {
         let (ingress, admin, door, service) = (control()?, control()?, control()?, free_port()?);
         let mut restate = Self { ingress, door, children: Vec::new() };
         restate.children.push(start_service(&installed, folder, (service, &restate.door))?);
+        restate.door.until_ok("GET", "/handled", "")?;
         let base = tempfile::Builder::new()
             .prefix("restate-")
             .tempdir_in(folder)
@@ -131,25 +131,18 @@ fn start_service(
         std::fs::write(&file, include_str!("../../assets/restate.mjs"))
     };
     write().tried(|| "write the service for Restate".into())?;
-    let mut child = Command::new("node")
+    // The SDK needs a newer Node than functions do; it may be installed beside it.
+    let own = installed.join("node_modules/.bin/node");
+    let node = if own.exists() { own } else { PathBuf::from("node") };
+    let child = Command::new(node)
         .arg(&file)
         .args([service.to_string(), door.address.port().to_string()])
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .tried(|| "start node".into())?;
-    let stdout = child.stdout.take().map(BufReader::new);
-    let is_ready = stdout
-        .is_some_and(|out| out.lines().map_while(std::io::Result::ok).any(|line| line == "ready"));
-    match is_ready {
-        true => Ok(child),
-        false => Err(Error::NotReady {
-            program: "the service for Restate".into(),
-            seconds: 0,
-            said: String::new(),
-        }),
-    }
+    Ok(child)
 }
 
 impl Drop for Restate {

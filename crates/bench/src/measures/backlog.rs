@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::events::accepted;
 use super::{Amount, B10, B11, Bench, CONNECTIONS, event, post};
 use crate::error::{Error, Result};
 use crate::report::{Figure, Goal, Row, Unit};
@@ -43,10 +44,7 @@ impl Down {
         let request = post(&self.server.control, "/api/events", event("bench.down"));
         let amount = Amount::requests(CONNECTIONS, count);
         let load = bench.closed(&self.server.control, request, amount)?;
-        if load.failed() > 0 {
-            let trouble = load.first_trouble.unwrap_or_default();
-            return Err(Error::Wrong(format!("events were refused: {trouble}")));
-        }
+        accepted(&load)?;
         Ok(load.per_second())
     }
 

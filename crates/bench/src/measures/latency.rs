@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::events::Ticking;
+use super::events::{Ticking, put_off};
 use super::{B4, B5, Bench, CONNECTIONS, event, post};
 use crate::error::{Error, Result, Tried};
 use crate::floors::Restate;
@@ -99,13 +99,14 @@ pub(super) fn open_loop(bench: &Bench<'_>, ticking: &Ticking) -> Result<Row> {
     let figure = Figure::once(waits.p99_us / 1e3, Unit::Millis);
     let what = "open loop 10,000 events/s: event to handler start, p99";
     Ok(Row::told(B5, what, figure).judged(Goal::at_most(25.0, 5.0)).note(format!(
-        "{seconds} s at {}; handler start p50 {}, p99.9 {}, max {}; accepted after p50 {}, p99 {}",
+        "{seconds} s at {}; handler start p50 {}, p99.9 {}, max {}; accepted after p50 {}, p99 {}{}",
         Unit::PerSecond.show(load.per_second()),
         Unit::Micros.show(waits.p50_us),
         Unit::Micros.show(waits.p999_us),
         Unit::Micros.show(waits.max_us),
         Unit::Micros.show(load.latency.p50_us),
-        Unit::Micros.show(load.latency.p99_us)
+        Unit::Micros.show(load.latency.p99_us),
+        put_off(&load)
     )))
 }
 

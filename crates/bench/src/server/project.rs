@@ -42,6 +42,12 @@ impl Project {
         self.path().join(".evoke")
     }
 
+    /// Writes the settings.
+    pub(crate) fn configure(&self, settings: &str) -> Result<()> {
+        let file = self.path().join("evoke.toml");
+        fs::write(&file, settings).tried(|| format!("write {}", file.display()))
+    }
+
     /// Adds a function.
     pub(crate) fn add(&self, function: &Function<'_>) -> Result<()> {
         let folder = self.path().join("functions").join(function.name);
