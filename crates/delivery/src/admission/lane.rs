@@ -30,8 +30,8 @@ pub struct Lane<T> {
 enum Turn<T> {
     Entry(Entry<T>),
     Key(Box<str>),
-    /// The same, woken for a free place under this concurrency key: whoever takes the turn passes the
-    /// place on if it does not use it, since nobody else is told of it.
+    /// The same, woken for a free place under this concurrency key: whoever takes the turn passes
+    /// the place on if it does not use it, since nobody else is told of it.
     Woken {
         key: Box<str>,
         place: Box<str>,
@@ -414,8 +414,8 @@ impl<T> Lane<T> {
         self.pass_place_on(key);
     }
 
-    /// Lets the longest waiting one of a concurrency key try again, if there is a place for it. Once
-    /// too often does no harm.
+    /// Lets the longest waiting one of a concurrency key try again, if there is a place for it.
+    /// Once too often does no harm.
     fn pass_place_on(&mut self, place: &str) {
         let limit = self.limit_per_key().unwrap_or(u32::MAX);
         let Some(places) = self.places.get_mut(place).filter(|places| places.running < limit)
