@@ -67,7 +67,7 @@ fn complete(path: &str, operation: &mut Value) {
     if !operation["responses"].is_object() {
         return;
     }
-    if !path.starts_with("/docs") {
+    if path != "/docs" {
         operation["responses"]["default"] = json!({
             "description": "Refused",
             "content": {
