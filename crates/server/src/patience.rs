@@ -1,6 +1,6 @@
-//! Clients that close their sending side once they have sent all. For a call of a function that means
-//! that the caller left, and the call is cancelled. A request that only writes something down is
-//! answered nonetheless: its sender would not know whether it was accepted.
+//! Clients that close their sending side once they have sent all. For a call of a function that
+//! means that the caller left, and the call is cancelled. A request that only writes something down
+//! is answered nonetheless: its sender would not know whether it was accepted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

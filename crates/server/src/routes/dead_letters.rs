@@ -49,7 +49,9 @@ impl FromQuery for Filter {
 ///
 /// Executions that failed or timed out for good; retry them one by one.
 #[utoipa::path(
-    get, path = "/dead-letters", tag = "executions", operation_id = "list_dead_letters", params(Filter),
+    get, path = "/dead-letters", tag = "executions",
+    operation_id = "list_dead_letters",
+    params(Filter),
     responses((status = 200, description = "A page", body = Page<Execution>)),
 )]
 pub(crate) async fn list(

@@ -30,7 +30,8 @@ fn page_of(html: String) -> Response {
 
 /// The OpenAPI document
 #[utoipa::path(
-    get, path = "/openapi.json", tag = "server", operation_id = "get_openapi",
+    get, path = "/openapi.json", tag = "server",
+    operation_id = "get_openapi",
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
 )]
 pub(crate) async fn openapi_json(Shared(server): Shared) -> Response {
@@ -40,7 +41,8 @@ pub(crate) async fn openapi_json(Shared(server): Shared) -> Response {
 
 /// This document as a page
 #[utoipa::path(
-    get, path = "/docs", tag = "server", operation_id = "get_docs",
+    get, path = "/docs", tag = "server",
+    operation_id = "get_docs",
     responses((status = 200, description = "A page", body = String, content_type = "text/html")),
 )]
 pub(crate) async fn page(Shared(server): Shared) -> Response {
@@ -49,7 +51,9 @@ pub(crate) async fn page(Shared(server): Shared) -> Response {
 
 /// The page of an error code
 #[utoipa::path(
-    get, path = "/docs/errors/{code}", tag = "server", operation_id = "get_error_page", params(("code" = String, Path)),
+    get, path = "/docs/errors/{code}", tag = "server",
+    operation_id = "get_error_page",
+    params(("code" = String, Path)),
     responses((status = 200, description = "A page", body = String, content_type = "text/html")),
 )]
 pub(crate) async fn error_page(
@@ -62,7 +66,8 @@ pub(crate) async fn error_page(
 
 /// The JSON Schema of a function's manifest
 #[utoipa::path(
-    get, path = "/schemas/function.json", tag = "server", operation_id = "get_function_schema",
+    get, path = "/schemas/function.json", tag = "server",
+    operation_id = "get_function_schema",
     responses((status = 200, description = "JSON Schema", body = serde_json::Value,
         content_type = "application/schema+json")),
 )]

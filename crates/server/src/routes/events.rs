@@ -90,7 +90,8 @@ impl Filter {
 /// One CloudEvent (structured or binary mode), a batch, the short form, or an array of either.
 /// Answers once they are durable.
 #[utoipa::path(
-    post, path = "/events", tag = "events", operation_id = "send_events",
+    post, path = "/events", tag = "events",
+    operation_id = "send_events",
     params(("Idempotency-Key" = Option<String>, Header, description = "Take this request once.")),
     request_body(content(
         (ShortEvent = "application/json"),
@@ -154,7 +155,9 @@ fn complete(draft: &mut Draft, index: usize, key: Option<&str>, context: &Contex
 ///
 /// The log, newest first; with `follow=true` the live feed.
 #[utoipa::path(
-    get, path = "/events", tag = "events", operation_id = "list_events", params(Filter),
+    get, path = "/events", tag = "events",
+    operation_id = "list_events",
+    params(Filter),
     responses((status = 200, description = "A page, or a stream", content(
         (Page<Event> = "application/json"),
         (String = "text/event-stream"),
@@ -188,7 +191,8 @@ pub(crate) async fn list(
 ///
 /// By our id or the sender's. With `Accept: application/cloudevents+json` it comes as a CloudEvent.
 #[utoipa::path(
-    get, path = "/events/{id}", tag = "events", operation_id = "get_event",
+    get, path = "/events/{id}", tag = "events",
+    operation_id = "get_event",
     params(("id" = String, Path, description = "`evt_...`, or the sender's id")),
     responses((status = 200, description = "The event", content(
         (Event = "application/json"),

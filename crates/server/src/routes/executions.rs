@@ -158,7 +158,9 @@ fn id_of(text: &str) -> Result<ExecutionId, Refusal> {
 ///
 /// The record, newest event first, without what may be large; with `follow=true` the live feed.
 #[utoipa::path(
-    get, path = "/executions", tag = "executions", operation_id = "list_executions", params(Filter),
+    get, path = "/executions", tag = "executions",
+    operation_id = "list_executions",
+    params(Filter),
     responses((status = 200, description = "A page, or a stream", content(
         (Page<Execution> = "application/json"),
         (String = "text/event-stream"),
@@ -184,7 +186,9 @@ pub(crate) async fn list(
 
 /// Show an execution
 #[utoipa::path(
-    get, path = "/executions/{id}", tag = "executions", operation_id = "get_execution", params(("id" = String, Path)),
+    get, path = "/executions/{id}", tag = "executions",
+    operation_id = "get_execution",
+    params(("id" = String, Path)),
     responses((status = 200, description = "The whole execution", body = Execution)),
 )]
 pub(crate) async fn show(
@@ -200,7 +204,9 @@ pub(crate) async fn show(
 
 /// List the attempts of an execution
 #[utoipa::path(
-    get, path = "/executions/{id}/attempts", tag = "executions", operation_id = "list_attempts", params(("id" = String, Path)),
+    get, path = "/executions/{id}/attempts", tag = "executions",
+    operation_id = "list_attempts",
+    params(("id" = String, Path)),
     responses((status = 200, description = "All attempts, oldest first", body = Page<Attempt>)),
 )]
 pub(crate) async fn attempts(
@@ -217,7 +223,9 @@ pub(crate) async fn attempts(
 ///
 /// Why it is where it is: waiting for its key, its rate, its retry time, a worker.
 #[utoipa::path(
-    get, path = "/executions/{id}/explain", tag = "executions", operation_id = "explain_execution", params(("id" = String, Path)),
+    get, path = "/executions/{id}/explain", tag = "executions",
+    operation_id = "explain_execution",
+    params(("id" = String, Path)),
     responses((status = 200, description = "The reason", body = Explanation)),
 )]
 pub(crate) async fn explain(
@@ -231,7 +239,9 @@ pub(crate) async fn explain(
 
 /// Cancel an execution
 #[utoipa::path(
-    post, path = "/executions/{id}/cancel", tag = "executions", operation_id = "cancel_execution", params(("id" = String, Path)),
+    post, path = "/executions/{id}/cancel", tag = "executions",
+    operation_id = "cancel_execution",
+    params(("id" = String, Path)),
     responses((status = 200, description = "As it is now", body = Execution)),
 )]
 pub(crate) async fn cancel(
@@ -247,7 +257,9 @@ pub(crate) async fn cancel(
 ///
 /// Makes one that is over pending again; its history stays.
 #[utoipa::path(
-    post, path = "/executions/{id}/retry", tag = "executions", operation_id = "retry_execution", params(("id" = String, Path)),
+    post, path = "/executions/{id}/retry", tag = "executions",
+    operation_id = "retry_execution",
+    params(("id" = String, Path)),
     responses((status = 200, description = "As it is now", body = Execution)),
 )]
 pub(crate) async fn retry(

@@ -45,7 +45,9 @@ impl FromQuery for Filter {
 ///
 /// All of them, by name.
 #[utoipa::path(
-    get, path = "/functions", tag = "functions", operation_id = "list_functions", params(Window),
+    get, path = "/functions", tag = "functions",
+    operation_id = "list_functions",
+    params(Window),
     responses((status = 200, description = "The functions", body = Page<Function>)),
 )]
 pub(crate) async fn list(
@@ -58,7 +60,8 @@ pub(crate) async fn list(
 
 /// Show a function
 #[utoipa::path(
-    get, path = "/functions/{id}", tag = "functions", operation_id = "get_function",
+    get, path = "/functions/{id}", tag = "functions",
+    operation_id = "get_function",
     params(("id" = String, Path, description = "Id or name")),
     responses((status = 200, description = "The function", body = Function)),
 )]
@@ -71,7 +74,8 @@ pub(crate) async fn show(
 
 /// List the executions of a function
 #[utoipa::path(
-    get, path = "/functions/{id}/executions", tag = "functions", operation_id = "list_function_executions",
+    get, path = "/functions/{id}/executions", tag = "functions",
+    operation_id = "list_function_executions",
     params(("id" = String, Path, description = "Id or name"), Filter),
     responses((status = 200, description = "A page", body = Page<Execution>)),
 )]

@@ -16,7 +16,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 ///
 /// Every part is really asked. The same as `/health/ready`.
 #[utoipa::path(
-    get, path = "/health", tag = "server", operation_id = "get_health",
+    get, path = "/health", tag = "server",
+    operation_id = "get_health",
     responses(
         (status = 200, description = "Well", body = Health),
         (status = 503, description = "Not well", body = Health),
@@ -28,7 +29,8 @@ pub(crate) async fn health(Shared(server): Shared) -> Response {
 
 /// Whether the server lives
 #[utoipa::path(
-    get, path = "/health/live", tag = "server", operation_id = "get_liveness",
+    get, path = "/health/live", tag = "server",
+    operation_id = "get_liveness",
     responses((status = 200, description = "It does", body = Health)),
 )]
 pub(crate) async fn live() -> Response {
@@ -39,7 +41,8 @@ pub(crate) async fn live() -> Response {
 ///
 /// Not while it stops.
 #[utoipa::path(
-    get, path = "/health/ready", tag = "server", operation_id = "get_readiness",
+    get, path = "/health/ready", tag = "server",
+    operation_id = "get_readiness",
     responses(
         (status = 200, description = "It does", body = Health),
         (status = 503, description = "It does not", body = Health),
@@ -71,7 +74,8 @@ fn answer(checks: Vec<Check>) -> Response {
 ///
 /// What Prometheus reads.
 #[utoipa::path(
-    get, path = "/metrics", tag = "server", operation_id = "get_metrics",
+    get, path = "/metrics", tag = "server",
+    operation_id = "get_metrics",
     responses((status = 200, description = "OpenMetrics text", body = String,
         content_type = "application/openmetrics-text")),
 )]

@@ -37,7 +37,8 @@ impl FromQuery for Options {
 /// Waits for the answer. With `Prefer: respond-async` the call is durable and retried like any
 /// execution, and the answer is 202 with the execution.
 #[utoipa::path(
-    post, path = "/functions/{id}/invoke", tag = "functions", operation_id = "invoke_function",
+    post, path = "/functions/{id}/invoke", tag = "functions",
+    operation_id = "invoke_function",
     params(
         ("id" = String, Path, description = "Id or name"),
         ("is_test_run" = Option<bool>, Query, description = "Mark the execution as a test run"),
@@ -64,7 +65,8 @@ pub(crate) async fn invoke(
 ///
 /// The same as `/functions/{id}/invoke`.
 #[utoipa::path(
-    post, path = "/functions/{id}", tag = "functions", operation_id = "call_function",
+    post, path = "/functions/{id}", tag = "functions",
+    operation_id = "call_function",
     params(
         ("id" = String, Path, description = "Id or name"),
         ("is_test_run" = Option<bool>, Query, description = "Mark the execution as a test run"),

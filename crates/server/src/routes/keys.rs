@@ -15,7 +15,9 @@ use crate::refusal::Refusal;
 ///
 /// Without the keys themselves: only their hashes are kept.
 #[utoipa::path(
-    get, path = "/keys", tag = "keys", operation_id = "list_keys", params(Window),
+    get, path = "/keys", tag = "keys",
+    operation_id = "list_keys",
+    params(Window),
     responses((status = 200, description = "The keys, oldest first", body = Page<Key>)),
 )]
 pub(crate) async fn list(
@@ -29,7 +31,9 @@ pub(crate) async fn list(
 ///
 /// The key is shown this once.
 #[utoipa::path(
-    post, path = "/keys", tag = "keys", operation_id = "create_key", request_body = NewKeyBody,
+    post, path = "/keys", tag = "keys",
+    operation_id = "create_key",
+    request_body = NewKeyBody,
     responses((status = 201, description = "The key", body = NewKey)),
 )]
 pub(crate) async fn create(
@@ -65,7 +69,9 @@ fn read(body: Value) -> Result<String, Vec<Problem>> {
 ///
 /// It stops working at once.
 #[utoipa::path(
-    delete, path = "/keys/{id}", tag = "keys", operation_id = "delete_key", params(("id" = String, Path)),
+    delete, path = "/keys/{id}", tag = "keys",
+    operation_id = "delete_key",
+    params(("id" = String, Path)),
     responses((status = 204, description = "Gone")),
 )]
 pub(crate) async fn delete(

@@ -11,7 +11,8 @@ use crate::refusal::Refusal;
 ///
 /// The kinds of triggers, targets and runtimes, each with the JSON Schema of its configuration.
 #[utoipa::path(
-    get, path = "/kinds", tag = "server", operation_id = "list_kinds",
+    get, path = "/kinds", tag = "server",
+    operation_id = "list_kinds",
     responses((status = 200, description = "All kinds", body = Kinds)),
 )]
 pub(crate) async fn list(
@@ -25,7 +26,8 @@ pub(crate) async fn list(
 ///
 /// The interpreters and tools the runtimes need, and what to install for what is missing.
 #[utoipa::path(
-    get, path = "/doctor", tag = "server", operation_id = "list_found",
+    get, path = "/doctor", tag = "server",
+    operation_id = "list_found",
     responses((status = 200, description = "What was looked for", body = Page<Found>)),
 )]
 pub(crate) async fn doctor(

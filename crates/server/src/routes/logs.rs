@@ -81,7 +81,8 @@ impl Filter {
 ///
 /// The lines of its last executions, newest execution first; with `follow=true` as they come.
 #[utoipa::path(
-    get, path = "/functions/{id}/logs", tag = "functions", operation_id = "list_function_logs",
+    get, path = "/functions/{id}/logs", tag = "functions",
+    operation_id = "list_function_logs",
     params(("id" = String, Path, description = "Id or name"), Filter),
     responses((status = 200, description = "A page, or a stream", content(
         (Page<LogEntry> = "application/json"),

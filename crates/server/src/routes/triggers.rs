@@ -36,7 +36,9 @@ fn invalid(problems: Vec<Problem>) -> Refusal {
 ///
 /// All of them, by name.
 #[utoipa::path(
-    get, path = "/triggers", tag = "triggers", operation_id = "list_triggers", params(Filter, Window),
+    get, path = "/triggers", tag = "triggers",
+    operation_id = "list_triggers",
+    params(Filter, Window),
     responses((status = 200, description = "The triggers", body = Page<Trigger>)),
 )]
 pub(crate) async fn list(
@@ -58,7 +60,9 @@ pub(crate) async fn list(
 
 /// Create a trigger
 #[utoipa::path(
-    post, path = "/triggers", tag = "triggers", operation_id = "create_trigger", request_body = TriggerBody,
+    post, path = "/triggers", tag = "triggers",
+    operation_id = "create_trigger",
+    request_body = TriggerBody,
     responses((status = 201, description = "The trigger", body = Trigger)),
 )]
 pub(crate) async fn create(
@@ -72,7 +76,8 @@ pub(crate) async fn create(
 
 /// Show a trigger
 #[utoipa::path(
-    get, path = "/triggers/{id}", tag = "triggers", operation_id = "get_trigger",
+    get, path = "/triggers/{id}", tag = "triggers",
+    operation_id = "get_trigger",
     params(("id" = String, Path, description = "Id or name")),
     responses((status = 200, description = "The trigger", body = Trigger)),
 )]
@@ -87,7 +92,8 @@ pub(crate) async fn show(
 ///
 /// What is left out takes its default. Only triggers made through the API can be replaced.
 #[utoipa::path(
-    put, path = "/triggers/{id}", tag = "triggers", operation_id = "replace_trigger",
+    put, path = "/triggers/{id}", tag = "triggers",
+    operation_id = "replace_trigger",
     params(("id" = String, Path, description = "Id or name")), request_body = TriggerBody,
     responses((status = 200, description = "The trigger", body = Trigger)),
 )]
@@ -106,7 +112,8 @@ pub(crate) async fn replace(
 ///
 /// What is left out stays (JSON Merge Patch). Only triggers made through the API can be changed.
 #[utoipa::path(
-    patch, path = "/triggers/{id}", tag = "triggers", operation_id = "change_trigger",
+    patch, path = "/triggers/{id}", tag = "triggers",
+    operation_id = "change_trigger",
     params(("id" = String, Path, description = "Id or name")), request_body = TriggerBody,
     responses((status = 200, description = "The trigger", body = Trigger)),
 )]
@@ -125,7 +132,8 @@ pub(crate) async fn change(
 ///
 /// What waits for it is cancelled, its history stays.
 #[utoipa::path(
-    delete, path = "/triggers/{id}", tag = "triggers", operation_id = "delete_trigger",
+    delete, path = "/triggers/{id}", tag = "triggers",
+    operation_id = "delete_trigger",
     params(("id" = String, Path, description = "Id or name")),
     responses((status = 204, description = "Gone")),
 )]
@@ -140,7 +148,8 @@ pub(crate) async fn delete(
 
 /// Enable a trigger
 #[utoipa::path(
-    post, path = "/triggers/{id}/enable", tag = "triggers", operation_id = "enable_trigger",
+    post, path = "/triggers/{id}/enable", tag = "triggers",
+    operation_id = "enable_trigger",
     params(("id" = String, Path, description = "Id or name")),
     responses((status = 200, description = "The trigger", body = Trigger)),
 )]
@@ -157,7 +166,8 @@ pub(crate) async fn enable(
 ///
 /// It no longer fires, and what waits keeps waiting.
 #[utoipa::path(
-    post, path = "/triggers/{id}/disable", tag = "triggers", operation_id = "disable_trigger",
+    post, path = "/triggers/{id}/disable", tag = "triggers",
+    operation_id = "disable_trigger",
     params(("id" = String, Path, description = "Id or name")),
     responses((status = 200, description = "The trigger", body = Trigger)),
 )]
