@@ -37,9 +37,11 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let outcome = if args.load { load::serve() } else { bench(args) };
+    let outcome = if args.load { load::serve().map(|()| true) } else { bench(args) };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        // A "must" was missed; the table says which.
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             writeln!(io::stderr(), "error: {error}").ok();
             ExitCode::FAILURE
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(args: Args) -> io::Result<()> {
+fn bench(args: Args) -> io::Result<bool> {
     let options = Options {
         form: if args.full { Form::Full } else { Form::Quick },
         only: args.only,
@@ -61,5 +63,6 @@ fn bench(args: Args) -> io::Result<()> {
         writeln!(io::stderr(), "{text}").ok();
     };
     let report = evoke_bench::run(&options, &say).map_err(io::Error::other)?;
-    writeln!(io::stdout(), "{}", report.table())
+    writeln!(io::stdout(), "{}", report.table())?;
+    Ok(report.is_good())
 }

@@ -63,6 +63,32 @@ fn parent_of(pid: u32) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Whether this process itself listens on a port of 127.0.0.1. That somebody answers there is not
+/// enough: it may be another's server, which a benchmark would measure and fill with its events.
+pub(crate) fn listens(pid: u32, port: u16) -> bool {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    let sockets: Vec<String> = entries
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| {
+            Some(link.to_str()?.strip_prefix("socket:[")?.trim_end_matches(']').to_owned())
+        })
+        .collect();
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .into_iter()
+        .filter_map(|file| fs::read_to_string(file).ok())
+        .any(|text| text.lines().any(|line| is_listener(line, port, &sockets)))
+}
+
+/// A line of `/proc/net/tcp`: number, local address, remote address, state, ..., inode.
+fn is_listener(line: &str, port: u16, sockets: &[String]) -> bool {
+    const LISTEN: &str = "0A";
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let [_, local, _, state, _, _, _, _, _, inode, ..] = fields.as_slice() else { return false };
+    *state == LISTEN
+        && local.ends_with(&format!(":{port:04X}"))
+        && sockets.iter().any(|socket| socket == inode)
+}
+
 /// Asks a process to end, and ends it when it takes longer than `grace`.
 pub(crate) fn stop(child: &mut Child, grace: Duration) -> io::Result<()> {
     signal(child, Signal::SIGTERM)?;
@@ -90,6 +116,18 @@ fn signal(child: &Child, signal: Signal) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_belongs_to_who_listens_on_it() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut other = std::process::Command::new("sleep").arg("30").spawn().unwrap();
+        assert!(listens(std::process::id(), port));
+        assert!(!listens(other.id(), port), "somebody else listens there");
+        stop(&mut other, Duration::from_secs(5)).unwrap();
+        drop(listener);
+        assert!(!listens(std::process::id(), port));
+    }
 
     #[test]
     fn this_process_has_memory_and_a_child_is_found() {

@@ -12,6 +12,8 @@ use crate::process::{self, unix_us};
 use crate::server::{Control, free_port};
 
 const PROGRAM: &str = "node_modules/.bin/restate-server";
+/// Both processes listen long before.
+const LISTEN_WAIT_MAX: Duration = Duration::from_secs(30);
 /// The longest a load may take until the last call is handled.
 const HANDLED_WAIT_MAX: Duration = Duration::from_secs(120);
 
@@ -40,7 +42,7 @@ impl Restate {
         let (ingress, admin, door, service) = (control()?, control()?, control()?, free_port()?);
         let mut restate = Self { ingress, door, children: Vec::new() };
         restate.children.push(start_service(&installed, folder, (service, &restate.door))?);
-        restate.door.until_ok("GET", "/handled", "")?;
+        restate.wait_for(0, restate.door.address.port())?;
         let base = tempfile::Builder::new()
             .prefix("restate-")
             .tempdir_in(folder)
@@ -60,6 +62,8 @@ impl Restate {
             .spawn()
             .tried(|| "start Restate".into())?;
         restate.children.push(server);
+        restate.wait_for(1, admin.address.port())?;
+        restate.wait_for(1, restate.ingress.address.port())?;
         let deployment = format!(r#"{{"uri":"http://127.0.0.1:{service}"}}"#);
         admin.until_ok("POST", "/deployments", &deployment)?;
         restate.ingress.until_ok("POST", "/bench/tick/send", &event("bench.tick"))?;
@@ -93,6 +97,28 @@ impl Restate {
             }
         }
         Ok(waits.summary())
+    }
+
+    /// Waits until a process that was started here listens on its port.
+    fn wait_for(&self, child: usize, port: u16) -> Result<()> {
+        let until = Instant::now() + LISTEN_WAIT_MAX;
+        // The package's program is a launcher: the server is a process below it.
+        let listens = |child: &Child| {
+            let mut own = process::descendants(child.id());
+            own.push(child.id());
+            own.into_iter().any(|pid| process::listens(pid, port))
+        };
+        while !self.children.get(child).is_some_and(listens) {
+            if Instant::now() > until {
+                return Err(Error::NotReady {
+                    program: "Restate".into(),
+                    seconds: LISTEN_WAIT_MAX.as_secs(),
+                    said: format!("nothing of ours listens on port {port}"),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     fn forget(&self) -> Result<()> {

@@ -74,7 +74,8 @@ impl Server {
     }
 
     fn is_ready(&self) -> bool {
-        matches!(self.control.request("GET", "/health/ready", ""), Ok((200, _)))
+        process::listens(self.child.id(), self.control.address.port())
+            && matches!(self.control.request("GET", "/health/ready", ""), Ok((200, _)))
     }
 
     /// Resident memory of the server's own process.

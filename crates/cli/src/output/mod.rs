@@ -5,7 +5,6 @@ mod text;
 
 use std::io::{self, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use crate::args::Format;
@@ -74,17 +73,28 @@ pub(crate) fn next(item: &Value, format: Format, text: impl Fn(&Value) -> String
 }
 
 fn table(items: &[Value], columns: &[Column]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(columns.iter().map(|column| column.title));
-    for item in items {
-        table.add_row(columns.iter().map(|column| (column.cell)(item)));
+    let head = columns.iter().map(|column| column.title.to_owned()).collect();
+    let rows = items.iter().map(|item| columns.iter().map(|column| (column.cell)(item)).collect());
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let widest = |at: usize| rows.iter().map(|row| width(&row[at])).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns.len()).map(widest).collect();
+    rows.iter().map(|row| line(row, &widths)).collect()
+}
+
+/// Cells side by side, two blanks between them and none at the end.
+fn line(cells: &[String], widths: &[usize]) -> String {
+    let mut out = String::new();
+    for (cell, wanted) in cells.iter().zip(widths) {
+        let blanks = wanted.saturating_sub(width(cell)) + 2;
+        out.push_str(cell);
+        out.extend(std::iter::repeat_n(' ', blanks));
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
-    lines.collect()
+    format!("{}\n", out.trim_end())
+}
+
+/// Characters a terminal shows: colours take no room.
+fn width(cell: &str) -> usize {
+    anstream::adapter::strip_str(cell).to_string().chars().count()
 }
 
 pub(crate) fn json(value: &impl serde::Serialize) -> Outcome<String> {
@@ -118,6 +128,14 @@ mod tests {
         assert!(lines[0].starts_with("ID      TYPE  SOURCE"), "{text}");
         assert!(lines[1].starts_with("evt_1   a.b   /s"), "{text}");
         assert_eq!(lines[2], "evt_22");
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        let items = [json!({"name": "a", "status": "ready", "runtime": "bun"})];
+        let text = anstream::adapter::strip_str(&table(&items, columns::FUNCTIONS)).to_string();
+        assert!(text.starts_with("NAME  STATUS  RUNTIME"), "{text}");
+        assert!(text.contains("\na     ready   bun"), "{text}");
     }
 
     #[test]
