@@ -5,6 +5,8 @@
 //! Callers are [`crate::ingest`], [`crate::execute`], [`crate::call`] and the definitions. It never
 //! decides anything.
 
+mod queue;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -12,11 +14,11 @@ use std::time::Instant;
 use evoke_model::{Code, ExecutionId, Millis, Rejection, Timestamp};
 use evoke_ports::Clock;
 use evoke_ports::store::{Error, Receipt, Write, Writer};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::dispatch::{Dispatcher, Planned};
 use crate::metrics::Metrics;
-use crate::settings::{COMMIT_BATCH_MAX, COMMIT_QUEUE_MAX, COMMIT_QUEUE_RESERVED};
+use queue::{Queue, Refused};
 
 /// How long a failed end of an attempt rests before it is written again.
 const CARRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
@@ -28,7 +30,7 @@ const HOUSEKEEPING_PERIOD: Millis = Millis::from_secs(5);
 pub(crate) type Answer = Result<Receipt, Rejection>;
 
 /// A write and what follows it.
-pub(crate) struct Submission {
+struct Submission {
     write: Write,
     then: Then,
 }
@@ -43,14 +45,12 @@ enum Then {
     Reply(oneshot::Sender<Answer>),
     /// Nobody waits.
     Nothing,
-    /// The committer ends after this batch.
-    Stop,
 }
 
 /// The way to the committer. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Committer {
-    queue: mpsc::Sender<Submission>,
+    queue: Arc<Queue>,
     healthy: Arc<AtomicBool>,
 }
 
@@ -58,15 +58,12 @@ impl Committer {
     /// Takes new events; refused at once when the queue is full, since nothing may be taken that
     /// cannot be kept.
     pub(crate) async fn ingest(&self, write: Write, planned: Vec<Planned>) -> Answer {
-        if self.queue.capacity() <= COMMIT_QUEUE_RESERVED {
-            return Err(full());
-        }
         let (reply, answer) = oneshot::channel();
         let then = Then::Dispatch { planned, reply };
-        match self.queue.try_send(Submission { write, then }) {
+        match self.queue.push_new(Submission { write, then }) {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(stopped())),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(full()),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(stopped()),
+            Err(Refused::Full) => Err(full()),
+            Err(Refused::Closed) => Err(stopped()),
         }
     }
 
@@ -83,7 +80,7 @@ impl Committer {
     }
 
     async fn push(&self, submission: Submission) {
-        if self.queue.send(submission).await.is_err() {
+        if self.queue.push(submission).await.is_err() {
             tracing::error!("A result came after the store was closed and is not recorded");
         }
     }
@@ -92,14 +89,13 @@ impl Committer {
     pub(crate) async fn change(&self, write: Write) -> Answer {
         let (reply, answer) = oneshot::channel();
         let submission = Submission { write, then: Then::Reply(reply) };
-        self.queue.send(submission).await.map_err(|_| stopped())?;
+        self.queue.push(submission).await.map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     /// Ends the committer once everything that was handed in before is written.
-    pub(crate) async fn close(&self) {
-        let write = Write::Finish(Vec::new());
-        self.push(Submission { write, then: Then::Stop }).await;
+    pub(crate) fn close(&self) {
+        self.queue.close();
     }
 
     /// Whether the last commit worked.
@@ -119,7 +115,7 @@ fn stopped() -> Rejection {
 
 /// The thread's own state.
 pub(crate) struct Service {
-    queue: mpsc::Receiver<Submission>,
+    queue: Arc<Queue>,
     writer: Box<dyn Writer>,
     dispatcher: Arc<Dispatcher>,
     metrics: Arc<Metrics>,
@@ -137,9 +133,9 @@ impl Service {
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
     ) -> (Committer, Self) {
-        let (sender, queue) = mpsc::channel(COMMIT_QUEUE_MAX);
+        let queue = Arc::new(Queue::new());
         let healthy = Arc::new(AtomicBool::new(true));
-        let committer = Committer { queue: sender, healthy: healthy.clone() };
+        let committer = Committer { queue: queue.clone(), healthy: healthy.clone() };
         let housekeeping_due = clock.now().plus(HOUSEKEEPING_PERIOD);
         let carried = Vec::new();
         let service =
@@ -147,24 +143,21 @@ impl Service {
         (committer, service)
     }
 
-    /// Runs until every [`Committer`] is gone and the queue is empty.
+    /// Runs until it is closed and the queue is empty.
     pub(crate) fn run(mut self) {
-        let mut batch = Vec::with_capacity(COMMIT_BATCH_MAX);
+        let mut batch = Vec::new();
         loop {
             batch.append(&mut self.carried);
-            if self.queue.blocking_recv_many(&mut batch, COMMIT_BATCH_MAX) == 0 {
-                break;
+            if !self.queue.take(&mut batch) && batch.is_empty() {
+                return;
             }
-            let is_last = batch.iter().any(|submission| matches!(submission.then, Then::Stop));
             self.run_once(&mut batch);
-            if is_last {
-                break;
+            if self.queue.is_closed() && !self.carried.is_empty() {
+                let count = self.carried.len();
+                tracing::error!("{count} results could not be written before the store closed");
+                return;
             }
             self.housekeep();
-        }
-        if !self.carried.is_empty() {
-            let count = self.carried.len();
-            tracing::error!("{count} results could not be written before the store closed");
         }
     }
 
@@ -232,7 +225,6 @@ impl Service {
                 deny(reply, rejection());
             }
             Then::Reply(reply) => deny(reply, rejection()),
-            Then::Stop => {}
             then @ (Then::Settle(_) | Then::Nothing) => {
                 self.carried.push(Submission { write, then });
             }
@@ -249,7 +241,7 @@ impl Service {
                 }
                 Then::Settle(ids) => self.dispatcher.settled(&ids),
                 Then::Reply(reply) => answer(reply, receipt),
-                Then::Nothing | Then::Stop => {}
+                Then::Nothing => {}
             }
         }
         if !to_dispatch.is_empty() {

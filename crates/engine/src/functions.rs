@@ -263,6 +263,7 @@ impl Inner {
     fn host(&self, name: &str) -> Host {
         let function: Arc<str> = name.into();
         let teller = function.clone();
+        let metrics = self.metrics.clone();
         Host {
             url: self.settings.url.clone(),
             scratch: self.settings.scratch.clone(),
@@ -270,6 +271,7 @@ impl Inner {
                 tracing::info!(function = %teller, "{line}");
             }),
             stray_logs: Arc::new(Stray::new(function, self.feed.clone())),
+            cold_start: Arc::new(move |took| metrics.cold_started(took)),
         }
     }
 

@@ -19,17 +19,17 @@ pub struct Settings {
     pub node: u8,
 }
 
-/// Submissions waiting for the committer. At 50,000 a second this is a tenth of a second of work:
-/// more would only be latency.
-pub(crate) const COMMIT_QUEUE_MAX: usize = 4_096;
+/// Events waiting for the committer. At 50,000 a second this is a second of work: more would only
+/// be latency.
+pub(crate) const QUEUE_EVENTS_MAX: usize = 50_000;
 
-/// Places in the committer's queue that only ends of attempts may take, so that a flood of new
-/// events cannot keep the old ones from being finished.
-pub(crate) const COMMIT_QUEUE_RESERVED: usize = 1_024;
+/// Results waiting for the committer. Who has one more waits, and with it the place of its
+/// execution.
+pub(crate) const QUEUE_RESULTS_MAX: usize = 8_192;
 
-/// Writes in one transaction. Above this the gain of sharing a commit is below 2 % and the first
+/// New events in one commit. Above this the gain of sharing a commit is below 2 % and the first
 /// caller of the batch waits for the last.
-pub(crate) const COMMIT_BATCH_MAX: usize = 512;
+pub(crate) const COMMIT_EVENTS_MAX: usize = 2_048;
 
 /// Executions of one trigger kept in memory; the others wait in the store.
 pub(crate) const LANE_WINDOW_MAX: usize = 4_096;

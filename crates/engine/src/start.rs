@@ -211,8 +211,7 @@ impl Engine {
             runtime.close().await;
         }
         inner.tasks.close();
-        let committer = inner.committer.clone();
-        committer.close().await;
+        inner.committer.close();
         let thread = inner.committer_thread.lock().take();
         if let Some(thread) = thread {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;

@@ -1,5 +1,7 @@
 //! The event path on real stores, with a target that does what the test says.
 
+#![expect(clippy::expect_used, reason = "a failing test says where")]
+
 mod support;
 
 use std::sync::Arc;

@@ -52,6 +52,8 @@ pub struct Host {
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
     /// Lines printed outside of any call: import time, timers.
     pub stray_logs: Arc<dyn LogSink>,
+    /// Told of each worker how long it took from being wanted to being able to take calls.
+    pub cold_start: Arc<dyn Fn(std::time::Duration) + Send + Sync>,
 }
 
 /// Why a version could not be made ready.

@@ -202,6 +202,7 @@ async fn run(runtime: &str) {
         scratch: Arc::from(folder.join("scratch").as_path()),
         progress: Arc::new(|_| ()),
         stray_logs: Arc::new(Nowhere),
+        cold_start: Arc::new(|_| ()),
     };
     let version = Arc::new(version);
     let started = Instant::now();

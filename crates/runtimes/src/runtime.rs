@@ -179,6 +179,7 @@ impl<L: Language> Runtime for ProcessRuntime<L> {
             sockets: Arc::new(sockets),
             stray: host.stray_logs,
             limit: self.options.cold_start,
+            cold_start: host.cold_start,
             version,
         };
         let limits = self.limits(&recipe.version);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use evoke_model::LogLine;
 use evoke_model::execution::Level;
@@ -95,12 +96,14 @@ impl Shared {
     /// Why there is none; the calls that waited for it were told.
     pub async fn start_worker(self: &Arc<Self>) -> Result<(), StartError> {
         self.cold_starts.fetch_add(1, Ordering::Relaxed);
+        let began = Instant::now();
         let started = tokio::select! {
             started = self.starter.start() => started,
             () = self.closed.cancelled() => Err(StartError::Machine("it is closing".to_owned())),
         };
         let outcome = match started {
             Ok(process) => {
+                (self.starter.recipe().cold_start)(began.elapsed());
                 self.adopt(process);
                 Ok(())
             }

@@ -36,6 +36,8 @@ pub struct Recipe {
     pub stray: Arc<dyn LogSink>,
     /// LOAD to LOADED may take so long.
     pub limit: Millis,
+    /// Told how long each start took.
+    pub cold_start: Arc<dyn Fn(std::time::Duration) + Send + Sync>,
 }
 
 /// What kind of process will do.

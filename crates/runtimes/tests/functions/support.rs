@@ -114,6 +114,7 @@ impl House {
             scratch: Arc::from(self.folder.path().join("scratch").as_path()),
             progress: Arc::new(|_| ()),
             stray_logs: Arc::clone(&self.stray) as Arc<dyn LogSink>,
+            cold_start: Arc::new(|_| ()),
         }
     }
 

@@ -1,0 +1,133 @@
+//! What waits for the committer. New events and everything else have places of their own, so that a
+//! flood of new events keeps no old one from being finished, and unwritten ends refuse no new event.
+
+use evoke_ports::store::Write;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::Semaphore;
+
+use super::Submission;
+use crate::settings::{COMMIT_EVENTS_MAX, QUEUE_EVENTS_MAX, QUEUE_RESULTS_MAX};
+
+/// Why a submission was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refused {
+    /// More waits than may.
+    Full,
+    /// The committer ends.
+    Closed,
+}
+
+/// What waits.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+    /// Places for results.
+    places: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    new: std::collections::VecDeque<Submission>,
+    /// Events in `new`.
+    events: usize,
+    results: Vec<Submission>,
+    is_waiting: bool,
+    is_closed: bool,
+}
+
+fn events_of(submission: &Submission) -> usize {
+    match &submission.write {
+        Write::Ingest(ingest) => ingest.events.len(),
+        Write::Finish(_) | Write::Change(_) => 0,
+    }
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            places: Semaphore::new(QUEUE_RESULTS_MAX),
+        }
+    }
+
+    /// Takes new events, or refuses them at once.
+    pub(super) fn push_new(&self, submission: Submission) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(Refused::Closed);
+        }
+        // One submission always finds a place in an empty queue, however large it is.
+        if state.events >= QUEUE_EVENTS_MAX {
+            return Err(Refused::Full);
+        }
+        state.events += events_of(&submission);
+        state.new.push_back(submission);
+        self.wake(&state);
+        Ok(())
+    }
+
+    /// Takes a result once there is a place for it.
+    pub(super) async fn push(&self, submission: Submission) -> Result<(), Refused> {
+        match self.places.acquire().await {
+            Ok(place) => place.forget(),
+            Err(_) => return Err(Refused::Closed),
+        }
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(Refused::Closed);
+        }
+        state.results.push(submission);
+        self.wake(&state);
+        Ok(())
+    }
+
+    fn wake(&self, state: &State) {
+        if state.is_waiting {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Moves what waits into `batch`: all results, and new events as many as one commit may have.
+    /// Waits for something unless the batch has something already. `false` when it is closed and
+    /// empty.
+    pub(super) fn take(&self, batch: &mut Vec<Submission>) -> bool {
+        let mut state = self.state.lock();
+        while state.new.is_empty() && state.results.is_empty() {
+            if !batch.is_empty() || state.is_closed {
+                return false;
+            }
+            state.is_waiting = true;
+            self.filled.wait(&mut state);
+            state.is_waiting = false;
+        }
+        self.places.add_permits(state.results.len());
+        batch.append(&mut state.results);
+        let mut events = 0;
+        while events < COMMIT_EVENTS_MAX
+            && let Some(next) = state.new.pop_front()
+        {
+            events += events_of(&next);
+            batch.push(next);
+        }
+        state.events -= events;
+        true
+    }
+
+    /// Takes nothing more; what is in is still given out.
+    pub(super) fn close(&self) {
+        self.state.lock().is_closed = true;
+        self.places.close();
+        self.filled.notify_one();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().is_closed
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        let state = self.state.lock();
+        state.new.is_empty() && state.results.is_empty()
+    }
+}
