@@ -1,10 +1,10 @@
 //! The benchmarks B1 to B12: `evoke bench`.
 //!
-//! Machines differ and are noisy, so nothing is judged by an absolute figure. Each thing is measured
-//! alternately with its floor (the raw store doing the same writes, the bare language server
-//! doing the same calls, a peer) in one run, and what counts is the ratio; the figures are printed
-//! beside it. The server is the built binary in a process of its own with an fsync on every commit,
-//! and the [`load`] comes from a third process.
+//! Machines differ and are noisy, so nothing is judged by an absolute figure. Each thing is
+//! measured alternately with its floor (the raw store doing the same writes, the bare language
+//! server doing the same calls, a peer) in one run, and what counts is the ratio; the figures are
+//! printed beside it. The server is the built binary in a process of its own with an fsync on every
+//! commit, and the [`load`] comes from a third process.
 //!
 //! This crate knows the server only from outside: its command line, its REST surface and its
 //! metrics.

@@ -2,8 +2,9 @@
 //! database, a web server, a broker or a language.
 //!
 //! The way of an event: [`ingest`] plans it, the [`committer`] writes it durably together with what
-//! else waits, the [`dispatch`]er admits its executions, [`execute`] carries them out and hands what
-//! happened back to the committer. [`call`] is the short way for callers who wait for the answer.
+//! else waits, the [`dispatch`]er admits its executions, [`execute`] carries them out and hands
+//! what happened back to the committer. [`call`] is the short way for callers who wait for the
+//! answer.
 
 pub mod call;
 mod catalog;

@@ -119,8 +119,8 @@ pub struct Descriptors {
 }
 
 impl Engine {
-    /// Starts an engine: reads the definitions and takes events from now on. What waits, from before
-    /// or from now, runs once [`Engine::admit`] was called.
+    /// Starts an engine: reads the definitions and takes events from now on. What waits, from
+    /// before or from now, runs once [`Engine::admit`] was called.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -179,14 +179,14 @@ impl Engine {
         Ok(Self { inner })
     }
 
-    /// Begins to run what waits. Called once the functions of the project are deployed, so that what
-    /// was left from before a restart does not fail for want of its function.
+    /// Begins to run what waits. Called once the functions of the project are deployed, so that
+    /// what was left from before a restart does not fail for want of its function.
     pub fn admit(&self) {
         self.inner.dispatcher.admit();
     }
 
-    /// Stops: nothing new is admitted, what runs may finish for at most `grace`, what is recorded is
-    /// written, workers are ended.
+    /// Stops: nothing new is admitted, what runs may finish for at most `grace`, what is recorded
+    /// is written, workers are ended.
     pub async fn stop(&self, grace: Millis) -> Left {
         let inner = &self.inner;
         let waiting = inner.dispatcher.close();

@@ -111,7 +111,8 @@ async fn show(engine: Engine) {
 }
 
 fn init(args: InitArgs) -> Outcome<Vec<PathBuf>> {
-    evoke_project::scaffold(&args.dir, &args.name, &args.runtime)
+    let runtime = args.runtime.as_deref().unwrap_or(evoke_project::scaffold::RUNTIME_DEFAULT);
+    evoke_project::scaffold(&args.dir, &args.name, runtime)
         .map_err(|error| Failure::chain(Class::Mistake, &error.into()))
 }
 

@@ -1,4 +1,5 @@
-//! The pages of the error codes, built into the binary so that `/docs/errors/{code}` needs no network.
+//! The pages of the error codes, built into the binary so that `/docs/errors/{code}` needs no
+//! network.
 
 use evoke_model::Code;
 

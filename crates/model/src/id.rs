@@ -84,8 +84,8 @@ macro_rules! id {
                 time_of(self.0)
             }
 
-            /// The lowest id whose [`made_at`](Self::made_at) is not before `instant`: where a range
-            /// of ids by time begins or ends.
+            /// The lowest id whose [`made_at`](Self::made_at) is not before `instant`: where a
+            /// range of ids by time begins or ends.
             pub fn first_at(instant: Timestamp) -> Self {
                 Self(first_at(instant))
             }

@@ -1,7 +1,7 @@
 //! The words everybody in the house speaks. Nothing here waits, reads a clock or touches a disk.
 //!
-//! Reading order: [`id`], [`time`], [`event`], [`trigger`], [`policy`], [`function`], [`execution`],
-//! [`problem`].
+//! Reading order: [`id`], [`time`], [`event`], [`trigger`], [`policy`], [`function`],
+//! [`execution`], [`problem`].
 
 pub mod data;
 pub mod event;

@@ -89,8 +89,8 @@ pub trait Pool: Send + Sync {
     /// How many calls may be under way at once: workers at most times calls of one worker.
     fn capacity(&self) -> usize;
 
-    /// Runs one call to its end. For a streamed answer it returns with the head; the body follows in
-    /// the reply's stream. Dropping the future or the stream cancels the call.
+    /// Runs one call to its end. For a streamed answer it returns with the head; the body follows
+    /// in the reply's stream. Dropping the future or the stream cancels the call.
     ///
     /// # Errors
     /// FN_002, FN_003, FN_004, FN_007 (too many waiting), FN_008, FN_011.

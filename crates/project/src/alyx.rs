@@ -162,7 +162,9 @@ mod tests {
             ],
             "schedules": [
                 { "name": "a", "type": "cron", "expression": "0 2 * * *", "timezone": "UTC",
-                  "config": { "skip_if_running": true, "retry_on_failure": true, "max_retries": 4 } },
+                  "config": {
+                      "skip_if_running": true, "retry_on_failure": true, "max_retries": 4
+                  } },
                 { "name": "b", "type": "interval", "expression": "5m",
                   "config": { "retry_on_failure": false } },
                 { "name": "c", "type": "one_time", "expression": "2026-12-01T09:00:00Z" },
@@ -173,8 +175,10 @@ mod tests {
             Value::from(entries),
             json!([
                 { "type": "http", "path": "/a", "methods": ["POST"] },
-                { "type": "database", "collection": "users", "events": ["create"], "mode": "async" },
-                { "type": "database", "collection": "users", "events": ["create", "update", "delete"] },
+                { "type": "database", "collection": "users", "events": ["create"],
+                  "mode": "async" },
+                { "type": "database", "collection": "users",
+                  "events": ["create", "update", "delete"] },
                 { "type": "auth", "events": ["signup"], "mode": "sync", "on_failure": "reject",
                   "timeout": "5s" },
                 { "type": "storage", "bucket": "uploads", "events": ["upload"] },

@@ -1,8 +1,8 @@
 //! The settings of a project and of the server that runs it: one typed tree, `evoke.toml`.
 //!
-//! Every setting has a default, so an empty file (and no file) is valid. `config.default.toml` beside
-//! this crate is the manual; a test keeps it equal to these types. A variable of the environment
-//! overrides its setting: `EVOKE_SERVER_PORT` is `[server] port`.
+//! Every setting has a default, so an empty file (and no file) is valid. `config.default.toml`
+//! beside this crate is the manual; a test keeps it equal to these types. A variable of the
+//! environment overrides its setting: `EVOKE_SERVER_PORT` is `[server] port`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -110,7 +110,8 @@ impl Default for Store {
 pub enum Synchronous {
     /// When it is on the disk: nothing accepted is lost, whatever happens.
     Full,
-    /// When the system has it: a power cut may lose the last moments, a crash of the server does not.
+    /// When the system has it: a power cut may lose the last moments, a crash of the server does
+    /// not.
     Normal,
 }
 

@@ -39,9 +39,9 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// Whether a function that runs should go on as it is although it is not among the functions: it
-    /// is there, but broken. A manifest that cannot be read does not tell its name, so the folder of
-    /// the code counts too.
+    /// Whether a function that runs should go on as it is although it is not among the functions:
+    /// it is there, but broken. A manifest that cannot be read does not tell its name, so the
+    /// folder of the code counts too.
     pub fn keeps(&self, name: &str, code: &Path) -> bool {
         !self.is_usable || self.broken.contains(name) || self.broken_code.contains(code)
     }

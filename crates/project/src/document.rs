@@ -258,7 +258,8 @@ mod tests {
         let value =
             of("a.yaml", b"a: no\nb: on\nc: 2026-12-01T09:00:00Z\nd: '5'\ne: true\nf: ~\n1: x");
         let expected = json!({
-            "a": "no", "b": "on", "c": "2026-12-01T09:00:00Z", "d": "5", "e": true, "f": null, "1": "x"
+            "a": "no", "b": "on", "c": "2026-12-01T09:00:00Z", "d": "5", "e": true, "f": null,
+            "1": "x"
         });
         assert_eq!(value, Ok(expected));
     }

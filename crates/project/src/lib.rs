@@ -1,6 +1,6 @@
-//! A project's folder (manifests in four forms, code, configuration) read and watched into a desired
-//! state. Called by `dev`, `serve` and the commands that work on files. It decides what the user
-//! wants and says everything that is wrong; it never starts, stores or deploys anything.
+//! A project's folder (manifests in four forms, code, configuration) read and watched into a
+//! desired state. Called by `dev`, `serve` and the commands that work on files. It decides what the
+//! user wants and says everything that is wrong; it never starts, stores or deploys anything.
 //!
 //! Reading order: [`desired`] (what comes out), [`read`], [`config`], [`document`], [`manifest`],
 //! [`trigger`], [`policy`], [`alyx`], [`watch`], [`scaffold`], [`schema`].

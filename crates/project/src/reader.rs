@@ -1,6 +1,6 @@
-//! Reads an object field by field and collects everything that is wrong with it, so that a user sees
-//! all mistakes at once. What was never asked for is an unknown key, and the keys that were asked
-//! for are what is suggested instead.
+//! Reads an object field by field and collects everything that is wrong with it, so that a user
+//! sees all mistakes at once. What was never asked for is an unknown key, and the keys that were
+//! asked for are what is suggested instead.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -13,6 +13,9 @@ use crate::language::RUNTIMES;
 use crate::manifest::check_name;
 use crate::reader::Report;
 
+/// The runtime of a new function where nobody names one.
+pub const RUNTIME_DEFAULT: &str = "nodejs";
+
 /// Why a function could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ScaffoldError {

@@ -52,7 +52,8 @@ pub trait Language: Send + Sync + 'static {
         variable.starts_with("LD_") || variable == "TZ" || variable == "LANG"
     }
 
-    /// Makes the code ready to be loaded and says where it is then. `_scratch` is a folder it may write to.
+    /// Makes the code ready to be loaded and says where it is then. `_scratch` is a folder it may
+    /// write to.
     ///
     /// # Errors
     /// FN_005 when the code cannot be.

@@ -9,8 +9,8 @@ use evoke_model::Millis;
 
 use crate::process::memory::MemoryControl;
 
-/// The variables of the server that workers get, beside their function's own. Everything else may be
-/// a secret of the server.
+/// The variables of the server that workers get, beside their function's own. Everything else may
+/// be a secret of the server.
 const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 
 /// Options of all runtimes.

@@ -48,8 +48,8 @@ const ENTRY_CODE: &str = r#"
 "#;
 const RESULT: &str = "evoke:result";
 
-/// Evaluates `function.config.ts|js|mjs` and the like: the default export, which may be an object, a
-/// promise of one, or a function returning either. Relative imports are allowed inside `root`.
+/// Evaluates `function.config.ts|js|mjs` and the like: the default export, which may be an object,
+/// a promise of one, or a function returning either. Relative imports are allowed inside `root`.
 ///
 /// # Errors
 /// Syntax errors, imports that are not allowed, what the script throws, a script that runs too long

@@ -128,7 +128,11 @@ pub enum ScriptError {
         reason: String,
     },
     /// The script threw.
-    #[error("{}{}: {message}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
+    #[error(
+        "{}{}: {message}",
+        path.display(),
+        line.map(|line| format!(":{line}")).unwrap_or_default()
+    )]
     Threw {
         /// The file whose code threw.
         path: PathBuf,

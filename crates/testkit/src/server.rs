@@ -1,5 +1,5 @@
-//! The real binary, started on a folder of its own and driven from outside as a user would. Dropping
-//! it kills it.
+//! The real binary, started on a folder of its own and driven from outside as a user would.
+//! Dropping it kills it.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

@@ -16,7 +16,8 @@ impl Samples {
         Self(text.lines().filter_map(sample).collect())
     }
 
-    /// The sum over all samples of this name that carry all of these labels, each as `name="value"`.
+    /// The sum over all samples of this name that carry all of these labels, each as
+    /// `name="value"`.
     pub(crate) fn sum(&self, name: &str, labels: &[&str]) -> f64 {
         self.0
             .iter()

@@ -33,9 +33,9 @@ pub enum FunctionsCommand {
 pub struct InitArgs {
     /// Letters, digits, `-` and `_`
     pub name: String,
-    /// nodejs18, nodejs20, nodejs22, bun, python3.10, python3.11, python3.12
-    #[arg(short, long, default_value = "nodejs20")]
-    pub runtime: String,
+    /// A runtime as `evoke doctor` lists them [default: the newest Node that is installed]
+    #[arg(short, long)]
+    pub runtime: Option<String>,
     /// The project's folder
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub dir: PathBuf,

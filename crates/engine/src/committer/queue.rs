@@ -1,5 +1,6 @@
 //! What waits for the committer. New events and everything else have places of their own, so that a
-//! flood of new events keeps no old one from being finished, and unwritten ends refuse no new event.
+//! flood of new events keeps no old one from being finished, and unwritten ends refuse no new
+//! event.
 
 use evoke_ports::store::Write;
 use parking_lot::{Condvar, Mutex};

@@ -124,8 +124,8 @@ impl Lane {
         let mut state = self.state.lock();
         let policy = LanePolicy::of(&trigger.policy);
         if policy != LanePolicy::of(&state.trigger.policy) {
-            // What waits goes back to the store and comes in again under the new policy; limits count
-            // from zero, since what runs was admitted under the old one.
+            // What waits goes back to the store and comes in again under the new policy; limits
+            // count from zero, since what runs was admitted under the old one.
             state.admission = Admission::new(policy);
             state.known.retain(|_, known| {
                 known.waits = false;
@@ -138,8 +138,8 @@ impl Lane {
         state.breaker = Breaker::default();
     }
 
-    /// Told of executions before they are committed: until they are handed over, or withdrawn, a look
-    /// into the store leaves them alone.
+    /// Told of executions before they are committed: until they are handed over, or withdrawn, a
+    /// look into the store leaves them alone.
     pub(crate) fn announce<'a>(&self, coming: impl Iterator<Item = &'a Waiting>) {
         let mut state = self.state.lock();
         for waiting in coming {

@@ -1,5 +1,5 @@
-//! Bun. It reads TypeScript itself and starts in a few milliseconds, so its workers are started when
-//! they are needed.
+//! Bun. It reads TypeScript itself and starts in a few milliseconds, so its workers are started
+//! when they are needed.
 
 mod find;
 mod launch;

@@ -65,8 +65,8 @@ impl Staging {
         std::os::unix::fs::symlink(normal(&code.join(path)), link)
     }
 
-    /// Puts a folder that is ready in the place of the one in use, in one step where the file system
-    /// can, and removes the old one.
+    /// Puts a folder that is ready in the place of the one in use, in one step where the file
+    /// system can, and removes the old one.
     pub fn publish(&self, ready: &Path, place: &Path, hash: &str) -> Result<(), DeployError> {
         let swap = || {
             fs::create_dir_all(ready)?;
@@ -103,8 +103,8 @@ pub(super) fn installed_hash(place: &Path) -> Option<String> {
     fs::read_to_string(place.join(HASH_FILE)).ok()
 }
 
-/// SHA-256 over files by name and content and over `more`, in hex. Files that are not there count as
-/// such.
+/// SHA-256 over files by name and content and over `more`, in hex. Files that are not there count
+/// as such.
 pub(super) fn hash_of<'a>(
     code: &Path,
     names: impl IntoIterator<Item = &'a str>,

@@ -1,5 +1,5 @@
-//! TypeScript for Node: a folder beside the code that looks like it, with JavaScript in the place of
-//! TypeScript. Source maps name the user's files, so stacks do too.
+//! TypeScript for Node: a folder beside the code that looks like it, with JavaScript in the place
+//! of TypeScript. Source maps name the user's files, so stacks do too.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -32,7 +32,8 @@ pub fn prepare(version: &FunctionVersion, scratch: &Path) -> Result<PathBuf, Dep
     let parent = scratch.join("builds").join(&version.spec.name);
     let target = parent.join(name(version));
     if target.exists() {
-        // Code with the same hash was built before, whole: builds get their name when they are done.
+        // Code with the same hash was built before, whole: builds get their name when they are
+        // done.
         return Ok(target);
     }
     let draft = parent.join(format!(".draft-{}", version.hash));

@@ -1,5 +1,5 @@
-//! What frames from a worker mean for its calls. A frame of a call that has ended is dropped; a frame
-//! that cannot be meant at all is a violation, and the worker is ended for it.
+//! What frames from a worker mean for its calls. A frame of a call that has ended is dropped; a
+//! frame that cannot be meant at all is a violation, and the worker is ended for it.
 
 use std::sync::Arc;
 

@@ -147,7 +147,8 @@ impl Launcher {
 }
 
 impl Process {
-    /// Makes it the worker of a function: LOAD until LOADED. `printed` takes what it prints meanwhile.
+    /// Makes it the worker of a function: LOAD until LOADED. `printed` takes what it prints
+    /// meanwhile.
     pub async fn load(
         &mut self,
         message: &[u8],

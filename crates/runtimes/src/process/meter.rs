@@ -1,5 +1,5 @@
-//! How the workers of a pool do, seen between two looks: the share of time their main threads ran or
-//! wanted to, and how many calls ended.
+//! How the workers of a pool do, seen between two looks: the share of time their main threads ran
+//! or wanted to, and how many calls ended.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

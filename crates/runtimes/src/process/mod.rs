@@ -1,8 +1,8 @@
 //! Worker processes and the pools they are in, whatever language they speak.
 //!
-//! Reading order: [`pool`] (what callers see), [`state`] with [`frames`] and [`tick`] (all decisions,
-//! under one lock), [`keeper`] (the timer), [`serve`] (the life of a worker), [`starter`] and
-//! [`launch`] (how it begins), [`memory`] and [`control`] (how it ends).
+//! Reading order: [`pool`] (what callers see), [`state`] with [`frames`] and [`tick`] (all
+//! decisions, under one lock), [`keeper`] (the timer), [`serve`] (the life of a worker),
+//! [`starter`] and [`launch`] (how it begins), [`memory`] and [`control`] (how it ends).
 
 pub mod blank;
 pub mod control;

@@ -58,7 +58,8 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Writes what the socket takes at once, in the caller's own task; leaves the rest to the writer.
+    /// Writes what the socket takes at once, in the caller's own task; leaves the rest to the
+    /// writer.
     pub fn write_now(&self) {
         let mut state = self.state.lock();
         if state.writing {
@@ -88,7 +89,8 @@ impl Outbox {
     pub async fn run(&self) -> io::Result<()> {
         loop {
             self.wake.notified().await;
-            // Everybody who is ready to call gets to do so first: their frames go out in this write.
+            // Everybody who is ready to call gets to do so first: their frames go out in this
+            // write.
             tokio::task::yield_now().await;
             while let Some(segment) = self.take() {
                 let outcome = self.write(&segment).await;

@@ -61,8 +61,8 @@ impl Output {
         self.shared.sink.get_or_init(|| sink);
     }
 
-    /// The last lines of the standard error, once the pipes have ended or `patience` is over: a child
-    /// that outlives its worker may keep them open.
+    /// The last lines of the standard error, once the pipes have ended or `patience` is over: a
+    /// child that outlives its worker may keep them open.
     pub async fn last_words(&mut self, patience: Duration) -> String {
         // Whether the pipes ended or not, what was read by then is all that can be told.
         if tokio::time::timeout(patience, &mut self.task).await.is_err() {

@@ -1,5 +1,6 @@
-//! How many workers to start: a pure decision. More workers help calls that wait for something; they
-//! hurt where the processors are the limit, and help nobody who would be served before they are there.
+//! How many workers to start: a pure decision. More workers help calls that wait for something;
+//! they hurt where the processors are the limit, and help nobody who would be served before they
+//! are there.
 
 use std::time::Duration;
 

@@ -174,8 +174,8 @@ impl Reader<'_> {
         broken.map(|error| End::Broken(format!("it sent {error}")))
     }
 
-    /// The kernel may have killed a child of the worker for its memory, which the function sees as an
-    /// error like any other. Its calls are told the real reason, with the end of the worker.
+    /// The kernel may have killed a child of the worker for its memory, which the function sees as
+    /// an error like any other. Its calls are told the real reason, with the end of the worker.
     fn blame_memory(&mut self) {
         if self.looked_at.is_some_and(|at| at.elapsed() < BREACH_PAUSE) {
             return;

@@ -1,5 +1,5 @@
-//! Starts workers of one function version: takes a blank one where there is, else a new process, and
-//! has it load the function.
+//! Starts workers of one function version: takes a blank one where there is, else a new process,
+//! and has it load the function.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -125,8 +125,8 @@ pub(super) enum Phase {
     Open(oneshot::Sender<Answer>),
     /// The head went out, the body follows.
     Streaming(Arc<Pieces>),
-    /// Nobody wants the answer; the worker has not ended the call yet. From `kill_at` on it is killed
-    /// for it.
+    /// Nobody wants the answer; the worker has not ended the call yet. From `kill_at` on it is
+    /// killed for it.
     Abandoned { kill_at: Option<Timestamp> },
 }
 

@@ -1,5 +1,5 @@
-//! Limits: time, memory, output, the number of workers and of waiting calls; and workers that do not
-//! keep to them.
+//! Limits: time, memory, output, the number of workers and of waiting calls; and workers that do
+//! not keep to them.
 
 use std::path::PathBuf;
 use std::sync::Arc;

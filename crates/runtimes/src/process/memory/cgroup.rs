@@ -100,8 +100,8 @@ impl Cgroups {
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
-        // The last workers were killed a moment ago. This is the end of a server, so that waiting for
-        // them holds nobody up.
+        // The last workers were killed a moment ago. This is the end of a server, so that waiting
+        // for them holds nobody up.
         for _ in 0..CLOSE_TRIES {
             if remove_tree(&self.folder) {
                 return;

@@ -102,8 +102,8 @@ impl Guard {
         *self.limit.lock()
     }
 
-    /// Whether the kernel killed something of the worker for its memory. Watching needs no question:
-    /// it kills with its reason.
+    /// Whether the kernel killed something of the worker for its memory. Watching needs no
+    /// question: it kills with its reason.
     pub fn breach(&self) -> Option<Cause> {
         let limit = self.limited_to()?;
         match &self.way {
