@@ -2,6 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "a failing test says where")]
 
+mod commands;
+mod facts;
 mod first_light;
+mod functions;
 mod kill9;
+mod lessons;
+mod manifests;
+mod ordering;
 mod support;
