@@ -8,11 +8,12 @@ use evoke_model::{
     Timestamp, Trigger, TriggerId,
 };
 use evoke_ports::store::{
-    BadCursor, Change, Due, Error, EventQuery, ExecutionQuery, Page, Receipt, Write,
+    BadCursor, Change, Due, Error, EventQuery, ExecutionQuery, Order, Page, Receipt, Write,
 };
 use serde_json::json;
 
 use crate::committer::Chain;
+use crate::execute::Running;
 use crate::start::{Engine, Inner};
 
 /// Executions cancelled in one step when their trigger is deleted.
@@ -121,10 +122,46 @@ impl Engine {
         &self,
         query: ExecutionQuery,
     ) -> Result<Page<ExecutionView>, Rejection> {
+        if query.states == [State::Running] {
+            return self.running(&query).await;
+        }
         let executions = self.inner.store.executions();
         let page = executions.executions(query).await.map_err(|error| unavailable(&error))?;
         let view = |execution| self.inner.view_execution(execution);
         Ok(Page { items: page.items.into_iter().map(view).collect(), next: page.next })
+    }
+
+    /// A page of what runs. Only this process knows it: nothing is written when an attempt begins.
+    async fn running(&self, query: &ExecutionQuery) -> Result<Page<ExecutionView>, Rejection> {
+        let after = query.cursor.as_deref().map(str::parse::<ExecutionId>).transpose();
+        let after = after.map_err(|_| {
+            Rejection::new(Code::InvalidRequest, "the cursor is not one of this list")
+        })?;
+        let all = self.inner.running.all();
+        let asked_for = all.iter().filter(|one| is_asked_for(one, query)).map(|one| one.id);
+        // What ran at the cursor may be over: the page goes on behind where it stood.
+        let mut ids: Vec<_> = match query.order {
+            Order::NewestFirst => asked_for.filter(|id| after.is_none_or(|at| *id < at)).collect(),
+            Order::OldestFirst => asked_for.filter(|id| after.is_none_or(|at| *id > at)).collect(),
+        };
+        ids.sort_unstable();
+        if query.order == Order::NewestFirst {
+            ids.reverse();
+        }
+        let is_more = ids.len() > query.limit as usize;
+        ids.truncate(query.limit as usize);
+        let next = ids.last().filter(|_| is_more).map(ToString::to_string);
+        let mut items = Vec::with_capacity(ids.len());
+        for id in ids {
+            match self.execution(id).await {
+                // It may have ended meanwhile.
+                Ok(view) if view.execution.state == State::Running => items.push(view),
+                Ok(_) => {}
+                Err(rejection) if rejection.code == Code::ExecutionNotFound => {}
+                Err(rejection) => return Err(rejection),
+            }
+        }
+        Ok(Page { items, next })
     }
 
     /// The finished attempts of an execution, oldest first.
@@ -243,6 +280,16 @@ fn ended(execution: &Execution) -> (String, serde_json::Value) {
         None => format!("it ended as {state} after {attempts} attempts"),
     };
     (text, json!({ "why": "ended", "at": at, "attempts": attempts, "error": failure }))
+}
+
+/// Whether a query is after what runs here.
+fn is_asked_for(running: &Running, query: &ExecutionQuery) -> bool {
+    let accepted = running.id.event.made_at();
+    (query.triggers.is_empty() || query.triggers.contains(&running.id.trigger))
+        && query.event.is_none_or(|event| event == running.id.event)
+        && query.is_test_run.is_none_or(|test| test == running.event.is_test_run)
+        && query.since.is_none_or(|since| accepted >= since)
+        && query.until.is_none_or(|until| accepted < until)
 }
 
 impl Inner {

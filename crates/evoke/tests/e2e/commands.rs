@@ -129,7 +129,9 @@ async fn what_waits_is_explained_and_cancelled() {
     assert_eq!(explained["detail"]["why"], "concurrency", "{explained}");
     assert_eq!(prints(&server, &["executions", "cancel", &id]), id);
     assert_eq!(gives(&server, &["executions", "show", &id])["status"], "cancelled");
-    let first = prints(&server, &["executions", "list", "--event", &first, "-o", "id"]);
+    let event = first;
+    let first = prints(&server, &["executions", "list", "--status", "running", "-o", "id"]);
+    assert_eq!(gives(&server, &["executions", "show", &first])["event_id"], event);
     assert_eq!(gives(&server, &["executions", "show", &first])["status"], "running");
     assert_eq!(prints(&server, &["executions", "cancel", &first]), first);
     server.ended("status=cancelled", 2).await;
