@@ -249,7 +249,7 @@ impl Dispatcher {
     /// Reads what waits in the store and is not yet in memory, as far as there is room.
     async fn refill(&self, lane: &Lane, inner: &Inner) -> Result<Rest, Error> {
         let executions = inner.store.executions();
-        let until = self.clock.now().plus(DUE_HORIZON);
+        let until = lane.look_until(self.clock.now());
         let mut after = None;
         loop {
             let limit = LANE_WINDOW_MAX as u32;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use evoke_model::policy::Overflow;
 use evoke_model::trigger::Owner;
 use evoke_model::{Code, Policy, Problem, Rejection, Target, Trigger, TriggerId, suggest};
 use evoke_ports::store::{Change, Write};
 use serde_json::Value;
 
+use crate::catalog::under;
 use crate::start::{Engine, Inner};
 
 /// A trigger as somebody wants it.
@@ -135,6 +137,30 @@ impl Engine {
     }
 }
 
+/// Policies that are understood and not carried out yet: better refused than silently ignored.
+fn not_yet(policy: &Policy) -> Vec<Problem> {
+    let concurrency = policy.concurrency.as_ref();
+    let has_overflow = concurrency.is_some_and(|limit| limit.overflow != Overflow::Queue);
+    let asked = [
+        ("batch", policy.batch.is_some()),
+        ("debounce", policy.debounce.is_some()),
+        ("rate", policy.rate.is_some()),
+        ("transform", policy.transform.is_some()),
+        ("idempotency", policy.idempotency.is_some()),
+        ("concurrency.overflow", has_overflow),
+    ];
+    let refuse = |(field, is_asked): (&str, bool)| {
+        is_asked.then(|| Problem::new(format!("policy.{field}"), "not available in this version"))
+    };
+    asked.into_iter().filter_map(refuse).collect()
+}
+
+/// Problems of a kind's configuration where its author wrote it: the API takes it as `config`, in
+/// declarations its fields stand beside the others.
+fn placed(owner: &Owner, problems: Vec<Problem>) -> Vec<Problem> {
+    if *owner == Owner::Api { under("config", problems) } else { problems }
+}
+
 fn must_be_ours(trigger: &Trigger) -> Result<(), Rejection> {
     let place = match &trigger.owner {
         Owner::Api => return Ok(()),
@@ -159,16 +185,18 @@ impl Inner {
         if new.name.is_empty() || new.name.len() > 200 {
             problems.push(Problem::new("name", "must have 1 to 200 characters"));
         }
-        let config = self.catalog.check(&new.kind, &new.config).unwrap_or_else(|found| {
-            problems.extend(found);
+        let source = self.catalog.source(&new.kind).map_err(|problem| problems.push(problem)).ok();
+        let config = source.map_or(Ok(Value::Null), |source| source.check(&new.config));
+        let config = config.unwrap_or_else(|found| {
+            problems.extend(placed(&owner, found));
             Value::Null
         });
         if let Err(found) = self.catalog.open(&new.target) {
             problems.extend(found);
         }
-        let subscription =
-            self.catalog.source(&new.kind).ok().and_then(|source| source.subscription(&config));
+        let subscription = source.and_then(|source| source.subscription(&config));
         problems.extend(evoke_matching::check(&new.policy, subscription.as_ref()));
+        problems.extend(not_yet(&new.policy));
         if !problems.is_empty() {
             return Err(Rejection::of(Code::InvalidTrigger, problems));
         }

@@ -160,7 +160,9 @@ impl Lane {
         let mut far = None;
         for waiting in new {
             state.release(waiting.id.event, |known| known.is_coming = false);
-            if waiting.due > horizon {
+            // The head of an ordered key holds its followers back, however far off its time is.
+            let is_ordered = waiting.order_key.is_some();
+            if waiting.due > horizon && !is_ordered {
                 far = Some(far.map_or(waiting.due, |far: Timestamp| far.min(waiting.due)));
             } else if state.has_more || state.admission.len() >= LANE_WINDOW_MAX {
                 // Behind what waits in the store already: it will be found there in its turn.
@@ -255,6 +257,15 @@ impl Lane {
     /// Something waits in the store that this lane has not seen.
     pub(crate) fn want_look(&self) {
         self.state.lock().has_more = true;
+    }
+
+    /// Until when a look into the store has to look: a follower may not overtake the head of its key
+    /// because the head waits for a later time.
+    pub(crate) fn look_until(&self, now: Timestamp) -> Timestamp {
+        match self.state.lock().trigger.policy.order_by {
+            Some(_) => Timestamp::from_micros(i64::MAX),
+            None => now.plus(DUE_HORIZON),
+        }
     }
 
     /// The next one in the store is due then.
