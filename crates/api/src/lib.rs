@@ -27,4 +27,4 @@ pub use health::{Check, Health};
 pub use key::{Key, NewKey, NewKeyBody};
 pub use kind::{Found, Kind, Kinds};
 pub use page::Page;
-pub use trigger::{Trigger, TriggerBody};
+pub use trigger::{TestBody, Trigger, TriggerBody};

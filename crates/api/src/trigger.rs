@@ -1,6 +1,7 @@
 //! Triggers.
 
 mod read;
+mod test_run;
 
 use evoke_engine::NewTrigger;
 use evoke_model::trigger::Owner;
@@ -10,6 +11,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::schemas;
+
+pub use test_run::TestBody;
 
 /// A standing rule: which events, which target, which policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

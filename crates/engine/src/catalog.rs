@@ -9,7 +9,6 @@ use evoke_matching::{Index, Rule};
 use evoke_model::function::FunctionRecord;
 use evoke_model::{Problem, Target, Trigger, TriggerId};
 use evoke_ports::{Endpoint, HttpIntake, Source};
-use serde_json::Value;
 
 /// What holds at one moment.
 #[derive(Default)]
@@ -116,11 +115,6 @@ impl Catalog {
             ]
         })?;
         kind.open(&target.config).map_err(|problems| under("target", problems))
-    }
-
-    /// Checks a trigger's configuration and gives it back in its canonical form.
-    pub(crate) fn check(&self, kind: &str, config: &Value) -> Result<Value, Vec<Problem>> {
-        self.source(kind).map_err(|problem| vec![problem])?.check(config)
     }
 
     /// The kind of a source as a word that lives as long as the program.

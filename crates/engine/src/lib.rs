@@ -23,6 +23,7 @@ pub mod record;
 mod registry;
 mod settings;
 mod start;
+mod test_run;
 mod token;
 pub mod triggers;
 
@@ -36,4 +37,5 @@ pub use record::ExecutionView;
 pub use registry::Registry;
 pub use settings::Settings;
 pub use start::{Engine, Parts, StartError};
+pub use test_run::TestEvent;
 pub use triggers::NewTrigger;

@@ -47,6 +47,7 @@ fn resources() -> OpenApiRouter {
         .routes(routes!(triggers::show, triggers::replace, triggers::change, triggers::delete))
         .routes(routes!(triggers::enable))
         .routes(routes!(triggers::disable))
+        .routes(routes!(triggers::test))
         .routes(routes!(functions::list))
         .routes(routes!(functions::show, invoke::invoke_by_name))
         .routes(routes!(invoke::invoke))

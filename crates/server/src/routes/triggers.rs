@@ -1,7 +1,7 @@
 //! Triggers of every kind.
 
 use axum::Json as Out;
-use evoke_api::{Page, Trigger, TriggerBody};
+use evoke_api::{ExecutionAccepted, Page, TestBody, Trigger, TriggerBody};
 use evoke_engine::triggers::Enabled;
 use evoke_model::{Code, Problem};
 use http::StatusCode;
@@ -178,4 +178,26 @@ pub(crate) async fn disable(
     let old = server.engine.trigger(&id)?;
     let trigger = server.engine.set_trigger_enabled(old.id, Enabled::No).await?;
     Ok(Out(Trigger::from(trigger.as_ref())))
+}
+
+/// Test a trigger
+///
+/// Runs its target exactly once, marked as a test run, with an event of your own. Nothing is
+/// matched, no filter is asked, and no other trigger sees the event.
+#[utoipa::path(
+    post, path = "/triggers/{id}/test", tag = "triggers",
+    operation_id = "test_trigger",
+    params(("id" = String, Path, description = "Id or name")), request_body = TestBody,
+    responses((status = 202, description = "Accepted, durable", body = ExecutionAccepted)),
+)]
+pub(crate) async fn test(
+    Shared(server): Shared,
+    Segment(id): Segment,
+    Json(body): Json,
+) -> Result<(StatusCode, Out<ExecutionAccepted>), Refusal> {
+    let trigger = server.engine.trigger(&id)?;
+    let event =
+        TestBody::read(body).map_err(|problems| Refusal::of(Code::InvalidRequest, problems))?;
+    let execution_id = server.engine.test_trigger(trigger.id, event).await?;
+    Ok((StatusCode::ACCEPTED, Out(ExecutionAccepted { execution_id })))
 }

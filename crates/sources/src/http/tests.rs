@@ -157,6 +157,8 @@ fn the_management_api_cannot_be_shadowed() {
         "/api/v1/webhook/{id}",
         "/%61pi/events",
         "/api/dead-letters",
+        "/api/kinds",
+        "/api/v1/doctor",
     ] {
         let problems = HttpSource::new().check(&json!({ "path": path })).unwrap_err();
         assert!(problems[0].message.contains("shadow"), "{path}");
