@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use evoke_model::execution::RetryHint;
 use evoke_model::{
-    Attempt, Code, Data, Event, ExecutionId, Failure, Outcome, Rejection, State, Timestamp,
+    Attempt, Code, Data, Event, ExecutionId, Failure, Millis, Outcome, Rejection, State, Timestamp,
     Trigger, TriggerId,
 };
 use evoke_ports::runtime::Deployed;
@@ -200,6 +201,17 @@ impl Inner {
         }
     }
 
+    /// A function that is not there while the server starts is not there yet, which is no reason for
+    /// a caller to give up.
+    fn or_starting(&self, failure: Failure, function: &str) -> Failure {
+        if failure.code != Code::FunctionNotFound || self.dispatcher.is_open() {
+            return failure;
+        }
+        let message = format!("the server is starting: function {function:?} is not deployed yet");
+        let retry = RetryHint::After(Millis::from_secs(1));
+        Failure { retry, ..Failure::new(Code::Starting, message) }
+    }
+
     fn invoke_trigger(&self, function: &str) -> Result<Arc<Trigger>, Rejection> {
         match self.catalog.load().invoke.get(function) {
             Some(trigger) => Ok(trigger.clone()),
@@ -335,7 +347,10 @@ impl Direct {
             let message = format!("trigger {:?} has no function that could answer", trigger.name);
             Failure::new(Code::InvalidTrigger, message)
         })?;
-        let deployed = inner.registry.current(function)?;
+        let deployed = inner
+            .registry
+            .current(function)
+            .map_err(|failure| inner.or_starting(failure, function))?;
         let event = Arc::new(inner.accept(draft));
         let id = ExecutionId { event: event.id, trigger: trigger.id };
         let running = inner.begin(id, event.clone(), trigger.clone(), 1);

@@ -8,7 +8,7 @@
 mod queue;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use evoke_model::{Code, ExecutionId, Millis, Rejection, Timestamp};
@@ -22,6 +22,9 @@ use queue::{Queue, Refused};
 
 /// How long a failed end of an attempt rests before it is written again.
 const CARRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// How long a failed commit makes the server say it is not ready.
+const FAILURE_REMEMBERED: Millis = Millis::from_secs(10);
 
 /// How often the store is given time for what can wait.
 const HOUSEKEEPING_PERIOD: Millis = Millis::from_secs(5);
@@ -51,7 +54,32 @@ enum Then {
 #[derive(Clone)]
 pub(crate) struct Committer {
     queue: Arc<Queue>,
-    healthy: Arc<AtomicBool>,
+    health: Arc<Health>,
+}
+
+/// Whether the store takes what is written.
+struct Health {
+    /// When a commit failed last, in microseconds; 0 once one worked since.
+    failed_at: AtomicI64,
+    clock: Arc<dyn Clock>,
+}
+
+impl Health {
+    fn worked(&self) {
+        self.failed_at.store(0, Ordering::Relaxed);
+    }
+
+    fn failed(&self) {
+        self.failed_at.store(self.clock.now().as_micros(), Ordering::Relaxed);
+    }
+
+    /// A failure is forgotten after a while: a server that says it is down gets no traffic, and
+    /// without traffic nothing would show that the store works again.
+    fn is_good(&self) -> bool {
+        let failed_at = self.failed_at.load(Ordering::Relaxed);
+        failed_at == 0
+            || self.clock.now() > Timestamp::from_micros(failed_at).plus(FAILURE_REMEMBERED)
+    }
 }
 
 impl Committer {
@@ -100,7 +128,7 @@ impl Committer {
 
     /// Whether the last commit worked.
     pub(crate) fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed) && !self.queue.is_closed()
+        self.health.is_good() && !self.queue.is_closed()
     }
 }
 
@@ -120,7 +148,7 @@ pub(crate) struct Service {
     dispatcher: Arc<Dispatcher>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
-    healthy: Arc<AtomicBool>,
+    health: Arc<Health>,
     /// Ends of attempts whose commit failed: they may not get lost and go first the next time.
     carried: Vec<Submission>,
     housekeeping_due: Timestamp,
@@ -134,12 +162,12 @@ impl Service {
         clock: Arc<dyn Clock>,
     ) -> (Committer, Self) {
         let queue = Arc::new(Queue::new());
-        let healthy = Arc::new(AtomicBool::new(true));
-        let committer = Committer { queue: queue.clone(), healthy: healthy.clone() };
+        let health = Arc::new(Health { failed_at: AtomicI64::new(0), clock: clock.clone() });
+        let committer = Committer { queue: queue.clone(), health: health.clone() };
         let housekeeping_due = clock.now().plus(HOUSEKEEPING_PERIOD);
         let carried = Vec::new();
         let service =
-            Self { queue, writer, dispatcher, metrics, clock, healthy, carried, housekeeping_due };
+            Self { queue, writer, dispatcher, metrics, clock, health, carried, housekeeping_due };
         (committer, service)
     }
 
@@ -186,7 +214,7 @@ impl Service {
         let started = Instant::now();
         match self.writer.commit(&writes) {
             Ok(receipts) => {
-                self.healthy.store(true, Ordering::Relaxed);
+                self.health.worked();
                 self.metrics.committed(writes.len(), started.elapsed());
                 self.follow(writes.into_iter().zip(receipts), thens);
             }
@@ -213,7 +241,7 @@ impl Service {
     }
 
     fn refuse(&mut self, write: Write, then: Then, error: &Error) {
-        self.healthy.store(false, Ordering::Relaxed);
+        self.health.failed();
         tracing::error!(error = %Chain(error), "A write failed");
         let rejection = || {
             Rejection::new(Code::StoreUnavailable, format!("the store failed: {error}"))

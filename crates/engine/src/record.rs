@@ -125,10 +125,15 @@ impl Engine {
         if query.states == [State::Running] {
             return self.running(&query).await;
         }
+        let query_states = query.states.clone();
         let executions = self.inner.store.executions();
         let page = executions.executions(query).await.map_err(|error| unavailable(&error))?;
-        let view = |execution| self.inner.view_execution(execution);
-        Ok(Page { items: page.items.into_iter().map(view).collect(), next: page.next })
+        let views = page.items.into_iter().map(|execution| self.inner.view_execution(execution));
+        // What runs stands in the store as pending: only its view tells.
+        let is_asked = |view: &ExecutionView| {
+            query_states.is_empty() || query_states.contains(&view.execution.state)
+        };
+        Ok(Page { items: views.filter(is_asked).collect(), next: page.next })
     }
 
     /// A page of what runs. Only this process knows it: nothing is written when an attempt begins.

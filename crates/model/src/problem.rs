@@ -150,6 +150,7 @@ codes! {
     ShuttingDown = "API_007", 503, "Shutting down";
     KeyNotFound = "API_008", 404, "API key not found";
     RequestTimeout = "API_009", 408, "Request timed out";
+    Starting = "API_010", 503, "Starting";
     StoreUnavailable = "ST_001", 503, "Store unavailable";
 }
 
