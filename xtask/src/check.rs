@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::run::{self, cargo, run};
+use crate::run::{self, cargo, command, run};
 use crate::{generated, quickstart, setup, tidy};
 
 /// Everything that must pass. The runs of `cargo test` come last, so that the output ends with
@@ -13,8 +13,24 @@ pub fn test() -> Result<()> {
     run(cargo().args(["test", "--workspace", "--no-run"]))?;
     generated::compare()?;
     quickstart::walk()?;
+    workers()?;
     run(cargo().args(["test", "--workspace", "--doc"]))?;
     run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))
+}
+
+/// The workers of the languages, in their own languages, under each interpreter.
+fn workers() -> Result<()> {
+    let tests = run::root().join("crates/runtimes/shims/test");
+    let tool = |name: &str| setup::bin().join(name);
+    let mut javascript = command("node");
+    javascript.current_dir(&tests).args(["--test", "javascript.test.mjs"]);
+    javascript
+        .env("EVOKE_TEST_NODE18", tool("node18"))
+        .env("EVOKE_TEST_NODE20", tool("node20"))
+        .env("EVOKE_TEST_NODE22", tool("node22"))
+        .env("EVOKE_TEST_BUN", tool("bun"));
+    run(&mut javascript)?;
+    run(command("python3").current_dir(&tests).args(["-m", "unittest", "test_python"]))
 }
 
 /// What is found without running anything.
