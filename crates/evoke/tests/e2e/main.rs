@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a failing test says where")]
 
+mod api;
 mod commands;
 mod facts;
 mod first_light;
