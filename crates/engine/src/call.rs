@@ -201,8 +201,8 @@ impl Inner {
         }
     }
 
-    /// A function that is not there while the server starts is not there yet, which is no reason for
-    /// a caller to give up.
+    /// A function that is not there while the server starts is not there yet, which is no reason
+    /// for a caller to give up.
     fn or_starting(&self, failure: Failure, function: &str) -> Failure {
         if failure.code != Code::FunctionNotFound || self.dispatcher.is_open() {
             return failure;

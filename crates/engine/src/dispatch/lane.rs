@@ -259,8 +259,8 @@ impl Lane {
         self.state.lock().has_more = true;
     }
 
-    /// Until when a look into the store has to look: a follower may not overtake the head of its key
-    /// because the head waits for a later time.
+    /// Until when a look into the store has to look: a follower may not overtake the head of its
+    /// key because the head waits for a later time.
     pub(crate) fn look_until(&self, now: Timestamp) -> Timestamp {
         match self.state.lock().trigger.policy.order_by {
             Some(_) => Timestamp::from_micros(i64::MAX),

@@ -62,7 +62,8 @@ async fn arrived(server: &TestServer, id: &str, subject: &str) {
     assert_eq!(execution["status"], "success", "{execution}");
     assert_eq!(execution["input"], data, "{execution}");
     let seen = json!({
-        "type": "order.created", "source": "/shop", "subject": subject, "tenant": "acme", "data": data,
+        "type": "order.created", "source": "/shop", "subject": subject, "tenant": "acme",
+        "data": data,
     });
     assert_eq!(execution["output"], seen, "{id}");
 }

@@ -98,7 +98,9 @@ async fn retry_after_of_an_http_target_is_kept() {
     let server = noting(trigger, code).await;
     let trigger = json!({
         "name": "forward", "type": "event", "config": { "match": "go" },
-        "policy": { "retry": { "attempts": 3, "initial": "1ms", "backoff": "fixed", "jitter": false } },
+        "policy": { "retry": {
+            "attempts": 3, "initial": "1ms", "backoff": "fixed", "jitter": false,
+        } },
         "target": { "type": "http", "config": { "url": server.url("/busy") } },
     });
     server.post("/api/triggers", trigger).await.expect(201);
@@ -136,7 +138,8 @@ async fn a_function_does_not_fire_on_its_own_effect() {
 async fn a_chain_of_functions_is_cut_at_the_depth() {
     let mut files = vec![("evoke.toml".to_owned(), "[events]\ndepth_max = 2\n".to_owned())];
     for n in 0..5 {
-        let manifest = json!({ "runtime": "node", "triggers": [{ "type": "event", "match": format!("e{n}") }] });
+        let trigger = json!({ "type": "event", "match": format!("e{n}") });
+        let manifest = json!({ "runtime": "node", "triggers": [trigger] });
         files.push((format!("functions/f{n}/function.json"), manifest.to_string()));
         let code = format!(
             "export const handler = async () => {{\n  \
