@@ -110,11 +110,29 @@ struct Begun {
     first: BytesMut,
     stream: TcpStream,
     patience: Patience,
+    /// The end was seen and kept back for one turn.
+    end_seen: bool,
 }
 
 impl Begun {
     fn new(first: BytesMut, stream: TcpStream) -> Self {
-        Self { first, stream, patience: Patience::default() }
+        Self { first, stream, patience: Patience::default(), end_seen: false }
+    }
+
+    /// What a reader is told when the client has closed its sending side.
+    fn end(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.patience.is_on() {
+            // Nobody has to be woken: who waits for the answer reads again when it is there.
+            self.end_seen = false;
+            return Poll::Pending;
+        }
+        if std::mem::replace(&mut self.end_seen, true) {
+            return Poll::Ready(Ok(()));
+        }
+        // The last of a body and the end may come together. The handler runs only after this read
+        // and needs one turn to say whether it is patient.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -128,8 +146,7 @@ impl AsyncRead for Begun {
             let before = buf.filled().len();
             let read = Pin::new(&mut self.stream).poll_read(cx, buf);
             let is_end = matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before;
-            // Nobody has to be woken: who waits for the answer reads again when it is there.
-            return if is_end && self.patience.is_on() { Poll::Pending } else { read };
+            return if is_end { self.end(cx) } else { read };
         }
         let length = self.first.len().min(buf.remaining());
         buf.put_slice(&self.first[..length]);
