@@ -2,10 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use crate::support::{BINARY, ECHO, dev};
+use crate::support::{BINARY, ECHO, dev, tool};
 use evoke_testkit::TestServer;
 use evoke_testkit::server::{Options, PATIENCE};
 use serde_json::{Value, json};
@@ -25,16 +25,6 @@ const WITNESS: [(&str, &str); 2] = [
          subject: event.subject, tenant: event.tenant, data: event.data });\n",
     ),
 ];
-
-/// A file of the tools that `cargo xtask setup` installs.
-fn tool(path: &str) -> PathBuf {
-    let folders = std::env::var_os("EVOKE_TOOLS").unwrap_or_default();
-    let first = std::env::split_paths(&folders).next().unwrap_or_default();
-    let tool = first.join(path);
-    let hint = "run cargo xtask setup and name its folder in EVOKE_TOOLS";
-    assert!(first.is_absolute() && tool.exists(), "{path} is missing: {hint}");
-    tool
-}
 
 /// Runs a program that must succeed, and gives what it printed.
 fn succeeds(command: &mut Command) -> String {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::facts::until;
-use crate::support::{BINARY, ECHO, dev};
+use crate::support::{BINARY, ECHO, dev, tool};
 use evoke_testkit::TestServer;
 use serde_json::{Value, json};
 
@@ -212,14 +212,10 @@ fn what_needs_no_server_works_without_one() {
 
 /// The program that runs the unit tests of a template.
 fn unit_test(runtime: &str) -> Command {
-    let tools = PathBuf::from(std::env::var_os("EVOKE_TOOLS").expect("EVOKE_TOOLS"));
     let (program, args): (PathBuf, &[&str]) = match runtime {
-        "bun" => (tools.join("node_modules/.bin/bun"), &["test"]),
+        "bun" => (tool("bin/bun"), &["test"]),
         "python" => ("python3".into(), &["-m", "unittest"]),
-        _ => (
-            tools.join("node_modules/node22/bin/node"),
-            &["--experimental-strip-types", "--test", "index.test.ts"],
-        ),
+        _ => (tool("bin/node22"), &["--experimental-strip-types", "--test", "index.test.ts"]),
     };
     let mut command = Command::new(program);
     command.args(args);

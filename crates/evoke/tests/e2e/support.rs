@@ -1,5 +1,7 @@
 //! Projects that several tests use.
 
+use std::path::PathBuf;
+
 use evoke_testkit::TestServer;
 
 /// The binary under test.
@@ -21,4 +23,14 @@ pub const ECHO: [(&str, &str); 2] = [
 /// A server in dev mode on these files.
 pub async fn dev(files: &[(&str, &str)]) -> TestServer {
     TestServer::dev(BINARY, files).await
+}
+
+/// A file of the tools that `cargo xtask setup` installs.
+pub fn tool(path: &str) -> PathBuf {
+    let folders = std::env::var_os("EVOKE_TOOLS").unwrap_or_default();
+    let first = std::env::split_paths(&folders).next().unwrap_or_default();
+    let tool = first.join(path);
+    let hint = "run cargo xtask setup and name its folder in EVOKE_TOOLS";
+    assert!(first.is_absolute() && tool.exists(), "{path} is missing: {hint}");
+    tool
 }
