@@ -189,7 +189,8 @@ pub(crate) async fn list(
 
 /// Show an event
 ///
-/// By our id or the sender's. With `Accept: application/cloudevents+json` it comes as a CloudEvent.
+/// By our id or the sender's, which is written after its source, as in `/shop#order-7`, unless the
+/// source is the default. With `Accept: application/cloudevents+json` it comes as a CloudEvent.
 #[utoipa::path(
     get, path = "/events/{id}", tag = "events",
     operation_id = "get_event",
