@@ -149,9 +149,19 @@ impl Dispatcher {
                 touched.push(lane);
             }
         }
-        for lane in touched {
-            self.pump(&lane);
-        }
+        self.pump_later(touched);
+    }
+
+    /// Pumps lanes on a thread of the runtime: from the committer's own thread each start would be
+    /// a wake-up of its own, and the next commit would wait for all of them.
+    fn pump_later(&self, lanes: Vec<Arc<Lane>>) {
+        let Some((engine, runtime)) = self.engine.get() else { return };
+        let Some(inner) = engine.upgrade() else { return };
+        runtime.spawn(async move {
+            for lane in lanes {
+                inner.dispatcher.pump(&lane);
+            }
+        });
     }
 
     /// Starts whatever a lane may start now.
