@@ -92,8 +92,10 @@ impl<L: Language> ProcessRuntime<L> {
         std::fs::create_dir_all(&shims)?;
         let shim = shims.join(name);
         if std::fs::read(&shim).ok().as_deref() != Some(text.as_bytes()) {
-            // A worker of another server may be reading it, so it changes in one step.
-            let draft = shims.join(format!(".{name}.{}", std::process::id()));
+            // A worker of another server may be reading it, so it changes in one step; two threads
+            // that come at the same time each have a draft of their own.
+            let (process, thread) = (std::process::id(), std::thread::current().id());
+            let draft = shims.join(format!(".{name}.{process}.{thread:?}"));
             std::fs::write(&draft, text)?;
             std::fs::rename(&draft, &shim)?;
         }
