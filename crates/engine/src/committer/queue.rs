@@ -2,12 +2,20 @@
 //! flood of new events keeps no old one from being finished, and unwritten ends refuse no new
 //! event.
 
+use std::time::{Duration, Instant};
+
 use evoke_ports::store::Write;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 
-use super::Submission;
+use super::{Submission, Then};
 use crate::settings::{COMMIT_EVENTS_MAX, QUEUE_EVENTS_MAX, QUEUE_RESULTS_MAX};
+
+/// How long a result may rest that nobody waits for: a call shows up in the record this much later.
+const UNHURRIED_WAIT: Duration = Duration::from_millis(5);
+
+/// So many of them are worth a commit of their own.
+const UNHURRIED_MAX: usize = 256;
 
 /// Why a submission was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +40,8 @@ struct State {
     /// Events in `new`.
     events: usize,
     results: Vec<Submission>,
+    /// Results nobody waits for: they were recorded behind an answer.
+    unhurried: usize,
     is_waiting: bool,
     is_closed: bool,
 }
@@ -78,8 +88,12 @@ impl Queue {
         if state.is_closed {
             return Err(Refused::Closed);
         }
+        let is_unhurried = matches!(submission.then, Then::Nothing);
+        state.unhurried += usize::from(is_unhurried);
         state.results.push(submission);
-        self.wake(&state);
+        if !is_unhurried || state.results.len() == 1 || state.results.len() == UNHURRIED_MAX {
+            self.wake(&state);
+        }
         Ok(())
     }
 
@@ -102,7 +116,9 @@ impl Queue {
             self.filled.wait(&mut state);
             state.is_waiting = false;
         }
+        self.gather(&mut state);
         self.places.add_permits(state.results.len());
+        state.unhurried = 0;
         batch.append(&mut state.results);
         let mut events = 0;
         while events < COMMIT_EVENTS_MAX
@@ -113,6 +129,26 @@ impl Queue {
         }
         state.events -= events;
         true
+    }
+
+    /// Waits a little for more as long as nobody waits for what is there: calls that were answered
+    /// already share an fsync rather than each causing one.
+    fn gather(&self, state: &mut MutexGuard<'_, State>) {
+        let until = Instant::now() + UNHURRIED_WAIT;
+        let is_unhurried = |state: &State| {
+            state.new.is_empty()
+                && state.unhurried == state.results.len()
+                && state.unhurried < UNHURRIED_MAX
+                && !state.is_closed
+        };
+        while is_unhurried(state) {
+            state.is_waiting = true;
+            let waited = self.filled.wait_until(state, until);
+            state.is_waiting = false;
+            if waited.timed_out() {
+                return;
+            }
+        }
     }
 
     /// Takes nothing more; what is in is still given out.
