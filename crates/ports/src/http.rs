@@ -5,6 +5,31 @@ use evoke_model::Failure;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::mpsc;
 
+/// First segments under `/api` and `/api/v1` that belong to the management API: those it has and
+/// those it is to have. No route of a function may stand there, and the server looks for none.
+pub const MANAGEMENT: &[&str] = &[
+    "alerts",
+    "audit",
+    "auth",
+    "buckets",
+    "collections",
+    "dead-letters",
+    "doctor",
+    "events",
+    "executions",
+    "functions",
+    "hooks",
+    "keys",
+    "kinds",
+    "runs",
+    "schedules",
+    "secrets",
+    "triggers",
+    "webhook",
+    "webhooks",
+    "workflows",
+];
+
 /// A body: whole, or in pieces as they come.
 #[derive(Debug)]
 pub enum Body {

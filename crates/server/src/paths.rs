@@ -1,6 +1,8 @@
 //! Whose a path is: the management API's or a function's. Decided before anything is looked up, so
 //! that a route can never shadow the API and a call of a function takes no detour through it.
 
+use evoke_ports::http::MANAGEMENT;
+
 /// Whose a path is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Face {
@@ -9,31 +11,6 @@ pub(crate) enum Face {
     /// A function's, if one claims it.
     Function,
 }
-
-/// First segments under `/api` that belong to the API: those it has and those it is to have.
-const RESOURCES: [&str; 21] = [
-    "alerts",
-    "audit",
-    "auth",
-    "buckets",
-    "collections",
-    "dead-letters",
-    "doctor",
-    "events",
-    "executions",
-    "functions",
-    "hooks",
-    "keys",
-    "kinds",
-    "runs",
-    "schedules",
-    "secrets",
-    "triggers",
-    "webhook",
-    "webhooks",
-    "workflows",
-    "",
-];
 
 /// First segments at the root that belong to the server.
 const ROOTS: [&str; 5] = ["health", "metrics", "docs", "openapi.json", "schemas"];
@@ -47,7 +24,7 @@ pub(crate) fn face(path: &str) -> Face {
                 ("v1", rest) => split(rest),
                 unversioned => unversioned,
             };
-            RESOURCES.contains(&resource)
+            resource.is_empty() || MANAGEMENT.contains(&resource)
         }
         other => ROOTS.contains(&other),
     };

@@ -1,5 +1,6 @@
 //! Paths of routes: literal segments, `{name}` for one segment, a final `{name...}` for the rest.
 
+use evoke_ports::http::MANAGEMENT;
 use std::borrow::Cow;
 
 use evoke_model::Problem;
@@ -96,8 +97,8 @@ impl RoutePath {
             _ => None,
         };
         let taken = match (literal(0), literal(1), literal(2)) {
-            (Some("api"), Some("v1"), Some(third)) => API.contains(&third),
-            (Some("api"), Some(second), _) => API.contains(&second),
+            (Some("api"), Some("v1"), Some(third)) => MANAGEMENT.contains(&third),
+            (Some("api"), Some(second), _) => MANAGEMENT.contains(&second),
             (Some(first), _, _) => ROOT.contains(&first),
             _ => false,
         };
@@ -111,30 +112,6 @@ impl RoutePath {
 
 /// Segments at the root that belong to the server.
 const ROOT: &[&str] = &["docs", "health", "metrics", "openapi.json", "schemas", "webhooks"];
-
-/// Segments below `/api` and `/api/v1` that belong to the server.
-const API: &[&str] = &[
-    "alerts",
-    "audit",
-    "auth",
-    "buckets",
-    "collections",
-    "dead-letters",
-    "doctor",
-    "events",
-    "executions",
-    "functions",
-    "hooks",
-    "keys",
-    "kinds",
-    "runs",
-    "schedules",
-    "secrets",
-    "triggers",
-    "webhook",
-    "webhooks",
-    "workflows",
-];
 
 /// Percent-decodes a segment. What is no valid escape stays as it is; bytes that are no UTF-8
 /// become the replacement character, since parameters are texts.
