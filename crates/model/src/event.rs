@@ -67,6 +67,8 @@ pub struct Event {
     pub due: Option<Timestamp>,
     /// The caller asked for a test run.
     pub is_test_run: bool,
+    /// The event of the log this one repeats, if it is part of a replay.
+    pub replay_of: Option<EventId>,
 }
 
 impl Event {
@@ -151,6 +153,9 @@ impl Event {
         }
         if let Some(key) = &self.ordering_key {
             write_field(out, "orderingkey", key);
+        }
+        if let Some(original) = self.replay_of {
+            write_field(out, "replayof", &original.to_string());
         }
         for (name, value) in self.extensions.iter().flat_map(|extensions| extensions.iter()) {
             match value {

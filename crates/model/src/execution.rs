@@ -20,9 +20,9 @@ pub enum State {
     Running = 1,
     /// Done.
     Success = 2,
-    /// Used up its attempts, or was refused for good: a dead letter.
+    /// Used up its attempts, or was refused for good.
     Failed = 3,
-    /// Used up its attempts, the last by running out of time: a dead letter.
+    /// Used up its attempts, the last by running out of time.
     TimedOut = 4,
     /// Stopped before it was done.
     Cancelled = 5,
@@ -61,8 +61,9 @@ impl State {
         !matches!(self, Self::Pending | Self::Running)
     }
 
-    /// Whether the execution is a dead letter.
-    pub const fn is_dead_letter(self) -> bool {
+    /// Whether it ended in failure, which makes a dead letter of it unless its trigger or its caller
+    /// wants none.
+    pub const fn is_failure(self) -> bool {
         matches!(self, Self::Failed | Self::TimedOut)
     }
 }
@@ -195,4 +196,46 @@ pub struct Execution {
     pub last: Option<Attempt>,
     /// Whether it was a test run.
     pub is_test_run: bool,
+    /// Whether its event is part of a replay.
+    pub is_replay: bool,
+    /// The fingerprint of what it failed of, while it is a dead letter.
+    pub cause: Option<Cause>,
+    /// Where it goes instead of its trigger's target.
+    pub redirect: Option<Redirect>,
+    /// Whether its payload was edited: it gets other data than its event has.
+    pub is_edited: bool,
+}
+
+impl Execution {
+    /// Whether it is a dead letter: it ended in failure and waits for somebody to do something.
+    pub const fn is_dead_letter(&self) -> bool {
+        self.cause.is_some()
+    }
+}
+
+/// The fingerprint of a failure: the same number for failures with the same cause.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Cause(pub u64);
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl std::str::FromStr for Cause {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
+}
+
+/// A function an execution goes to instead of its trigger's target.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Redirect {
+    /// The function's name.
+    pub function: Box<str>,
+    /// The version; the current one if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
 }

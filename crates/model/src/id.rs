@@ -148,6 +148,18 @@ id!(
     /// An API key.
     KeyId, "key"
 );
+id!(
+    /// An entry of the audit trail.
+    AuditId, "aud"
+);
+id!(
+    /// A replay or a redrive: something that was asked for and takes its time.
+    OperationId, "opr"
+);
+id!(
+    /// A part of the archive.
+    SegmentId, "seg"
+);
 
 /// One event for one trigger. It is made of both, so that there is exactly one for each pair.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

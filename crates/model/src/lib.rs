@@ -8,18 +8,23 @@ pub mod event;
 pub mod execution;
 pub mod function;
 pub mod id;
+pub mod operation;
 pub mod policy;
 pub mod problem;
 pub mod suggest;
 pub mod time;
+pub mod trace;
 pub mod trigger;
 pub mod units;
 
 pub use data::Data;
 pub use event::{Event, Lineage};
-pub use execution::{Attempt, Execution, Failure, LogLine, Outcome, State};
+pub use execution::{Attempt, Cause, Execution, Failure, LogLine, Outcome, Redirect, State};
 pub use function::{FunctionSpec, FunctionVersion, Scaling};
-pub use id::{EventId, ExecutionId, FunctionId, IdSource, KeyId, TriggerId};
+pub use id::{
+    AuditId, EventId, ExecutionId, FunctionId, IdSource, KeyId, OperationId, SegmentId, TriggerId,
+};
+pub use operation::Operation;
 pub use policy::Policy;
 pub use problem::{Code, Problem, Rejection};
 pub use time::Timestamp;

@@ -137,6 +137,12 @@ codes! {
     ExecutionNotFound = "EX_001", 404, "Execution not found";
     ExecutionState = "EX_002", 409, "Execution is not in a state for this";
     ExecutionCancelled = "EX_003", 409, "Execution was cancelled";
+    ExecutionSkipped = "EX_004", 409, "Execution was skipped";
+    NoDeadLetter = "EX_005", 409, "Not a dead letter";
+    TransformFailed = "TR_004", 422, "Transform failed";
+    BatchItemFailed = "FN_012", 502, "Item of a batch failed";
+    OperationNotFound = "OP_001", 404, "Operation not found";
+    OperationState = "OP_002", 409, "Operation is not in a state for this";
     TargetFailed = "HT_001", 502, "HTTP target failed";
     TargetTimeout = "HT_002", 504, "HTTP target timed out";
     TargetRefused = "HT_003", 502, "HTTP target address is not allowed";
