@@ -9,6 +9,7 @@ pub mod runtime;
 pub mod source;
 pub mod store;
 pub mod target;
+pub mod trace;
 
 pub use clock::{Clock, SystemClock};
 pub use descriptor::{Descriptor, Runs};
@@ -18,3 +19,4 @@ pub use runtime::{Call, Found, Functions, Input, LogSink, Pool, PoolStatus, Repl
 pub use source::{Claim, HttpIntake, Source};
 pub use store::{Store, Write, Writer};
 pub use target::{Delivered, Endpoint, Job, Target};
+pub use trace::{NoTracer, Span, SpanKind, Tracer};

@@ -151,6 +151,8 @@ pub struct Call {
 pub enum Input {
     /// An event: the handler is called with `(event, context)`.
     Event(Arc<Event>),
+    /// Several events: the handler is called with `(events, context)`.
+    Batch(Vec<Arc<Event>>),
     /// A request: the handler is called with `(request, context)`.
     Http(Box<HttpCall>),
 }

@@ -5,9 +5,13 @@ mod read;
 mod write;
 
 pub use read::{
-    Definitions, Due, EventQuery, Events, ExecutionQuery, Executions, Order, Page, Waiting,
+    Archive, AuditQuery, DeadLetters, Definitions, Due, EventQuery, Events, ExecutionQuery,
+    Executions, Order, Page, Ripe, SegmentQuery, Size, Waiting, Whole,
 };
-pub use write::{Change, Finish, Ingest, Key, NewExecution, Next, OnceKey, Receipt, Write, Writer};
+pub use write::{
+    AuditEntry, Change, Finish, Holds, Ingest, Key, NewExecution, Next, OnceKey, Receipt, Removal,
+    Segment, SegmentInfo, Spent, TriggerKey, Write, Writer,
+};
 
 use std::sync::Arc;
 
@@ -54,6 +58,9 @@ pub trait Store: Send + Sync + 'static {
     /// The executions.
     fn executions(&self) -> Arc<dyn Executions>;
 
-    /// Functions, triggers, keys.
+    /// Functions, triggers, keys, operations, the audit trail.
     fn definitions(&self) -> Arc<dyn Definitions>;
+
+    /// The archive.
+    fn archive(&self) -> Arc<dyn Archive>;
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use evoke_model::policy::Rate;
 use evoke_model::{Event, ExecutionId, Outcome, Problem, Timestamp, Trigger};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -30,8 +31,26 @@ pub trait Endpoint: Send + Sync {
     /// dispatch, so it may change.
     fn capacity(&self) -> usize;
 
+    /// What the endpoint shares with those of other triggers: `function:resize`,
+    /// `http:https://example.com:443`. Triggers with the same one share its places, its rate and
+    /// its breaker. `None` shares nothing.
+    fn group(&self) -> Option<Arc<str>> {
+        None
+    }
+
+    /// How often the group may be called; `None` is no limit. Of several triggers with different
+    /// rates each keeps to its own, on the one bucket they share.
+    fn rate(&self) -> Option<Rate> {
+        None
+    }
+
     /// Carries out one attempt. Must return soon after `job.cancel` fires or the deadline passes.
     async fn deliver(&self, job: Job) -> Delivered;
+
+    /// Carries out one attempt of several executions in one call. The job is that of the first;
+    /// `events` are those of all, the first included, oldest first. Which of them failed while the
+    /// call as such went well is read from the outcome's data by the caller.
+    async fn deliver_batch(&self, job: Job, events: &[Arc<Event>]) -> Delivered;
 }
 
 /// One attempt to carry out.

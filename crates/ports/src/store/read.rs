@@ -5,10 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evoke_model::function::FunctionRecord;
 use evoke_model::{
-    Attempt, Event, EventId, Execution, ExecutionId, State, Timestamp, Trigger, TriggerId,
+    Attempt, Cause, Data, Event, EventId, Execution, ExecutionId, Operation, Redirect, SegmentId,
+    State, Timestamp, Trigger, TriggerId,
 };
 
-use super::{Error, write::Key};
+use super::Error;
+use super::write::{AuditEntry, Holds, Key, SegmentInfo, Spent};
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +40,8 @@ pub struct EventQuery {
     pub source: Option<String>,
     /// Exact subject.
     pub subject: Option<String>,
+    /// Only those this event led to, itself included.
+    pub root: Option<EventId>,
     /// Accepted at or after.
     pub since: Option<Timestamp>,
     /// Accepted before.
@@ -61,6 +65,12 @@ pub struct ExecutionQuery {
     pub states: Vec<State>,
     /// Only test runs, or only others.
     pub is_test_run: Option<bool>,
+    /// Only those that are part of a replay, or only others.
+    pub is_replay: Option<bool>,
+    /// Only dead letters.
+    pub only_dead_letters: bool,
+    /// Only dead letters with this cause.
+    pub cause: Option<Cause>,
     /// Whose event was accepted at or after.
     pub since: Option<Timestamp>,
     /// Whose event was accepted before.
@@ -90,14 +100,15 @@ pub trait Events: Send + Sync {
     async fn newest(&self) -> Result<u64, Error>;
 }
 
-/// Where a dispatcher reads on: waiting executions of one trigger by due time, then event.
+/// Where a dispatcher reads on: waiting executions of one trigger as they are queued
+/// ([`Waiting::queued`]), then by event; those of one order key by event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     /// The trigger.
     pub trigger: TriggerId,
     /// Only behind this one, if given.
     pub after: Option<(Timestamp, EventId)>,
-    /// Only those due at or before.
+    /// Only those queued at or before.
     pub until: Timestamp,
     /// Only with this order key, if given.
     pub order_key: Option<Box<str>>,
@@ -112,13 +123,18 @@ pub struct Waiting {
     pub id: ExecutionId,
     /// When it is due.
     pub due: Timestamp,
+    /// Where it stands in the queue of its trigger: its due time or, where it has an order key, the
+    /// time its event was accepted, whenever it is due. [`Due::after`] goes on from here.
+    pub queued: Timestamp,
     /// Attempts that were finished.
     pub attempts: u32,
     /// Its key for first in, first out.
     pub order_key: Option<Box<str>>,
     /// Its key for the concurrency limit.
     pub concurrency_key: Option<Box<str>>,
-    /// What happened.
+    /// Where it goes instead of its trigger's target.
+    pub redirect: Option<Box<Redirect>>,
+    /// What happened; with other data where the payload was edited.
     pub event: Arc<Event>,
 }
 
@@ -140,8 +156,102 @@ pub trait Executions: Send + Sync {
     /// The triggers that have waiting executions: how many, and when the first is due.
     async fn backlog(&self) -> Result<Vec<(TriggerId, u64, Timestamp)>, Error>;
 
-    /// How many executions there are of each trigger in a dead letter state.
-    async fn dead_letters(&self) -> Result<Vec<(TriggerId, u64)>, Error>;
+    /// How many dead letters there are of each trigger and cause.
+    async fn dead_letters(&self) -> Result<Vec<DeadLetters>, Error>;
+
+    /// The data an execution gets instead of its event's, where it was edited.
+    async fn edited(&self, id: ExecutionId) -> Result<Option<Data>, Error>;
+
+    /// What rate limits have spent, as far as it still counts at `now`.
+    async fn spent(&self, now: Timestamp) -> Result<Vec<Spent>, Error>;
+}
+
+/// Dead letters of one trigger with one cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeadLetters {
+    /// The trigger.
+    pub trigger: TriggerId,
+    /// The cause.
+    pub cause: Cause,
+    /// How many.
+    pub count: u64,
+    /// The oldest event among them.
+    pub first: EventId,
+    /// The newest event among them.
+    pub last: EventId,
+}
+
+/// What is old enough to leave the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ripe {
+    /// Only behind this event.
+    pub after: EventId,
+    /// Only events accepted before.
+    pub before: Timestamp,
+    /// At most so many events.
+    pub limit: u32,
+}
+
+/// An event with all there is of it.
+#[derive(Debug, Clone)]
+pub struct Whole {
+    /// The event's id.
+    pub id: EventId,
+    /// The event; `None` where only executions of it are left.
+    pub event: Option<Arc<Event>>,
+    /// Its executions, each with all its attempts, oldest first.
+    pub executions: Vec<(Execution, Vec<Attempt>)>,
+}
+
+/// Which parts of the archive.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SegmentQuery {
+    /// Only with these contents.
+    pub holds: Option<Holds>,
+    /// Only those that may be about events from here on.
+    pub from: Option<EventId>,
+    /// Only those that may be about events up to here.
+    pub to: Option<EventId>,
+}
+
+/// How large everything is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Bytes on the disk (or in memory) that are in use, archive included.
+    pub used: u64,
+    /// Bytes that are taken but not used.
+    pub free: u64,
+    /// Bytes of the archive's content.
+    pub archived: u64,
+}
+
+/// The archive, and what becomes of the record as it grows old.
+#[async_trait]
+pub trait Archive: Send + Sync {
+    /// Events and what is left of events, by id, each with all its executions.
+    async fn ripe(&self, query: Ripe) -> Result<Vec<Whole>, Error>;
+
+    /// Parts of the archive, oldest first by their first event.
+    async fn segments(&self, query: SegmentQuery) -> Result<Vec<SegmentInfo>, Error>;
+
+    /// The content of one part.
+    async fn segment(&self, id: SegmentId) -> Result<Option<bytes::Bytes>, Error>;
+
+    /// How large everything is.
+    async fn size(&self) -> Result<Size, Error>;
+}
+
+/// Which entries of the audit trail; newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Exact action, or a prefix that ends in `*`.
+    pub action: Option<String>,
+    /// Exact subject.
+    pub subject: Option<String>,
+    /// At most so many, 1 to 1,000.
+    pub limit: u32,
+    /// From [`Page::next`].
+    pub cursor: Option<String>,
 }
 
 /// Functions, triggers and keys: few, read whole.
@@ -155,4 +265,10 @@ pub trait Definitions: Send + Sync {
 
     /// All API keys.
     async fn keys(&self) -> Result<Vec<Key>, Error>;
+
+    /// All operations, oldest first; old ones that ended are removed with time.
+    async fn operations(&self) -> Result<Vec<Operation>, Error>;
+
+    /// A page of the audit trail.
+    async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>, Error>;
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use evoke_model::function::FunctionRecord;
 use evoke_model::{
-    Attempt, Event, EventId, ExecutionId, Failure, KeyId, State, Timestamp, Trigger,
+    Attempt, AuditId, Cause, Data, Event, EventId, ExecutionId, Failure, KeyId, Operation,
+    Redirect, SegmentId, State, Timestamp, Trigger,
 };
 
 use super::Error;
@@ -33,8 +34,10 @@ pub enum Write {
     Ingest(Ingest),
     /// Ends of attempts.
     Finish(Vec<Finish>),
-    /// A change of the definitions.
+    /// A change of the definitions, or of the record by hand.
     Change(Change),
+    /// Several writes: all of them or none. Not nested.
+    All(Vec<Write>),
 }
 
 /// Events with their planned executions.
@@ -74,6 +77,24 @@ pub struct NewExecution {
     pub done: Option<Box<(State, Attempt)>>,
     /// A test run.
     pub is_test_run: bool,
+    /// Part of a replay.
+    pub is_replay: bool,
+    /// A key under which this trigger takes an event only once. Where it stands already the
+    /// execution is written as [`TriggerKey::skipped`] instead.
+    pub once: Option<Box<TriggerKey>>,
+    /// Where it goes instead of its trigger's target.
+    pub redirect: Option<Box<Redirect>>,
+}
+
+/// A key under which one trigger takes an event only once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerKey {
+    /// The key, scope included: `trigger\0<trigger id>\0<key>`.
+    pub key: Box<str>,
+    /// From when on the key is free again.
+    pub expires: Timestamp,
+    /// What is written of an execution whose key stands already: `cancelled`, with the reason.
+    pub skipped: (State, Attempt),
 }
 
 /// The end of an attempt.
@@ -85,6 +106,8 @@ pub struct Finish {
     pub attempt: Option<Attempt>,
     /// What comes next.
     pub next: Next,
+    /// The fingerprint of its failure where it is a dead letter from now on.
+    pub cause: Option<Cause>,
 }
 
 /// What comes after an attempt.
@@ -111,13 +134,24 @@ pub enum Change {
     /// Takes an API key away.
     RemoveKey(KeyId),
     /// Makes a final execution pending again, with its attempts counted from zero (the history
-    /// stays).
+    /// stays). It is no dead letter any more.
     Reopen {
         /// The execution.
         id: ExecutionId,
         /// When it is due.
         due: Timestamp,
+        /// Where it goes from now on; `None` leaves it as it was.
+        redirect: Option<Redirect>,
     },
+    /// Gives a final execution other data than its event has. The event stays as it is.
+    Edit {
+        /// The execution.
+        id: ExecutionId,
+        /// The data.
+        data: Data,
+    },
+    /// Takes dead letters off the list; the executions stay in the record as they ended.
+    Discard(Vec<ExecutionId>),
     /// Ends an execution that has not begun, with a reason.
     Abandon {
         /// The execution.
@@ -127,6 +161,99 @@ pub enum Change {
         /// Why.
         why: Failure,
     },
+    /// Adds to the audit trail.
+    Audit(AuditEntry),
+    /// Puts an operation, new or changed.
+    Operation(Operation),
+    /// Puts what rate limits have spent.
+    Spend(Vec<Spent>),
+    /// Moves a part of the record into the archive: adds the segment and removes what it holds.
+    Archive(Segment),
+    /// Removes parts of the archive.
+    RemoveSegments(Vec<SegmentId>),
+    /// Removes from the record: events, and executions with their attempts, whichever are there.
+    /// Executions that are not final stay, and so do the events they wait for.
+    Remove(Removal),
+    /// Gives space that nothing uses back to the machine, at most so many bytes of it.
+    Shrink {
+        /// Bytes.
+        bytes: u64,
+    },
+}
+
+/// An entry of the audit trail: who did what by hand.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct AuditEntry {
+    /// The id; it tells when.
+    pub id: AuditId,
+    /// Who: the name of an API key, `local`, or the execution whose function asked.
+    pub actor: String,
+    /// What: `dead_letter.edit`, `trigger.disable`, ...
+    pub action: String,
+    /// To what: an id as text.
+    pub subject: String,
+    /// Details: before and after.
+    pub detail: serde_json::Value,
+}
+
+/// What a rate limit has spent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// The trigger whose limit it is, or the group of an endpoint.
+    pub owner: Box<str>,
+    /// The key the limit counts for; empty where it counts all.
+    pub key: Box<str>,
+    /// When the bucket is full again.
+    pub until: Timestamp,
+}
+
+/// A part of the archive, made by the caller and kept as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// What is known without opening it.
+    pub info: SegmentInfo,
+    /// The content, compressed.
+    pub content: bytes::Bytes,
+    /// What it replaces in the record.
+    pub removes: Removal,
+}
+
+/// What is known of a part of the archive without opening it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// The id.
+    pub id: SegmentId,
+    /// What it holds.
+    pub holds: Holds,
+    /// The retention class of all it holds, a name of the caller's.
+    pub class: Box<str>,
+    /// The first event it is about.
+    pub first: EventId,
+    /// The last event it is about.
+    pub last: EventId,
+    /// How many items it holds.
+    pub items: u32,
+    /// Bytes of its content.
+    pub bytes: u64,
+}
+
+/// What a part of the archive holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Holds {
+    /// Events.
+    Events = 0,
+    /// Executions with their attempts.
+    Executions = 1,
+}
+
+/// What is to be removed from the record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// Events.
+    pub events: Vec<EventId>,
+    /// Executions.
+    pub executions: Vec<ExecutionId>,
 }
 
 /// An API key as it is kept: never the key itself.
@@ -152,6 +279,8 @@ pub enum Receipt {
     Ingested {
         /// Place in [`Ingest::events`] and the id that stands.
         duplicates: Vec<(usize, EventId)>,
+        /// Executions that were written as skipped, because their [`TriggerKey`] stood already.
+        skipped: Vec<ExecutionId>,
     },
     /// For [`Write::Finish`]: the executions that were final already and stayed as they were.
     Finished {
@@ -160,4 +289,6 @@ pub enum Receipt {
     },
     /// For [`Write::Change`]; `false` when there was nothing to change.
     Changed(bool),
+    /// For [`Write::All`], one for each.
+    All(Vec<Receipt>),
 }
