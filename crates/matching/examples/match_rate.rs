@@ -26,6 +26,7 @@ fn event(id: u64, kind: &str) -> Arc<Event> {
         ordering_key: None,
         due: None,
         is_test_run: false,
+        replay_of: None,
     })
 }
 

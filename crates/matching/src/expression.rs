@@ -1,8 +1,8 @@
-//! CEL expressions over one event: filters and keys (<https://cel.dev>).
+//! CEL expressions over one event: filters, keys and transforms (<https://cel.dev>).
 //!
 //! CEL has no loops without end, but it has no price either. So an expression is bounded when it is
-//! compiled (length, nesting, number of operations, patterns of `matches`), and one that walks
-//! lists is bounded by the payload before it runs.
+//! compiled (length, nesting, number of operations, patterns of `matches`), one that walks lists is
+//! bounded by the payload before it runs, and what it makes is counted while it runs.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +15,8 @@ use cel::parser::PrattParser;
 use cel::{Context, DeclarationError, Env, IdedExpr, Value};
 use evoke_model::{Event, Problem};
 
+use crate::json;
+use crate::meter::{self, Meter};
 use crate::regex::{self, RegexValue};
 use crate::shape::{self, Shape};
 use crate::value::{EventValue, Size};
@@ -28,10 +30,14 @@ const STEPS_MAX: u64 = 1_000_000;
 /// Length of a key that is computed: keys are kept with each execution.
 pub const KEY_LEN_MAX: usize = 512;
 
+/// Bytes an expression may make, as JSON: as much as a payload may have.
+pub const RESULT_MAX: usize = 10 << 20;
+
 /// Functions and types of the language. It never changes and costs 50 µs to make.
 static ENV: LazyLock<Result<Arc<Env>, DeclarationError>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
     regex::declare(&mut env)?;
+    meter::declare(&mut env)?;
     Ok(Arc::new(env))
 });
 
@@ -63,6 +69,9 @@ pub enum EvalError {
     /// The payload is too large to be walked by this expression.
     #[error("the lists or texts of this payload are too large for an expression with loops")]
     TooExpensive,
+    /// What it makes is larger than [`RESULT_MAX`].
+    #[error("the result is larger than 10 MB")]
+    TooLarge,
     /// A key is longer than [`KEY_LEN_MAX`].
     #[error("the key is longer than {KEY_LEN_MAX} bytes")]
     KeyTooLong,
@@ -87,12 +96,14 @@ impl<'e> Scope<'e> {
 struct Variables<'s, 'e> {
     scope: &'s Scope<'e>,
     regexes: &'s [RegexValue],
+    meter: Meter,
 }
 
 impl VariableResolver for Variables<'_, '_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         let value: &'b (dyn Val + 'b) = match variable {
             "event" => &self.scope.event,
+            meter::VARIABLE => &self.meter,
             name => regex::lookup(self.regexes, name)?,
         };
         Some(CowVal::Borrowed(value))
@@ -119,6 +130,7 @@ impl Expression {
         let mut root = catch_unwind(AssertUnwindSafe(|| parser.parse(text)))
             .map_err(|_| problem("this expression cannot be parsed"))?
             .map_err(|errors| problem(first_line(&errors.to_string())))?;
+        meter::insert(&mut root);
         let loop_depth = Shape::of(&root)?.loop_depth;
         let regexes = regex::extract(&mut root)?;
         let env = ENV.clone().map_err(|error| problem(error.to_string()))?;
@@ -145,6 +157,24 @@ impl Expression {
         self.evaluate(scope, key_of)
     }
 
+    /// The answer as a whole number.
+    ///
+    /// # Errors
+    /// When it cannot be computed or is no whole number.
+    pub fn evaluate_whole(&self, scope: &Scope<'_>) -> Result<i64, EvalError> {
+        self.evaluate(scope, |value| {
+            whole(value).ok_or_else(|| wrong_type("a whole number", value))
+        })
+    }
+
+    /// The answer as JSON; the keys of objects are sorted.
+    ///
+    /// # Errors
+    /// When it cannot be computed, is no JSON or is larger than [`RESULT_MAX`].
+    pub fn evaluate_json(&self, scope: &Scope<'_>) -> Result<serde_json::Value, EvalError> {
+        self.evaluate(scope, json::of)
+    }
+
     fn evaluate<T>(
         &self,
         scope: &Scope<'_>,
@@ -153,13 +183,17 @@ impl Expression {
         if self.loop_depth > 0 && steps(scope.event.payload().size, self.loop_depth) > STEPS_MAX {
             return Err(EvalError::TooExpensive);
         }
-        let variables = Variables { scope, regexes: &self.regexes };
+        let variables = Variables { scope, regexes: &self.regexes, meter: Meter::default() };
         let mut context = Context::with_env(Arc::clone(&self.env));
         context.set_variable_resolver(&variables);
         // A panic of the interpreter is this expression's failure, not the end of all intake.
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            let value = Value::resolve_val(&self.root, &context)
-                .map_err(|error| EvalError::Failed(shorten(error.to_string())))?;
+            let value = Value::resolve_val(&self.root, &context).map_err(|error| {
+                if variables.meter.is_over() {
+                    return EvalError::TooLarge;
+                }
+                EvalError::Failed(shorten(error.to_string()))
+            })?;
             take(&*value)
         }));
         answer.unwrap_or_else(|_| Err(EvalError::Failed("the expression panicked".to_owned())))
@@ -196,7 +230,20 @@ fn key_of(value: &dyn Val) -> Result<Option<Box<str>>, EvalError> {
     if key.len() > KEY_LEN_MAX { Err(EvalError::KeyTooLong) } else { Ok(Some(key)) }
 }
 
-fn wrong_type(expected: &'static str, value: &dyn Val) -> EvalError {
+/// Numbers beyond 64 bits with a sign are cut to them.
+fn whole(value: &dyn Val) -> Option<i64> {
+    if let Some(number) = value.downcast_ref::<CelInt>() {
+        return Some(*number.inner());
+    }
+    if let Some(number) = value.downcast_ref::<CelUInt>() {
+        return Some(i64::try_from(*number.inner()).unwrap_or(i64::MAX));
+    }
+    let number = *value.downcast_ref::<CelDouble>()?.inner();
+    // JSON does not tell `2.0` from `2`.
+    (number.is_finite() && number.fract() == 0.0).then_some(number as i64)
+}
+
+pub(crate) fn wrong_type(expected: &'static str, value: &dyn Val) -> EvalError {
     EvalError::WrongType { expected, got: value.get_type().name().to_owned() }
 }
 

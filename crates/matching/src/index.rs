@@ -8,6 +8,7 @@ use evoke_model::trigger::Subscription;
 use evoke_model::{Event, Policy, Problem, Trigger, TriggerId};
 
 use crate::expression::{Expression, Scope};
+use crate::keys::{KeyExpressions, Keys, compile, keys};
 use crate::pattern::{Anchor, Pattern, Separator};
 
 /// A trigger and the events it wants.
@@ -36,9 +37,9 @@ pub struct Index {
 pub(crate) struct Entry {
     pub(crate) trigger: Arc<Trigger>,
     wanted: Option<Wanted>,
-    pub(crate) filter: Option<Expression>,
-    pub(crate) order_by: Option<Expression>,
-    pub(crate) concurrency_key: Option<Expression>,
+    filter: Option<Expression>,
+    keys: Option<Box<KeyExpressions>>,
+    transform: Option<Expression>,
 }
 
 #[derive(Debug)]
@@ -80,17 +81,15 @@ impl Entry {
     fn compile(rule: &Rule) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let wanted = rule.subscription.as_ref().map(|wants| Wanted::compile(wants, &mut problems));
-        let policy = Compiled::of(&rule.trigger.policy, &mut problems);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        Ok(Self {
+        let policy = &rule.trigger.policy;
+        let entry = Self {
             trigger: Arc::clone(&rule.trigger),
             wanted,
-            filter: policy.filter,
-            order_by: policy.order_by,
-            concurrency_key: policy.concurrency_key,
-        })
+            filter: compile("filter", policy.filter.as_ref(), &mut problems),
+            keys: KeyExpressions::compile(policy, &mut problems),
+            transform: compile("transform", policy.transform.as_ref(), &mut problems),
+        };
+        if problems.is_empty() { Ok(entry) } else { Err(problems) }
     }
 
     /// Whether patterns and filter take the event.
@@ -109,38 +108,24 @@ impl Entry {
         let scope = scope.get_or_insert_with(|| Scope::new(event));
         filter.evaluate_bool(scope).map_err(|error| format!("filter: {error}"))
     }
-}
 
-struct Compiled {
-    filter: Option<Expression>,
-    order_by: Option<Expression>,
-    concurrency_key: Option<Expression>,
-}
-
-impl Compiled {
-    fn of(policy: &Policy, problems: &mut Vec<Problem>) -> Self {
-        let mut part = |field: &str, text: Option<&String>| {
-            Expression::compile(text?).map_err(|problem| problems.push(at(field, problem))).ok()
-        };
-        Self {
-            filter: part("filter", policy.filter.as_ref()),
-            order_by: part("order_by", policy.order_by.as_ref()),
-            concurrency_key: part(
-                "concurrency.key",
-                policy.concurrency.as_ref().and_then(|concurrency| concurrency.key.as_ref()),
-            ),
-        }
+    /// The keys of an execution for the event.
+    pub(crate) fn keys<'e>(&self, event: &'e Event, scope: &mut Option<Scope<'e>>) -> Keys {
+        keys(self.keys.as_deref(), &self.trigger.policy, event, scope)
     }
 }
 
-/// Everything that is wrong with the expressions of a policy and the patterns of a subscription;
-/// fields are relative to the trigger (`filter`, `order_by`, `concurrency.key`, `match`, ...).
+/// Everything that is wrong with a policy and the patterns of a subscription; fields are relative to
+/// the trigger (`filter`, `order_by`, `concurrency.key`, `match`, ...).
 pub fn check(policy: &Policy, subscription: Option<&Subscription>) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(subscription) = subscription {
         Wanted::compile(subscription, &mut problems);
     }
-    Compiled::of(policy, &mut problems);
+    compile("filter", policy.filter.as_ref(), &mut problems);
+    KeyExpressions::compile(policy, &mut problems);
+    compile("transform", policy.transform.as_ref(), &mut problems);
+    problems.extend(crate::check::check(policy));
     problems
 }
 
@@ -159,7 +144,7 @@ impl Index {
             }
         }
         index.entries.sort_by_key(|entry| {
-            (std::cmp::Reverse(entry.trigger.policy.priority), entry.trigger.id)
+            (std::cmp::Reverse(entry.trigger.policy.priority.fixed()), entry.trigger.id)
         });
         for rank in 0..index.entries.len() {
             index.place(rank);
@@ -198,8 +183,31 @@ impl Index {
         self.entries.is_empty()
     }
 
-    pub(crate) fn entry(&self, trigger: TriggerId) -> Option<&Entry> {
+    fn entry(&self, trigger: TriggerId) -> Option<&Entry> {
         self.by_id.get(&trigger).map(|rank| &self.entries[*rank])
+    }
+
+    /// The keys of an execution that is not planned by [`crate::plan()`]: its source planned it (a
+    /// route, a direct call), or it was read back from the store. A trigger that is not in the
+    /// index has none.
+    pub fn keys_for(&self, trigger: TriggerId, event: &Event) -> Keys {
+        self.entry(trigger).map_or_else(Keys::default, |entry| entry.keys(event, &mut None))
+    }
+
+    /// What the target of a trigger gets as event data instead of the event's own; `None` where the
+    /// trigger has no transform.
+    ///
+    /// # Errors
+    /// Why the transform gave no answer: the execution must fail, since the target expects another
+    /// form than the event's.
+    pub fn transform(
+        &self,
+        trigger: TriggerId,
+        event: &Event,
+    ) -> Option<Result<serde_json::Value, String>> {
+        let transform = self.entry(trigger)?.transform.as_ref()?;
+        let answer = transform.evaluate_json(&Scope::new(event));
+        Some(answer.map_err(|error| format!("transform: {error}")))
     }
 
     /// The rules whose type pattern may take an event of this type, by rank.

@@ -7,8 +7,9 @@ use evoke_model::execution::Failure;
 use evoke_model::problem::Code;
 use evoke_model::{Event, EventId, Timestamp, Trigger, TriggerId};
 
-use crate::expression::{Expression, Scope};
+use crate::expression::Scope;
 use crate::index::{Entry, Index};
+use crate::keys::Keys;
 
 /// What bounds a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +37,8 @@ pub struct Planned {
     pub trigger: Arc<Trigger>,
     /// When it is due.
     pub due: Timestamp,
-    /// First in, first out per key.
-    pub order_key: Option<Box<str>>,
-    /// The concurrency limit counts per key.
-    pub concurrency_key: Option<Box<str>>,
+    /// What delivery needs to know of it. Its trouble is told in [`Plan::trouble`].
+    pub keys: Keys,
     /// It is not to run: it would close or deepen a loop. Recorded as failed.
     pub broken: Option<LoopBreak>,
 }
@@ -86,17 +85,6 @@ pub struct Trouble {
     pub message: String,
 }
 
-/// The keys of an execution.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// First in, first out per key.
-    pub order_key: Option<Box<str>>,
-    /// The concurrency limit counts per key.
-    pub concurrency_key: Option<Box<str>>,
-    /// Expressions that gave no answer.
-    pub trouble: Vec<String>,
-}
-
 /// Plans the executions of `events`. `now` is when those without a due time of their own are due.
 pub fn plan(events: &[Arc<Event>], index: &Index, limits: PlanLimits, now: Timestamp) -> Plan {
     let mut plan = Plan { executions: Vec::with_capacity(events.len()), trouble: Vec::new() };
@@ -122,47 +110,21 @@ impl Plan {
         limits: PlanLimits,
         now: Timestamp,
     ) {
-        let keys = entry.keys(event, scope);
-        for message in keys.trouble {
+        let mut keys = entry.keys(event, scope);
+        for message in std::mem::take(&mut keys.trouble) {
             self.trouble(event, entry.trigger.id, message);
         }
         self.executions.push(Planned {
             event: place,
             trigger: Arc::clone(&entry.trigger),
             due: event.due.unwrap_or(now),
-            order_key: keys.order_key,
-            concurrency_key: keys.concurrency_key,
+            keys,
             broken: loop_break(event, entry.trigger.id, limits),
         });
     }
 
     fn trouble(&mut self, event: &Event, trigger: TriggerId, message: String) {
         self.trouble.push(Trouble { event: event.id, trigger, message });
-    }
-}
-
-impl Entry {
-    fn keys<'e>(&self, event: &'e Event, scope: &mut Option<Scope<'e>>) -> Keys {
-        let mut keys = Keys::default();
-        if self.order_by.is_none() && self.concurrency_key.is_none() {
-            return keys;
-        }
-        let scope = scope.get_or_insert_with(|| Scope::new(event));
-        let mut part = |name: &str, expression: &Option<Expression>| {
-            let answer = expression.as_ref()?.evaluate_key(scope);
-            answer.map_err(|error| keys.trouble.push(format!("{name}: {error}"))).ok().flatten()
-        };
-        keys.order_key = part("order_by", &self.order_by);
-        keys.concurrency_key = part("concurrency.key", &self.concurrency_key);
-        keys
-    }
-}
-
-impl Index {
-    /// The keys of an execution that is planned by its source (a route, a direct call) and not by
-    /// [`plan()`]. A trigger that is not in the index has none.
-    pub fn keys_for(&self, trigger: TriggerId, event: &Event) -> Keys {
-        self.entry(trigger).map_or_else(Keys::default, |entry| entry.keys(event, &mut None))
     }
 }
 

@@ -180,10 +180,11 @@ impl<'a> Shape<'a> {
         Ok(())
     }
 
-    /// Only `event` is given.
+    /// Only `event` is given. Names with an `@` are not written by anybody: the tree was changed.
     fn check_names(&self) -> Result<(), Problem> {
         for name in &self.names {
-            let known = *name == "event" || TYPES.contains(name) || self.locals.contains(name);
+            let given = *name == "event" || name.starts_with('@');
+            let known = given || TYPES.contains(name) || self.locals.contains(name);
             if !known {
                 return Err(problem(format!("unknown name \"{name}\""))
                     .suggest(format!("event.{name} or event.data.{name}?")));

@@ -74,6 +74,10 @@ impl<'e> EventValue<'e> {
             "dataschema" => event.data_schema.as_deref().map(text),
             "traceparent" => event.traceparent.as_deref().map(text),
             "orderingkey" => event.ordering_key.as_deref().map(text),
+            "replayof" => {
+                let original = self.event.replay_of?;
+                Some(CowVal::owned(CelString::from(original.to_string())))
+            }
             "depth" => Some(CowVal::owned(CelInt::from(i64::from(event.depth())))),
             "rootid" => Some(CowVal::owned(CelString::from(event.root().to_string()))),
             "causationid" => {

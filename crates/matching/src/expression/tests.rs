@@ -27,6 +27,7 @@ fn event(data: &str) -> Event {
         ordering_key: Some("k1".into()),
         due: None,
         is_test_run: false,
+        replay_of: None,
     }
 }
 

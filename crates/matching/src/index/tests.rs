@@ -1,35 +1,16 @@
+use evoke_model::Timestamp;
 use evoke_model::event::Lineage;
-use evoke_model::policy::Concurrency;
+use evoke_model::policy::{Concurrency, Priority};
 use evoke_model::problem::Code;
 use evoke_model::trigger::{Owner, Target};
-use evoke_model::{Data, EventId, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::event;
 use crate::{LoopBreak, Plan, PlanLimits, loop_break, plan};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 const LIMITS: PlanLimits = PlanLimits { depth_max: 16 };
-
-fn event(id: u64, kind: &str) -> Event {
-    Event {
-        id: EventId::from_u64(id),
-        sender_id: None,
-        source: "/shop/eu".into(),
-        kind: kind.into(),
-        subject: Some("orders/7".into()),
-        time: Timestamp::EPOCH,
-        content_type: None,
-        data_schema: None,
-        data: Data::Json(r#"{"total": 120, "customer": "acme"}"#.into()),
-        extensions: None,
-        lineage: None,
-        traceparent: None,
-        ordering_key: None,
-        due: None,
-        is_test_run: false,
-    }
-}
 
 fn rule(id: u64, kind: &str, policy: Policy) -> Rule {
     let trigger = Trigger {
@@ -74,7 +55,7 @@ fn triggers(plan: &Plan) -> Vec<u64> {
 
 #[test]
 fn each_kind_of_pattern_finds_its_events_once_and_by_priority() {
-    let high = |priority| Policy { priority, ..Policy::default() };
+    let high = |points| Policy { priority: Priority::Fixed(points), ..Policy::default() };
     let rules = [
         rule(1, "order.created", Policy::default()),
         rule(2, "order.*", high(5)),
@@ -136,11 +117,11 @@ fn keys_are_computed_for_events_and_for_direct_calls() {
     let rules = [rule(1, "a", policy), direct];
     let plan = plan_one(&rules, event(9, "a"));
     assert_eq!(triggers(&plan), [1]);
-    assert_eq!(plan.executions[0].order_key.as_deref(), Some("acme"));
-    assert_eq!(plan.executions[0].concurrency_key, None);
+    assert_eq!(plan.executions[0].keys.order.as_deref(), Some("acme"));
+    assert_eq!(plan.executions[0].keys.concurrency, None);
     assert_eq!(plan.trouble[0].message, "concurrency.key: No such key: region");
     let keys = index(&rules).keys_for(TriggerId::from_u64(2), &event(9, "any"));
-    assert_eq!(keys.order_key.as_deref(), Some("acme"));
+    assert_eq!(keys.order.as_deref(), Some("acme"));
 }
 
 #[test]
