@@ -7,7 +7,7 @@ use ahash::AHashMap;
 use evoke_model::{EventId, ExecutionId, Timestamp};
 
 use super::key::KeyQueue;
-use super::{Entry, LanePolicy, Offered, Rest, Verdict};
+use super::{Admitted, Dropped, Entry, Head, Keys, LanePolicy, Offered, Rest, Verdict};
 
 /// The executions of one trigger that wait in memory, and how many of it run.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl<T> Lane<T> {
 
     /// Adds an execution that waits. O(1), or O(log n) when it is not due yet or came out of order.
     pub fn offer(&mut self, entry: Entry<T>, now: Timestamp) -> Offered {
-        match &entry.order_key {
+        match &entry.keys.order {
             Some(key) if self.policy.ordered => {
                 let key = key.clone();
                 let window = self.policy.key_window;
@@ -134,7 +134,7 @@ impl<T> Lane<T> {
 
     /// The next execution that may run. It counts as running from now on, until [`Lane::finish`] or
     /// [`Lane::retry`]. `capacity_left` is how many more the target takes.
-    pub fn next(&mut self, now: Timestamp, capacity_left: usize) -> Option<Entry<T>> {
+    pub fn next(&mut self, now: Timestamp, capacity_left: usize) -> Option<Admitted<T>> {
         if self.is_paused(now) || capacity_left == 0 || self.is_full() {
             return None;
         }
@@ -149,19 +149,15 @@ impl<T> Lane<T> {
             if entry.is_some() {
                 self.waiting -= 1;
                 self.running += 1;
-                return entry;
+                return entry.map(Admitted::one);
             }
         }
         None
     }
 
     /// An execution that ran is over, for good or for this node. The keys are those of its entry.
-    pub fn finish(
-        &mut self,
-        id: ExecutionId,
-        order_key: Option<&str>,
-        concurrency_key: Option<&str>,
-    ) {
+    pub fn finish(&mut self, id: ExecutionId, keys: &Keys) {
+        let (order_key, concurrency_key) = (keys.order.as_deref(), keys.concurrency.as_deref());
         self.running = self.running.saturating_sub(1);
         self.free_place(concurrency_key);
         let Some(key) = order_key.filter(|_| self.policy.ordered) else { return };
@@ -177,9 +173,9 @@ impl<T> Lane<T> {
     /// offer it keeps its place at the head of its key.
     pub fn retry(&mut self, entry: Entry<T>, now: Timestamp) {
         self.running = self.running.saturating_sub(1);
-        self.free_place(entry.concurrency_key.as_deref());
+        self.free_place(entry.keys.concurrency.as_deref());
         self.waiting += 1;
-        match entry.order_key.clone().filter(|_| self.policy.ordered) {
+        match entry.keys.order.clone().filter(|_| self.policy.ordered) {
             Some(key) => {
                 let queue = self.keys.entry(key.clone()).or_default();
                 if queue.running == Some(entry.id) {
@@ -192,6 +188,34 @@ impl<T> Lane<T> {
             }
             None => self.queue(entry, now),
         }
+    }
+
+    /// Waiting executions that will never run, and why. They are no longer in the lane.
+    pub fn take_dropped(&mut self) -> Vec<(Entry<T>, Dropped)> {
+        Vec::new()
+    }
+
+    /// Running executions to cancel; they end through [`Lane::finish`].
+    pub fn take_cancels(&mut self) -> Vec<ExecutionId> {
+        Vec::new()
+    }
+
+    /// What the rates have spent since the last call, by key (`""` for none).
+    pub fn take_spent(&mut self) -> Vec<(Box<str>, Timestamp)> {
+        Vec::new()
+    }
+
+    /// What the rates have spent, by key.
+    pub fn spent(&self) -> Vec<(Box<str>, Timestamp)> {
+        Vec::new()
+    }
+
+    /// Takes over what was spent before a restart or a change of policy.
+    pub fn restore_spent(&mut self, _spent: impl IntoIterator<Item = (Box<str>, Timestamp)>) {}
+
+    /// What [`Lane::next`] would look at first.
+    pub fn head(&self, _now: Timestamp) -> Option<Head> {
+        None
     }
 
     /// When to ask again if nothing else happens: the earliest due time, not before the end of a
@@ -208,7 +232,7 @@ impl<T> Lane<T> {
         let entry = self.take_out(id)?;
         self.waiting -= 1;
         // Its turn may have been the one that was given a free place.
-        if let Some(key) = &entry.concurrency_key {
+        if let Some(key) = &entry.keys.concurrency {
             self.pass_place_on(key);
         }
         Some(entry.payload)
@@ -264,7 +288,7 @@ impl<T> Lane<T> {
             return Some(Verdict::Paused { until: pause.until, why: pause.why.clone() });
         }
         if before.position > 0 {
-            let key = entry.order_key.clone().unwrap_or_default();
+            let key = entry.keys.order.clone().unwrap_or_default();
             return Some(Verdict::BehindKey { key, position: before.position, of: before.of });
         }
         if entry.due > now {
@@ -342,10 +366,10 @@ impl<T> Lane<T> {
     }
 
     fn admit_entry(&mut self, entry: Entry<T>) -> Option<Entry<T>> {
-        if self.take_place(entry.concurrency_key.as_deref()) {
+        if self.take_place(entry.keys.concurrency.as_deref()) {
             return Some(entry);
         }
-        let places = entry.concurrency_key.as_ref().and_then(|key| self.places.get_mut(key));
+        let places = entry.keys.concurrency.as_ref().and_then(|key| self.places.get_mut(key));
         if let Some(places) = places {
             places.parked.push_back(Turn::Entry(entry));
         }
@@ -354,7 +378,7 @@ impl<T> Lane<T> {
 
     fn admit_woken(&mut self, key: Box<str>, place: &str, now: Timestamp) -> Option<Entry<T>> {
         let admitted = self.admit_key(key, now);
-        let uses = admitted.as_ref().and_then(|entry| entry.concurrency_key.as_deref());
+        let uses = admitted.as_ref().and_then(|entry| entry.keys.concurrency.as_deref());
         if uses != Some(place) {
             self.pass_place_on(place);
         }
@@ -371,7 +395,7 @@ impl<T> Lane<T> {
             self.later.push(Reverse(Later { due, event, turn: Turn::Key(key) }));
             return None;
         }
-        let wants = head.concurrency_key.clone();
+        let wants = head.keys.concurrency.clone();
         if !self.take_place(wants.as_deref()) {
             self.park(key, wants);
             return None;
@@ -441,7 +465,7 @@ impl<T> Lane<T> {
             return Some(Verdict::ConcurrencyFull { limit, key: None, running });
         }
         self.limit_per_key()?;
-        let key = entry.concurrency_key.clone()?;
+        let key = entry.keys.concurrency.clone()?;
         let running = self.places.get(&key)?.running;
         (running >= limit).then_some(Verdict::ConcurrencyFull { limit, key: Some(key), running })
     }

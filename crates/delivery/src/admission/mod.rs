@@ -13,115 +13,15 @@
 //! they are in the store. When the key runs low it shows up in [`Lane::take_hungry_keys`]; the
 //! caller reads the key's next executions from the store and gives them to [`Lane::refill`].
 
+mod entry;
 mod key;
 mod lane;
+mod policy;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
+pub use entry::{Admitted, Dropped, Entry, Keys, Offered, Rest};
 pub use lane::Lane;
-
-use evoke_model::policy::Concurrency;
-use evoke_model::{ExecutionId, Policy, Timestamp};
-
-/// Executions of one order key kept in memory where nothing else is said. A key runs one at a time,
-/// so even at a millisecond each this bridges more than one read of the store.
-pub const KEY_WINDOW_DEFAULT: usize = 64;
-
-/// What a lane keeps to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LanePolicy {
-    /// How many run at once, in all or per key.
-    pub concurrency: Option<Concurrency>,
-    /// Executions with an order key run one after the other.
-    pub ordered: bool,
-    /// Executions of one order key kept in memory.
-    pub key_window: usize,
-}
-
-impl LanePolicy {
-    /// What the policy of a trigger means for its lane.
-    pub fn of(policy: &Policy) -> Self {
-        Self {
-            concurrency: policy.concurrency.clone(),
-            ordered: policy.order_by.is_some(),
-            key_window: KEY_WINDOW_DEFAULT,
-        }
-    }
-}
-
-/// A waiting execution.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry<T> {
-    /// The execution.
-    pub id: ExecutionId,
-    /// When it is due.
-    pub due: Timestamp,
-    /// First in, first out per key.
-    pub order_key: Option<Box<str>>,
-    /// The concurrency limit counts per key.
-    pub concurrency_key: Option<Box<str>>,
-    /// What the caller needs to run it.
-    pub payload: T,
-}
-
-/// What became of an offered execution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offered {
-    /// It waits in the lane.
-    Taken,
-    /// It was in the lane already.
-    Known,
-    /// Its key has as many in memory as it may: it stays in the store until the key is refilled.
-    KeyFull,
-}
-
-/// Whether the store has more of a key than was given to [`Lane::refill`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
-    /// There may be more.
-    More,
-    /// That was all.
-    None,
-}
-
-/// Why an execution waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It runs as soon as the dispatcher comes to it.
-    Ready,
-    /// It is not yet due.
-    NotDue {
-        /// When it is.
-        at: Timestamp,
-    },
-    /// Others with the same key are before it.
-    BehindKey {
-        /// The key.
-        key: Box<str>,
-        /// How many are before it, the one that runs included; at least 1.
-        position: usize,
-        /// How many of the key are in memory, the one that runs included.
-        of: usize,
-    },
-    /// As many run as may.
-    ConcurrencyFull {
-        /// The limit.
-        limit: u32,
-        /// The key it counts for; `None` when it counts all.
-        key: Option<Box<str>>,
-        /// How many run.
-        running: u32,
-    },
-    /// The target takes no more at once.
-    NoCapacity {
-        /// How many run.
-        running: usize,
-    },
-    /// The lane stands still.
-    Paused {
-        /// Until when; `None` until it is resumed.
-        until: Option<Timestamp>,
-        /// Why.
-        why: Box<str>,
-    },
-}
+pub use policy::{KEY_WINDOW_DEFAULT, LanePolicy};
+pub use verdict::{Head, Verdict};
