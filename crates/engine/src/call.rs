@@ -14,12 +14,14 @@ use evoke_ports::store::{Ingest, NewExecution, Write};
 use evoke_ports::{Body, Call, Claim, Functions, HttpCall, HttpReply, Input, Reply};
 use http::Method;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::draft::Draft;
-use crate::execute::{Running, notice};
-use crate::ingest::waiting;
+use crate::execute::{Beginning, Running, notice};
+use crate::ingest::Matched;
 use crate::settings::{OUTPUT_BYTES_MAX, RECORDED_BODY_BYTES_MAX};
 use crate::start::{Engine, Inner};
+use crate::traces::{Ended, Open, Traces};
 
 /// Pieces of a streamed answer between the worker and the caller.
 const PIECES_MAX: usize = 16;
@@ -179,24 +181,21 @@ impl Inner {
         self.once_keys(&draft, 0, &mut once);
         let event = Arc::new(self.accept(draft));
         let keys = self.catalog.load().index.keys_for(trigger.id, &event);
-        let id = ExecutionId { event: event.id, trigger: trigger.id };
-        let new = NewExecution {
-            id,
-            due: event.due.unwrap_or(event.id.made_at()),
-            order_key: keys.order_key,
-            concurrency_key: keys.concurrency_key,
-            done: None,
-            is_test_run: event.is_test_run,
-        };
-        let planned =
-            crate::dispatch::Planned { waiting: waiting(&new, &event), trigger: trigger.clone() };
+        let due = event.due.unwrap_or(event.id.made_at());
+        let trigger_id = trigger.id;
+        let matched = Matched { trigger, due, keys };
+        let new = matched.new_execution(&event);
+        let id = new.id;
+        let planned = matched.planned(&new, &event);
         let write = Ingest { events: vec![event], executions: vec![new], once };
         let receipt = self.committer.ingest(Write::Ingest(write), vec![planned]).await?;
         match receipt {
-            evoke_ports::store::Receipt::Ingested { duplicates } => Ok(match duplicates.first() {
-                Some((_, standing)) => ExecutionId { event: *standing, trigger: trigger.id },
-                None => id,
-            }),
+            evoke_ports::store::Receipt::Ingested { duplicates, .. } => {
+                Ok(match duplicates.first() {
+                    Some((_, standing)) => ExecutionId { event: *standing, trigger: trigger_id },
+                    None => id,
+                })
+            }
             _ => Ok(id),
         }
     }
@@ -338,6 +337,8 @@ struct Direct {
     trigger: Arc<Trigger>,
     deployed: Deployed,
     running: Arc<Running>,
+    /// The spans of the request and of the call, where somebody wants them.
+    spans: Option<(Open, Open)>,
     is_recorded: bool,
 }
 
@@ -351,11 +352,24 @@ impl Direct {
             .registry
             .current(function)
             .map_err(|failure| inner.or_starting(failure, function))?;
-        let event = Arc::new(inner.accept(draft));
+        let mut event = inner.accept(draft);
+        let request_span = inner.traces.open(event.traceparent.as_deref(), inner.clock.now());
+        if let Some(open) = request_span {
+            event.traceparent = Some(open.context.to_string().into());
+        }
+        let event = Arc::new(event);
         let id = ExecutionId { event: event.id, trigger: trigger.id };
-        let running = inner.begin(id, event.clone(), trigger.clone(), 1);
+        let running = inner.begin(Beginning {
+            id,
+            event: event.clone(),
+            trigger: trigger.clone(),
+            attempt: 1,
+            cancel: CancellationToken::new(),
+        });
+        let call_span = running.span.map(|span| Traces::within(span, running.started_at));
+        let spans = request_span.zip(call_span);
         let inner = inner.clone();
-        Ok(Self { inner, id, event, trigger, deployed, running, is_recorded: false })
+        Ok(Self { inner, id, event, trigger, deployed, running, spans, is_recorded: false })
     }
 
     async fn run(mut self, input: Input, request_id: Option<Arc<str>>) -> Result<Reply, Failure> {
@@ -367,7 +381,7 @@ impl Direct {
             deadline: self.running.started_at.plus(limit),
             trigger_kind: self.running.kind.clone(),
             trigger_name: self.running.name.clone(),
-            traceparent: self.event.traceparent.as_deref().map(Into::into),
+            traceparent: self.traceparent(),
             request_id,
             input,
             logs: self.running.lines.clone(),
@@ -423,6 +437,29 @@ impl Direct {
         Body::Stream(receiver)
     }
 
+    /// What the function sees as its cause: the call, where somebody wants its span.
+    fn traceparent(&self) -> Option<Arc<str>> {
+        match self.spans {
+            Some((_, span)) => Some(span.context.to_string().into()),
+            None => self.event.traceparent.as_deref().map(Into::into),
+        }
+    }
+
+    /// Tells of the call as spans.
+    fn close_spans(&self, attempt: &Attempt) {
+        let (Some(open), Some((request, call))) = (self.running.span, self.spans) else { return };
+        self.inner.traces.served(request, &self.event, attempt.finished_at);
+        let target = &self.running.target;
+        self.inner.traces.called(call, target, &[], attempt.finished_at);
+        self.inner.traces.executed(&Ended {
+            open,
+            due: attempt.started_at,
+            running: &self.running,
+            outcome: &attempt.outcome,
+            end: attempt.finished_at,
+        });
+    }
+
     async fn record(&mut self, outcome: Outcome) {
         if let Some(write) = self.entry(outcome) {
             self.inner.committer.record(write).await;
@@ -445,6 +482,7 @@ impl Direct {
             version: self.deployed.version.number,
         };
         self.inner.finished(&self.running, &attempt, Some(state));
+        self.close_spans(&attempt);
         let new = NewExecution {
             id: self.id,
             due: self.running.started_at,
@@ -452,6 +490,9 @@ impl Direct {
             concurrency_key: None,
             done: Some(Box::new((state, attempt))),
             is_test_run: self.event.is_test_run,
+            is_replay: false,
+            once: None,
+            redirect: None,
         };
         let events = vec![self.event.clone()];
         Some(Write::Ingest(Ingest { events, executions: vec![new], once: Vec::new() }))

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
-use evoke_model::{Code, ExecutionId, Millis, Rejection, Timestamp};
+use evoke_model::{Code, EventId, ExecutionId, Millis, Rejection, Timestamp};
 use evoke_ports::Clock;
 use evoke_ports::store::{Error, Receipt, Write, Writer};
 use tokio::sync::oneshot;
 
 use crate::dispatch::{Dispatcher, Planned};
 use crate::metrics::Metrics;
+use crate::traces::{Open, Traces};
 use queue::{Queue, Refused};
 
 /// How long a failed end of an attempt rests before it is written again.
@@ -39,15 +40,29 @@ struct Submission {
 }
 
 /// What follows a commit.
-enum Then {
-    /// Executions go to the dispatcher, then the sender is answered.
-    Dispatch { planned: Vec<Planned>, reply: oneshot::Sender<Answer> },
-    /// The dispatcher forgets what is now in the record.
-    Settle(Vec<ExecutionId>),
-    /// The caller is answered.
-    Reply(oneshot::Sender<Answer>),
-    /// Nobody waits.
-    Nothing,
+#[derive(Default)]
+struct Then {
+    settles: Settles,
+    /// Who waits for the answer.
+    reply: Option<oneshot::Sender<Answer>>,
+}
+
+/// What a commit settles beside what it writes.
+#[derive(Default)]
+pub(crate) struct Settles {
+    /// Executions the dispatcher keeps in mind until this is in the record.
+    pub(crate) ids: Vec<ExecutionId>,
+    /// Executions that go to the dispatcher.
+    pub(crate) planned: Vec<Planned>,
+    /// Spans that end with it.
+    pub(crate) traced: Vec<Open>,
+}
+
+impl Then {
+    /// Whether nobody waits for it: it is recorded behind an answer that was given.
+    fn is_unhurried(&self) -> bool {
+        self.settles.planned.is_empty() && self.settles.ids.is_empty() && self.reply.is_none()
+    }
 }
 
 /// The way to the committer. Cheap to clone.
@@ -87,7 +102,8 @@ impl Committer {
     /// cannot be kept.
     pub(crate) async fn ingest(&self, write: Write, planned: Vec<Planned>) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let then = Then::Dispatch { planned, reply };
+        let settles = Settles { planned, ..Settles::default() };
+        let then = Then { settles, reply: Some(reply) };
         match self.queue.push_new(Submission { write, then }) {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(stopped())),
             Err(Refused::Full) => Err(full()),
@@ -98,13 +114,13 @@ impl Committer {
     /// Takes what is recorded behind an answer that was already given. Waits for a place in the
     /// queue, which is what slows callers down when the disk cannot follow.
     pub(crate) async fn record(&self, write: Write) {
-        self.push(Submission { write, then: Then::Nothing }).await;
+        self.push(Submission { write, then: Then::default() }).await;
     }
 
-    /// Takes the end of an attempt. The dispatcher keeps the executions in mind until they are in
-    /// the record.
-    pub(crate) async fn finish(&self, write: Write, ids: Vec<ExecutionId>) {
-        self.push(Submission { write, then: Then::Settle(ids) }).await;
+    /// Takes ends of attempts, and events that follow from them. The dispatcher keeps the executions
+    /// in mind until they are in the record.
+    pub(crate) async fn finish(&self, write: Write, settles: Settles) {
+        self.push(Submission { write, then: Then { settles, reply: None } }).await;
     }
 
     async fn push(&self, submission: Submission) {
@@ -116,7 +132,8 @@ impl Committer {
     /// Writes a change of the definitions and waits until it is durable.
     pub(crate) async fn change(&self, write: Write) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let submission = Submission { write, then: Then::Reply(reply) };
+        let then = Then { reply: Some(reply), ..Then::default() };
+        let submission = Submission { write, then };
         self.queue.push(submission).await.map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -148,6 +165,7 @@ pub(crate) struct Service {
     dispatcher: Arc<Dispatcher>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
+    traces: Traces,
     health: Arc<Health>,
     /// Ends of attempts whose commit failed: they may not get lost and go first the next time.
     carried: Vec<Submission>,
@@ -159,15 +177,24 @@ impl Service {
         writer: Box<dyn Writer>,
         dispatcher: Arc<Dispatcher>,
         metrics: Arc<Metrics>,
-        clock: Arc<dyn Clock>,
+        (clock, traces): (Arc<dyn Clock>, Traces),
     ) -> (Committer, Self) {
         let queue = Arc::new(Queue::new());
         let health = Arc::new(Health { failed_at: AtomicI64::new(0), clock: clock.clone() });
         let committer = Committer { queue: queue.clone(), health: health.clone() };
         let housekeeping_due = clock.now().plus(HOUSEKEEPING_PERIOD);
         let carried = Vec::new();
-        let service =
-            Self { queue, writer, dispatcher, metrics, clock, health, carried, housekeeping_due };
+        let service = Self {
+            queue,
+            writer,
+            dispatcher,
+            metrics,
+            clock,
+            traces,
+            health,
+            carried,
+            housekeeping_due,
+        };
         (committer, service)
     }
 
@@ -206,10 +233,8 @@ impl Service {
     fn run_once(&mut self, batch: &mut Vec<Submission>) {
         let (writes, thens): (Vec<Write>, Vec<Then>) =
             batch.drain(..).map(|submission| (submission.write, submission.then)).unzip();
-        for then in &thens {
-            if let Then::Dispatch { planned, .. } = then {
-                self.dispatcher.announce(planned);
-            }
+        for then in thens.iter().filter(|then| !then.settles.planned.is_empty()) {
+            self.dispatcher.announce(&then.settles.planned);
         }
         let started = Instant::now();
         match self.writer.commit(&writes) {
@@ -247,29 +272,27 @@ impl Service {
             Rejection::new(Code::StoreUnavailable, format!("the store failed: {error}"))
                 .retry_after(Millis::from_secs(1))
         };
-        match then {
-            Then::Dispatch { planned, reply } => {
-                self.dispatcher.withdraw(&planned);
-                deny(reply, rejection());
-            }
-            Then::Reply(reply) => deny(reply, rejection()),
-            then @ (Then::Settle(_) | Then::Nothing) => {
-                self.carried.push(Submission { write, then });
-            }
-        }
+        // What nobody can be told of may not get lost: it is written again.
+        let Some(reply) = then.reply else {
+            return self.carried.push(Submission { write, then });
+        };
+        self.dispatcher.withdraw(&then.settles.planned);
+        deny(reply, rejection());
     }
 
     fn follow(&self, done: impl Iterator<Item = (Write, Receipt)>, thens: Vec<Then>) {
         let mut to_dispatch = Vec::new();
         for ((write, receipt), then) in done.zip(thens) {
-            match then {
-                Then::Dispatch { planned, reply } => {
-                    self.gather(&write, &receipt, planned, &mut to_dispatch);
-                    answer(reply, receipt);
-                }
-                Then::Settle(ids) => self.dispatcher.settled(&ids),
-                Then::Reply(reply) => answer(reply, receipt),
-                Then::Nothing => {}
+            let Settles { ids, planned, traced } = then.settles;
+            if !planned.is_empty() {
+                self.gather(&write, &receipt, planned, &mut to_dispatch);
+            }
+            self.dispatcher.settled(&ids);
+            for span in traced {
+                self.traces.recorded(span, self.clock.now());
+            }
+            if let Some(reply) = then.reply {
+                answer(reply, receipt);
             }
         }
         if !to_dispatch.is_empty() {
@@ -277,7 +300,8 @@ impl Service {
         }
     }
 
-    /// The executions of a committed ingest, without those of events that were there already.
+    /// The executions of a committed ingest, without those of events that were there already and
+    /// those a key of their trigger kept out.
     fn gather(
         &self,
         write: &Write,
@@ -285,18 +309,49 @@ impl Service {
         planned: Vec<Planned>,
         out: &mut Vec<Planned>,
     ) {
-        let (Write::Ingest(ingest), Receipt::Ingested { duplicates }) = (write, receipt) else {
+        let Some(left_out) = left_out(write, receipt) else {
             return self.dispatcher.withdraw(&planned);
         };
-        if duplicates.is_empty() {
+        if left_out.events.is_empty() && left_out.executions.is_empty() {
             out.extend(planned);
             return;
         }
-        let known: Vec<_> = duplicates.iter().map(|(index, _)| ingest.events[*index].id).collect();
-        let is_new = |planned: &Planned| !known.contains(&planned.waiting.id.event);
+        let is_new = |planned: &Planned| {
+            let id = planned.waiting.id;
+            !left_out.events.contains(&id.event) && !left_out.executions.contains(&id)
+        };
         let (new, old): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_new);
         self.dispatcher.withdraw(&old);
         out.extend(new);
+    }
+}
+
+/// What of an ingest was not written.
+#[derive(Default)]
+struct LeftOut {
+    events: Vec<EventId>,
+    executions: Vec<ExecutionId>,
+}
+
+/// What of the ingests in a write was not written; `None` when the receipt is not one of theirs.
+fn left_out(write: &Write, receipt: &Receipt) -> Option<LeftOut> {
+    match (write, receipt) {
+        (Write::Ingest(ingest), Receipt::Ingested { duplicates, skipped }) => Some(LeftOut {
+            events: duplicates.iter().map(|(place, _)| ingest.events[*place].id).collect(),
+            executions: skipped.clone(),
+        }),
+        (Write::All(writes), Receipt::All(receipts)) => {
+            let mut all = None;
+            for (write, receipt) in writes.iter().zip(receipts) {
+                if let Some(part) = left_out(write, receipt) {
+                    let all = all.get_or_insert_with(LeftOut::default);
+                    all.events.extend(part.events);
+                    all.executions.extend(part.executions);
+                }
+            }
+            all
+        }
+        _ => None,
     }
 }
 

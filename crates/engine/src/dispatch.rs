@@ -2,6 +2,10 @@
 //! timer, never by polling. A lane keeps a window of what waits in memory; the rest is in the store
 //! and is looked for when there is room again.
 
+mod explain;
+mod group;
+mod item;
+mod known;
 mod lane;
 mod timer;
 
@@ -9,15 +13,16 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use ahash::AHashMap;
-use evoke_delivery::admission::Rest;
-use evoke_model::{EventId, Execution, ExecutionId, Timestamp, Trigger, TriggerId};
+use evoke_delivery::admission::{Entry, Rest};
+use evoke_model::{EventId, ExecutionId, Outcome, Timestamp, Trigger, TriggerId};
 use evoke_ports::Clock;
-use evoke_ports::store::{Due, Error, Waiting};
+use evoke_ports::store::{Due, Error, Spent};
 use parking_lot::RwLock;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use lane::{Item, Lane};
+use group::{Group, Round};
+pub(crate) use item::{Item, Planned};
+pub(crate) use lane::Lane;
 
 use crate::catalog::Catalog;
 use crate::settings::{DUE_HORIZON, LANE_WINDOW_MAX};
@@ -30,21 +35,25 @@ const LOOK_AGAIN: evoke_model::Millis = evoke_model::Millis::from_secs(1);
 /// Executions of one order key read at a time: a window, beside those that are known already.
 const KEY_FEED: u32 = 2 * evoke_delivery::admission::KEY_WINDOW_DEFAULT as u32;
 
-/// An execution on its way to its lane.
-pub(crate) struct Planned {
-    pub(crate) waiting: Waiting,
-    pub(crate) trigger: Arc<Trigger>,
+/// A lane, and the group whose places it takes.
+#[derive(Clone)]
+pub(crate) struct Berth {
+    pub(crate) lane: Arc<Lane>,
+    group: Arc<Group>,
 }
 
 /// All lanes.
 pub(crate) struct Dispatcher {
-    lanes: RwLock<AHashMap<TriggerId, Arc<Lane>>>,
+    lanes: RwLock<AHashMap<TriggerId, Berth>>,
+    groups: RwLock<AHashMap<Arc<str>, Arc<Group>>>,
     timer: Timer,
     clock: Arc<dyn Clock>,
     engine: OnceLock<(Weak<Inner>, tokio::runtime::Handle)>,
     is_open: AtomicBool,
     /// Executions that wait or run, wherever they are kept.
     open: AtomicI64,
+    /// Executions the lanes have under way.
+    running: AtomicI64,
     stop: CancellationToken,
 }
 
@@ -52,11 +61,13 @@ impl Dispatcher {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             lanes: RwLock::default(),
+            groups: RwLock::default(),
             timer: Timer::default(),
             clock,
             engine: OnceLock::new(),
             is_open: AtomicBool::new(false),
             open: AtomicI64::new(0),
+            running: AtomicI64::new(0),
             stop: CancellationToken::new(),
         }
     }
@@ -72,7 +83,11 @@ impl Dispatcher {
             self.take(trigger, &inner.catalog);
         }
         drop(snapshot);
-        for (trigger, count, _) in inner.store.executions().backlog().await? {
+        let executions = inner.store.executions();
+        for spent in executions.spent(self.clock.now()).await? {
+            self.restore(spent);
+        }
+        for (trigger, count, _) in executions.backlog().await? {
             self.count_open(count as i64);
             self.look(trigger);
         }
@@ -81,32 +96,76 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Rates go on where they stood before the restart.
+    fn restore(&self, spent: Spent) {
+        let Spent { owner, key, until } = spent;
+        match owner.parse::<TriggerId>() {
+            Ok(trigger) => {
+                if let Some(berth) = self.berth(trigger) {
+                    berth.lane.restore(key, until);
+                }
+            }
+            Err(_) => {
+                if let Some(group) = self.groups.read().get(&*owner) {
+                    group.restore(until);
+                }
+            }
+        }
+    }
+
     /// Takes a trigger, new or changed.
     pub(crate) fn take(&self, trigger: &Arc<Trigger>, catalog: &Catalog) {
+        let known = self.berth(trigger.id);
         if trigger.deleted_at.is_some() {
+            if let Some(berth) = known {
+                berth.group.leave(trigger.id);
+            }
             self.lanes.write().remove(&trigger.id);
             return;
         }
         let endpoint = catalog.open(&trigger.target).map_err(|problems| {
             problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         });
-        let known = self.lanes.read().get(&trigger.id).cloned();
-        let lane = match known {
-            Some(lane) => {
-                lane.change(trigger.clone(), endpoint);
-                lane
+        let name = endpoint.as_ref().ok().and_then(|endpoint| endpoint.group());
+        let lane = match &known {
+            Some(berth) => {
+                berth.lane.change(trigger.clone(), endpoint);
+                berth.lane.clone()
             }
-            None => {
-                let lane = Arc::new(Lane::new(trigger.clone(), endpoint));
-                self.lanes.write().insert(trigger.id, lane.clone());
-                lane
-            }
+            None => Arc::new(Lane::new(trigger.clone(), endpoint)),
         };
-        self.pump(&lane);
+        let stays = known.filter(|berth| berth.group.name() == name.as_ref());
+        let group = match stays {
+            Some(berth) => berth.group,
+            None => self.group(name),
+        };
+        group.join(&lane);
+        let berth = Berth { lane, group };
+        let old = self.lanes.write().insert(trigger.id, berth.clone());
+        if let Some(old) = old.filter(|old| !Arc::ptr_eq(&old.group, &berth.group)) {
+            old.group.leave(trigger.id);
+        }
+        self.pump(&berth);
+    }
+
+    /// The group of this name, or one for a lane alone.
+    fn group(&self, name: Option<Arc<str>>) -> Arc<Group> {
+        match name {
+            None => Arc::new(Group::new(None)),
+            Some(name) => {
+                let mut groups = self.groups.write();
+                let new = || Arc::new(Group::new(Some(name.clone())));
+                groups.entry(name.clone()).or_insert_with(new).clone()
+            }
+        }
+    }
+
+    fn berth(&self, trigger: TriggerId) -> Option<Berth> {
+        self.lanes.read().get(&trigger).cloned()
     }
 
     fn lane(&self, trigger: TriggerId) -> Option<Arc<Lane>> {
-        self.lanes.read().get(&trigger).cloned()
+        self.lanes.read().get(&trigger).map(|berth| berth.lane.clone())
     }
 
     /// Told of executions that are about to be committed.
@@ -130,23 +189,26 @@ impl Dispatcher {
     /// Takes executions that were just committed.
     pub(crate) fn offer(&self, planned: Vec<Planned>) {
         self.count_open(planned.len() as i64);
-        let mut touched: Vec<Arc<Lane>> = Vec::new();
+        let mut touched: Vec<Berth> = Vec::new();
         let now = self.clock.now();
         let mut planned = planned.into_iter().peekable();
-        while let Some(first) = planned.next() {
+        while let Some(first) = planned.peek() {
             let trigger = first.trigger.id;
+            let same = std::iter::from_fn(|| {
+                let next = planned.next_if(|next| next.trigger.id == trigger)?;
+                Some((next.waiting, next.keys))
+            });
             // A lane that is gone was deleted while the event was on its way; what waits for it is
             // cancelled with it.
-            let Some(lane) = self.lane(trigger) else { continue };
-            let mut same = vec![first.waiting];
-            while let Some(next) = planned.next_if(|next| next.trigger.id == trigger) {
-                same.push(next.waiting);
-            }
-            if let Some(far) = lane.offer(same, now) {
+            let Some(berth) = self.berth(trigger) else {
+                same.for_each(drop);
+                continue;
+            };
+            if let Some(far) = berth.lane.offer(same, now) {
                 self.timer.at(far.minus(DUE_HORIZON), trigger);
             }
-            if !touched.iter().any(|known| Arc::ptr_eq(known, &lane)) {
-                touched.push(lane);
+            if !touched.iter().any(|known| Arc::ptr_eq(&known.lane, &berth.lane)) {
+                touched.push(berth);
             }
         }
         self.pump_later(touched);
@@ -154,50 +216,105 @@ impl Dispatcher {
 
     /// Pumps lanes on a thread of the runtime: from the committer's own thread each start would be
     /// a wake-up of its own, and the next commit would wait for all of them.
-    fn pump_later(&self, lanes: Vec<Arc<Lane>>) {
+    fn pump_later(&self, berths: Vec<Berth>) {
         let Some((engine, runtime)) = self.engine.get() else { return };
         let Some(inner) = engine.upgrade() else { return };
         runtime.spawn(async move {
-            for lane in lanes {
-                inner.dispatcher.pump(&lane);
+            for berth in berths {
+                inner.dispatcher.pump(&berth);
             }
         });
     }
 
-    /// Starts whatever a lane may start now.
-    pub(crate) fn pump(&self, lane: &Arc<Lane>) {
+    /// Starts whatever a lane, and those it shares a target with, may start now.
+    pub(crate) fn pump(&self, berth: &Berth) {
         if !self.is_open() {
             return;
         }
         let Some((engine, runtime)) = self.engine.get() else { return };
         let Some(inner) = engine.upgrade() else { return };
+        berth.group.wants(berth.lane.id(), self.clock.now());
         loop {
-            let turn = lane.turn(self.clock.now());
-            let is_last = turn.start.len() < lane::STARTS_PER_TURN_MAX;
-            for item in turn.start {
-                runtime.spawn(inner.clone().execute(lane.clone(), item));
-            }
-            if turn.look {
-                self.look_into(lane, &inner);
-            }
-            for key in turn.hungry {
-                self.feed(lane, key, &inner);
-            }
-            if is_last {
-                if let Some(wake) = turn.wake {
-                    self.timer.at(wake, lane.id());
-                }
+            let round = berth.group.round(self.clock.now());
+            let has_more = round.has_more;
+            self.carry_out(round, berth, &inner, runtime);
+            if !has_more {
                 return;
             }
         }
     }
 
-    /// An attempt ended: its place is free, and the execution is forgotten or waits again.
-    pub(crate) fn finished(&self, lane: &Arc<Lane>, item: Item, again: Option<Timestamp>) {
-        if let Some(far) = lane.finished(item, again, self.clock.now()) {
-            self.timer.at(far.minus(DUE_HORIZON), lane.id());
+    fn carry_out(
+        &self,
+        round: Round,
+        berth: &Berth,
+        inner: &Arc<Inner>,
+        runtime: &tokio::runtime::Handle,
+    ) {
+        if let Some((wake, lane)) = round.wake {
+            self.timer.at(wake, lane);
         }
-        self.pump(lane);
+        let mut starts = Vec::new();
+        let mut spent: Vec<Spent> = round.spent.into_iter().collect();
+        for (lane, turn) in round.turns {
+            if let Some(wake) = turn.wake {
+                self.timer.at(wake, lane.id());
+            }
+            if !turn.dropped.is_empty() {
+                runtime.spawn(inner.clone().drop_waiting(turn.dropped));
+            }
+            for id in turn.cancel {
+                inner.make_room(id);
+            }
+            if turn.look {
+                self.look_into(&lane, inner);
+            }
+            for key in turn.hungry {
+                self.feed(&lane, key, inner);
+            }
+            spent.extend(turn.spent);
+            let berth = Berth { lane, group: berth.group.clone() };
+            starts.extend(turn.start.into_iter().map(|call| (berth.clone(), call)));
+        }
+        let running: usize = starts.iter().map(|(_, call)| call.len()).sum();
+        self.running.fetch_add(running as i64, Ordering::Relaxed);
+        if spent.is_empty() {
+            for (berth, call) in starts {
+                runtime.spawn(inner.clone().execute(berth, call));
+            }
+        } else {
+            let inner = inner.clone();
+            let handle = runtime.clone();
+            runtime.spawn(async move {
+                inner.spend(spent).await;
+                for (berth, call) in starts {
+                    handle.spawn(inner.clone().execute(berth, call));
+                }
+            });
+        }
+    }
+
+    /// A call ended: its place is free, and its executions are forgotten or wait again.
+    pub(crate) fn finished(
+        &self,
+        berth: &Berth,
+        entries: impl IntoIterator<Item = (Entry<Item>, Option<Timestamp>)>,
+    ) {
+        let now = self.clock.now();
+        for (entry, again) in entries {
+            self.running.fetch_sub(1, Ordering::Relaxed);
+            if let Some(far) = berth.lane.finished(entry, again, now) {
+                self.timer.at(far.minus(DUE_HORIZON), berth.lane.id());
+            }
+        }
+        berth.group.freed(1);
+        self.pump(berth);
+    }
+
+    /// Takes note of how a target answered.
+    pub(crate) fn heard(&self, berth: &Berth, outcome: &Outcome) {
+        let signal = evoke_delivery::breaker::Signal::of(outcome);
+        berth.group.heard(signal, self.clock.now());
     }
 
     /// So many more executions wait or run than before.
@@ -212,7 +329,7 @@ impl Dispatcher {
 
     /// Executions the lanes have under way.
     pub(crate) fn running(&self) -> usize {
-        self.lanes.read().values().map(|lane| lane.running()).sum()
+        self.running.load(Ordering::Relaxed).max(0) as usize
     }
 
     /// These are in the record now.
@@ -226,9 +343,15 @@ impl Dispatcher {
 
     /// Looks into the store for a trigger's waiting executions.
     pub(crate) fn look(&self, trigger: TriggerId) {
-        if let Some(lane) = self.lane(trigger) {
-            lane.want_look();
-            self.pump(&lane);
+        if let Some(berth) = self.berth(trigger) {
+            berth.lane.want_look();
+            self.pump(&berth);
+        }
+    }
+
+    fn pump_lane(&self, trigger: TriggerId) {
+        if let Some(berth) = self.berth(trigger) {
+            self.pump(&berth);
         }
     }
 
@@ -240,7 +363,7 @@ impl Dispatcher {
             match dispatcher.refill(&lane, &inner).await {
                 Ok(rest) => {
                     lane.look_ended(rest);
-                    dispatcher.pump(&lane);
+                    dispatcher.pump_lane(lane.id());
                 }
                 Err(error) => {
                     dispatcher.unreadable(&lane, &error);
@@ -266,13 +389,16 @@ impl Dispatcher {
             let query = Due { trigger: lane.id(), after, until, order_key: None, limit };
             let found = executions.due(query).await?;
             let is_all = found.len() < LANE_WINDOW_MAX;
-            after = found.last().map(|waiting| (waiting.due, waiting.id.event));
-            if !lane.looked(found, self.clock.now()) {
+            after = found.last().map(|waiting| (waiting.queued, waiting.id.event));
+            if !lane.looked(found, &inner.catalog.load().index, self.clock.now()) {
                 return Ok(Rest::More);
             }
             if is_all {
                 break;
             }
+        }
+        if until == Timestamp::from_micros(i64::MAX) {
+            return Ok(Rest::None);
         }
         let after = Some((until, EventId::from_u64(i64::MAX as u64)));
         let until = Timestamp::from_micros(i64::MAX);
@@ -301,12 +427,12 @@ impl Dispatcher {
                 Ok(found) => {
                     let rest =
                         if found.len() < KEY_FEED as usize { Rest::None } else { Rest::More };
-                    lane.fed(&key, found, rest);
-                    dispatcher.pump(&lane);
+                    lane.fed(&key, found, rest, &inner.catalog.load().index);
+                    dispatcher.pump_lane(lane.id());
                 }
                 Err(error) => {
                     dispatcher.unreadable(&lane, &error);
-                    lane.fed(&key, Vec::new(), Rest::More);
+                    lane.fed(&key, Vec::new(), Rest::More, &inner.catalog.load().index);
                 }
             }
         });
@@ -319,9 +445,9 @@ impl Dispatcher {
             let nudge = self.timer.nudged();
             let (due, next) = self.timer.take(self.clock.now());
             for trigger in due {
-                if let Some(lane) = self.lane(trigger) {
-                    lane.reach(self.clock.now().plus(DUE_HORIZON));
-                    self.pump(&lane);
+                if let Some(berth) = self.berth(trigger) {
+                    berth.lane.reach(self.clock.now().plus(DUE_HORIZON));
+                    self.pump(&berth);
                 }
             }
             let sleep = async {
@@ -340,10 +466,9 @@ impl Dispatcher {
 
     /// A function can be called again, or differently: its lanes have new room.
     pub(crate) fn wake_function(&self, name: &str) {
-        let lanes: Vec<_> = self.lanes.read().values().cloned().collect();
-        for lane in lanes {
-            if lane.trigger().target.function_name() == Some(name) {
-                self.pump(&lane);
+        for berth in self.berths() {
+            if berth.lane.trigger().target.function_name() == Some(name) {
+                self.pump(&berth);
             }
         }
     }
@@ -355,17 +480,16 @@ impl Dispatcher {
         }
     }
 
-    /// Why a pending execution does not run, by admission's own verdict.
-    pub(crate) fn explain(&self, execution: &Execution) -> (String, serde_json::Value) {
-        match self.lane(execution.id.trigger) {
-            Some(lane) => lane.explain(execution, self.clock.now()),
-            None => ("its trigger has no lane".into(), json!({ "why": "no_lane" })),
-        }
+    /// All lanes, in the order of their triggers.
+    fn berths(&self) -> Vec<Berth> {
+        let mut berths: Vec<_> = self.lanes.read().values().cloned().collect();
+        berths.sort_by_key(|berth| berth.lane.id());
+        berths
     }
 
     /// Executions that wait in memory.
     pub(crate) fn waiting(&self) -> usize {
-        self.lanes.read().values().map(|lane| lane.waiting()).sum()
+        self.lanes.read().values().map(|berth| berth.lane.waiting()).sum()
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -375,9 +499,8 @@ impl Dispatcher {
     /// Begins to start what waits.
     pub(crate) fn admit(&self) {
         self.is_open.store(true, Ordering::Relaxed);
-        let lanes: Vec<_> = self.lanes.read().values().cloned().collect();
-        for lane in lanes {
-            self.pump(&lane);
+        for berth in self.berths() {
+            self.pump(&berth);
         }
     }
 

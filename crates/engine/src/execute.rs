@@ -1,77 +1,28 @@
-//! Execute: carries out one attempt of an admitted execution and hands what happened to the
-//! committer.
+//! Execute: carries out one admitted call, of one execution or of a batch, and hands what happened
+//! to the committer.
 
-use std::panic::AssertUnwindSafe;
+mod deliver;
+mod running;
+mod settle;
+
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use ahash::AHashMap;
-use evoke_delivery::retry::{self, Counted, Tries};
-use evoke_model::{Attempt, Code, Event, ExecutionId, Failure, Outcome, State, Timestamp, Trigger};
-use evoke_ports::store::{Finish, Next, Write};
-use evoke_ports::{Delivered, Job};
-use futures_util::FutureExt;
-use parking_lot::Mutex;
+use evoke_delivery::admission::{Admitted, Dropped, Entry};
+use evoke_model::{Attempt, Code, ExecutionId, Failure, Millis, Outcome, State};
+use evoke_ports::store::{Change, Finish, Next, Spent, Write};
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{bounded, took};
-use crate::dispatch::{Item, Lane};
+pub(crate) use running::{Beginning, Running, RunningTable};
+
+use crate::call::took;
+use crate::committer::Settles;
+use crate::dispatch::{Berth, Item};
 use crate::feed::Notice;
 use crate::logs::Lines;
 use crate::start::Inner;
 
-/// Parts of the table of running executions, so that threads rarely meet at one lock.
-const SHARDS: usize = 16;
-
-/// An execution with an attempt under way.
-pub(crate) struct Running {
-    pub(crate) id: ExecutionId,
-    pub(crate) event: Arc<Event>,
-    pub(crate) trigger: Arc<Trigger>,
-    pub(crate) attempt: u32,
-    pub(crate) started_at: Timestamp,
-    pub(crate) cancel: CancellationToken,
-    pub(crate) lines: Arc<Lines>,
-    pub(crate) token: Arc<str>,
-    pub(crate) kind: Arc<str>,
-    pub(crate) name: Arc<str>,
-    pub(crate) target: Arc<str>,
-}
-
-/// The executions with an attempt under way.
-#[derive(Default)]
-pub(crate) struct RunningTable {
-    shards: [Mutex<AHashMap<ExecutionId, Arc<Running>>>; SHARDS],
-}
-
-impl RunningTable {
-    fn shard(&self, id: ExecutionId) -> &Mutex<AHashMap<ExecutionId, Arc<Running>>> {
-        &self.shards[id.event.as_u64() as usize % SHARDS]
-    }
-
-    fn insert(&self, running: Arc<Running>) {
-        self.shard(running.id).lock().insert(running.id, running);
-    }
-
-    pub(crate) fn remove(&self, id: ExecutionId) {
-        self.shard(id).lock().remove(&id);
-    }
-
-    pub(crate) fn get(&self, id: ExecutionId) -> Option<Arc<Running>> {
-        self.shard(id).lock().get(&id).cloned()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().len()).sum()
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<Running>> {
-        let values = |shard: &Mutex<AHashMap<_, Arc<Running>>>| {
-            shard.lock().values().cloned().collect::<Vec<_>>()
-        };
-        self.shards.iter().flat_map(values).collect()
-    }
-}
+/// How long to wait when what a rate has spent could not be written.
+const SPEND_AGAIN: Millis = Millis::from_secs(1);
 
 /// What listeners are told of an attempt.
 pub(crate) fn notice(running: &Running, attempt: &Attempt, state: State) -> Notice {
@@ -94,130 +45,101 @@ pub(crate) fn notice(running: &Running, attempt: &Attempt, state: State) -> Noti
 
 impl Inner {
     /// Notes that an attempt begins.
-    pub(crate) fn begin(
-        &self,
-        id: ExecutionId,
-        event: Arc<Event>,
-        trigger: Arc<Trigger>,
-        attempt: u32,
-    ) -> Arc<Running> {
-        let labels = self.labels(&trigger);
-        let running = Arc::new(Running {
-            id,
-            event,
-            trigger,
-            attempt,
-            started_at: self.clock.now(),
-            cancel: CancellationToken::new(),
-            lines: Arc::new(Lines::new(id, labels.target.clone(), self.feed.clone())),
-            token: self.tokens.mint(id),
-            kind: labels.kind,
-            name: labels.name,
-            target: labels.target,
-        });
+    pub(crate) fn begin(&self, beginning: Beginning) -> Arc<Running> {
+        let labels = self.labels(&beginning.trigger);
+        let id = beginning.id;
+        let lines = Arc::new(Lines::new(id, labels.target.clone(), self.feed.clone()));
+        let now = self.clock.now();
+        let span = self.traces.follow(beginning.event.traceparent.as_deref(), now);
+        let own = (now, self.tokens.mint(id), span);
+        let running = Arc::new(Running::new(beginning, labels, lines, own));
         self.running.insert(running.clone());
         running
     }
 
-    /// Carries out one attempt of an execution the lane has admitted.
-    pub(crate) async fn execute(self: Arc<Self>, lane: Arc<Lane>, item: Item) {
-        let trigger = lane.trigger();
-        let waiting = &item.waiting;
-        let running =
-            self.begin(waiting.id, waiting.event.clone(), trigger.clone(), waiting.attempts + 1);
-        if waiting.attempts == 0 {
-            self.metrics.started(took(waiting.due, running.started_at));
-        }
-        let delivered = self.deliver(&lane, &running).await;
-        let attempt = Attempt {
-            number: running.attempt,
-            started_at: running.started_at,
-            finished_at: self.clock.now(),
-            outcome: match delivered.outcome {
-                Outcome::Success(data) => Outcome::Success(bounded(&data)),
-                other => other,
-            },
-            logs: running.lines.take(),
-            version: delivered.version,
-        };
-        let tries = Tries { attempts: attempt.number, elsewhere: item.elsewhere };
-        let policy = trigger.policy.retry.clone().unwrap_or_default();
-        let now = attempt.finished_at;
-        let next = retry::decide(&attempt.outcome, &policy, tries, now, fastrand::f64());
-        self.settle(&lane, item, &running, attempt, next).await;
-    }
-
-    async fn deliver(&self, lane: &Lane, running: &Arc<Running>) -> Delivered {
-        let timeout = running.trigger.policy.timeout;
-        let job = Job {
-            execution: running.id,
-            attempt: running.attempt,
-            event: running.event.clone(),
-            trigger: running.trigger.clone(),
-            deadline: timeout.map(|timeout| running.started_at.plus(timeout)),
-            cancel: running.cancel.clone(),
-            logs: running.lines.clone(),
-            token: running.token.clone(),
-        };
-        let endpoint = match lane.endpoint() {
-            Ok(endpoint) => endpoint,
-            Err(message) => return failed(Failure::new(Code::InvalidTrigger, message).for_good()),
-        };
-        // A panic in an adapter is that adapter's fault and ends only this attempt.
-        match AssertUnwindSafe(endpoint.deliver(job)).catch_unwind().await {
-            Ok(delivered) => delivered,
-            Err(_) => failed(Failure::new(Code::Internal, "the target panicked")),
-        }
-    }
-
-    async fn settle(
-        self: &Arc<Self>,
-        lane: &Arc<Lane>,
-        mut item: Item,
-        running: &Running,
-        attempt: Attempt,
-        next: retry::Next,
-    ) {
-        let id = item.waiting.id;
-        let (next, again) = match next {
-            retry::Next::Done(state) | retry::Next::Dead(state) => (Next::Done(state), None),
-            retry::Next::Retry { due, attempt: Counted::Yes } => {
-                item.waiting.attempts += 1;
-                (Next::Retry { due }, Some(due))
+    /// Carries out one attempt of what the lane has admitted.
+    pub(crate) async fn execute(self: Arc<Self>, berth: Berth, call: Admitted<Item>) {
+        let trigger = berth.lane.trigger();
+        let entries: Vec<Entry<Item>> = call.into_entries().collect();
+        // The executions of a call stop together.
+        let cancel = CancellationToken::new();
+        let mut begun = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            let waiting = &entry.payload.waiting;
+            let running = self.begin(Beginning {
+                id: entry.id,
+                event: waiting.event.clone(),
+                trigger: trigger.clone(),
+                attempt: waiting.attempts + 1,
+                cancel: cancel.clone(),
+            });
+            if waiting.attempts == 0 {
+                self.metrics.started(took(waiting.due, running.started_at));
             }
-            // An attempt whose worker went down with another call is not one: nothing is written.
-            retry::Next::Retry { due, attempt: Counted::No } => {
-                item.elsewhere += 1;
-                self.finished(running, &attempt, None);
-                return self.dispatcher.finished(lane, item, Some(due));
-            }
-        };
-        let end = match next {
-            Next::Done(state) => Some(state),
-            Next::Retry { .. } => None,
-        };
-        self.count_end(end);
-        self.finished(running, &attempt, end);
-        lane.heard(&attempt.outcome, attempt.finished_at);
-        lane.settling(id.event);
-        let finish = Finish { id, attempt: Some(attempt), next };
-        self.committer.finish(Write::Finish(vec![finish]), vec![id]).await;
-        self.dispatcher.finished(lane, item, again);
+            begun.push(running);
+        }
+        let delivered = self.deliver(&berth, &entries, &begun).await;
+        self.settle(&berth, entries, &begun, delivered).await;
     }
 
-    fn count_end(&self, end: Option<State>) {
-        match end {
-            None => self.metrics.retried(),
-            Some(state) => {
-                self.dispatcher.count_open(-1);
-                if state.is_dead_letter() {
-                    self.dead_letters.fetch_add(1, Ordering::Relaxed);
+    /// Records executions that admission took out of the queue for good.
+    pub(crate) async fn drop_waiting(self: Arc<Self>, dropped: Vec<(Entry<Item>, Dropped)>) {
+        let now = self.clock.now();
+        let mut ids = Vec::with_capacity(dropped.len());
+        let mut finishes = Vec::with_capacity(dropped.len());
+        for (entry, why) in dropped {
+            let attempt = Attempt {
+                number: entry.attempts,
+                started_at: now,
+                finished_at: now,
+                outcome: Outcome::Failure(why_dropped(&why)),
+                logs: Vec::new(),
+                version: 0,
+            };
+            self.dispatcher.count_open(-1);
+            if let Some(trigger) = self.catalog.load().triggers.get(&entry.id.trigger) {
+                self.metrics.ended(&trigger.kind, State::Cancelled);
+            }
+            let next = Next::Done(State::Cancelled);
+            finishes.push(Finish { id: entry.id, attempt: Some(attempt), next, cause: None });
+            ids.push(entry.id);
+        }
+        let settles = Settles { ids, ..Settles::default() };
+        self.committer.finish(Write::Finish(finishes), settles).await;
+    }
+
+    /// Stops an execution for a newer one of its trigger.
+    pub(crate) fn make_room(&self, id: ExecutionId) {
+        if let Some(running) = self.running.get(id) {
+            let message = "a newer execution took its place (concurrency.overflow: cancel)";
+            running.stop(Some(Failure::new(Code::ExecutionSkipped, message).for_good()));
+        }
+    }
+
+    /// Makes what rates have spent durable. Nothing that spent it begins before, so that no restart
+    /// lets more pass than the rate allows.
+    pub(crate) async fn spend(&self, spent: Vec<Spent>) {
+        loop {
+            let write = Write::Change(Change::Spend(spent.clone()));
+            match self.committer.change(write).await {
+                Ok(_) => return,
+                Err(rejection) if rejection.code == Code::ShuttingDown => return,
+                Err(rejection) => {
+                    tracing::error!("What a rate has spent is not written: {rejection}");
+                    self.clock.sleep_until(self.clock.now().plus(SPEND_AGAIN)).await;
                 }
             }
         }
     }
 }
 
-fn failed(failure: Failure) -> Delivered {
-    Delivered { outcome: Outcome::Failure(failure), version: 0 }
+fn why_dropped(dropped: &Dropped) -> Failure {
+    let message = match dropped {
+        Dropped::Superseded { by } => format!("{by} came after it and took its place"),
+        Dropped::Overflow { limit, key } => match key {
+            Some(key) => format!("{limit} with the key {key:?} were running, which is the limit"),
+            None => format!("{limit} were running, which is the limit"),
+        },
+    };
+    Failure::new(Code::ExecutionSkipped, message).for_good()
 }

@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
-use evoke_model::{Attempt, Code, Event, ExecutionId, Lineage, Outcome, Problem, Rejection, State};
-use evoke_ports::store::{Ingest, NewExecution, OnceKey, Receipt, Waiting, Write};
+use evoke_model::{
+    Attempt, Code, Event, ExecutionId, Failure, Lineage, Millis, Outcome, Problem, Rejection,
+    State, Timestamp, Trigger,
+};
+use evoke_ports::store::{Ingest, NewExecution, OnceKey, Receipt, TriggerKey, Waiting, Write};
 
 use crate::catalog::Snapshot;
 use crate::dispatch::Planned;
@@ -12,9 +15,13 @@ use crate::draft::{Draft, Emitted};
 use crate::feed::Notice;
 use crate::settings::EVENTS_PER_REQUEST_MAX;
 use crate::start::{Engine, Inner};
+use crate::traces::Open;
 
 /// The `source` of events whose sender named none.
 const SOURCE_DEFAULT: &str = "/api/events";
+
+/// How long a trigger remembers the key of an event where its policy does not say.
+const TRIGGER_KEY_TTL: Millis = Millis::from_secs(86_400);
 
 impl Engine {
     /// Accepts events: all of them or, when one is not valid, none. When this returns they are on
@@ -22,22 +29,27 @@ impl Engine {
     ///
     /// # Errors
     /// EV_001 with all problems; EV_003 or ST_001 when they cannot be kept.
-    pub async fn emit(&self, drafts: Vec<Draft>) -> Result<Vec<Emitted>, Rejection> {
+    pub async fn emit(&self, mut drafts: Vec<Draft>) -> Result<Vec<Emitted>, Rejection> {
         check(&drafts)?;
         let inner = &self.inner;
         let snapshot = inner.catalog.load();
+        let spans = inner.open_spans(&mut drafts);
         let (write, planned) = inner.plan(drafts, &snapshot);
+        let traced = spans.map(|spans| (spans, write.events.clone(), inner.clock.now()));
         let ids: Vec<_> = write.events.iter().map(|event| event.id).collect();
         let watched = inner.feed.is_watched().then(|| write.events.clone());
         let receipt = inner.committer.ingest(Write::Ingest(write), planned).await;
         let receipt = receipt.inspect_err(|_| inner.metrics.throttled())?;
         inner.metrics.accepted("event", ids.len() as u64);
+        if let Some((spans, events, planned_at)) = traced {
+            inner.close_spans(&spans, &events, planned_at);
+        }
         for event in watched.into_iter().flatten() {
             inner.feed.tell(|| Notice::Event(event));
         }
         let mut emitted: Vec<_> =
             ids.into_iter().map(|id| Emitted { id, is_duplicate: false }).collect();
-        if let Receipt::Ingested { duplicates } = receipt {
+        if let Receipt::Ingested { duplicates, .. } = receipt {
             for (index, id) in duplicates {
                 emitted[index] = Emitted { id, is_duplicate: true };
             }
@@ -70,15 +82,49 @@ fn check(drafts: &[Draft]) -> Result<(), Rejection> {
 }
 
 impl Inner {
+    /// Opens the spans of events on their way in; what follows from an event is caused by its span.
+    /// `None` where nobody wants spans.
+    fn open_spans(&self, drafts: &mut [Draft]) -> Option<Vec<Option<Open>>> {
+        if !self.traces.is_on() {
+            return None;
+        }
+        let now = self.clock.now();
+        let open = |draft: &mut Draft| {
+            let open = self.traces.open(draft.traceparent.as_deref(), now)?;
+            draft.traceparent = Some(open.context.to_string().into());
+            Some(open)
+        };
+        Some(drafts.iter_mut().map(open).collect())
+    }
+
+    fn close_spans(&self, spans: &[Option<Open>], events: &[Arc<Event>], planned_at: Timestamp) {
+        let now = self.clock.now();
+        for (open, event) in spans.iter().zip(events) {
+            if let Some(open) = open {
+                self.traces.ingested(*open, event, (planned_at, now));
+            }
+        }
+    }
+
     /// Gives drafts their ids and plans their executions.
     fn plan(&self, drafts: Vec<Draft>, snapshot: &Snapshot) -> (Ingest, Vec<Planned>) {
-        let now = self.clock.now();
         let mut once = Vec::new();
         let mut events = Vec::with_capacity(drafts.len());
         for (index, draft) in drafts.into_iter().enumerate() {
             self.once_keys(&draft, index, &mut once);
             events.push(Arc::new(self.accept(draft)));
         }
+        self.plan_events(events, once, snapshot)
+    }
+
+    /// Plans the executions of events.
+    pub(crate) fn plan_events(
+        &self,
+        events: Vec<Arc<Event>>,
+        once: Vec<OnceKey>,
+        snapshot: &Snapshot,
+    ) -> (Ingest, Vec<Planned>) {
+        let now = self.clock.now();
         let plan = evoke_matching::plan(&events, &snapshot.index, self.plan_limits, now);
         for trouble in &plan.trouble {
             let evoke_matching::Trouble { event, trigger, message } = trouble;
@@ -88,22 +134,20 @@ impl Inner {
         let mut planned = Vec::with_capacity(plan.executions.len());
         for matched in plan.executions {
             let event = &events[matched.event];
-            let id = ExecutionId { event: event.id, trigger: matched.trigger.id };
-            let done = matched.broken.map(|loop_break| {
+            let broken = matched.broken;
+            let matched =
+                Matched { trigger: matched.trigger, due: matched.due, keys: matched.keys };
+            let mut new = matched.new_execution(event);
+            if let Some(loop_break) = broken {
                 self.metrics.ended(&matched.trigger.kind, State::Cancelled);
-                Box::new((State::Cancelled, not_run(loop_break.failure(), now)))
-            });
-            let runs = done.is_none();
-            let new = NewExecution {
-                id,
-                due: matched.due,
-                order_key: matched.order_key,
-                concurrency_key: matched.concurrency_key,
-                done,
-                is_test_run: event.is_test_run,
-            };
-            if runs {
-                planned.push(Planned { waiting: waiting(&new, event), trigger: matched.trigger });
+                let attempt = not_run(loop_break.failure(), now);
+                new = NewExecution {
+                    done: Some(Box::new((State::Cancelled, attempt))),
+                    once: None,
+                    ..new
+                };
+            } else {
+                planned.push(matched.planned(&new, event));
             }
             executions.push(new);
         }
@@ -131,6 +175,7 @@ impl Inner {
             ordering_key: draft.ordering_key,
             due: draft.due,
             is_test_run: draft.is_test_run,
+            replay_of: None,
         }
     }
 
@@ -163,20 +208,62 @@ impl Inner {
     }
 }
 
-/// A new execution as the dispatcher keeps it.
-pub(crate) fn waiting(new: &NewExecution, event: &Arc<Event>) -> Waiting {
-    Waiting {
-        id: new.id,
-        due: new.due,
-        attempts: 0,
-        order_key: new.order_key.clone(),
-        concurrency_key: new.concurrency_key.clone(),
-        event: event.clone(),
+/// An event's match with a trigger.
+pub(crate) struct Matched {
+    pub(crate) trigger: Arc<Trigger>,
+    pub(crate) due: Timestamp,
+    pub(crate) keys: evoke_matching::Keys,
+}
+
+impl Matched {
+    /// The execution to be written.
+    pub(crate) fn new_execution(&self, event: &Event) -> NewExecution {
+        let id = ExecutionId { event: event.id, trigger: self.trigger.id };
+        NewExecution {
+            id,
+            due: self.due,
+            order_key: self.keys.order.clone(),
+            concurrency_key: self.keys.concurrency.clone(),
+            done: None,
+            is_test_run: event.is_test_run,
+            is_replay: event.replay_of.is_some(),
+            once: self.once(event),
+            redirect: None,
+        }
+    }
+
+    /// The key under which the trigger takes the event only once.
+    fn once(&self, event: &Event) -> Option<Box<TriggerKey>> {
+        let policy = self.trigger.policy.idempotency.as_ref()?;
+        let key = self.keys.idempotency.as_ref()?;
+        let now = event.id.made_at();
+        let message = format!("the trigger has taken an event with the key {key:?} already");
+        let failure = Failure::new(Code::ExecutionSkipped, message).for_good();
+        Some(Box::new(TriggerKey {
+            key: format!("trigger\0{}\0{key}", self.trigger.id).into(),
+            expires: now.plus(policy.ttl.unwrap_or(TRIGGER_KEY_TTL)),
+            skipped: (State::Cancelled, not_run(failure, now)),
+        }))
+    }
+
+    /// The execution on its way to its lane.
+    pub(crate) fn planned(self, new: &NewExecution, event: &Arc<Event>) -> Planned {
+        let waiting = Waiting {
+            id: new.id,
+            due: new.due,
+            queued: new.due,
+            attempts: 0,
+            order_key: self.keys.order.clone(),
+            concurrency_key: self.keys.concurrency.clone(),
+            redirect: new.redirect.clone(),
+            event: event.clone(),
+        };
+        Planned { waiting, trigger: self.trigger, keys: self.keys }
     }
 }
 
 /// The entry of something that was refused before it ran.
-fn not_run(failure: evoke_model::Failure, now: evoke_model::Timestamp) -> Attempt {
+fn not_run(failure: Failure, now: Timestamp) -> Attempt {
     Attempt {
         number: 0,
         started_at: now,

@@ -25,6 +25,7 @@ mod settings;
 mod start;
 mod test_run;
 mod token;
+mod traces;
 pub mod triggers;
 
 pub use call::{HttpCallMeta, Invocation, Invoked};

@@ -108,6 +108,10 @@ impl Engine {
                     concurrency_key: None,
                     last: None,
                     is_test_run: running.event.is_test_run,
+                    is_replay: running.event.replay_of.is_some(),
+                    cause: None,
+                    redirect: None,
+                    is_edited: false,
                 })),
                 None => Err(no_execution(id)),
             },
@@ -183,8 +187,12 @@ impl Engine {
     /// # Errors
     /// ST_001.
     pub async fn dead_letter_counts(&self) -> Result<Vec<(TriggerId, u64)>, Rejection> {
-        let counts = self.inner.store.executions().dead_letters().await;
-        counts.map_err(|error| unavailable(&error))
+        let groups = self.inner.store.executions().dead_letters().await;
+        let mut counts = std::collections::BTreeMap::new();
+        for group in groups.map_err(|error| unavailable(&error))? {
+            *counts.entry(group.trigger).or_default() += group.count;
+        }
+        Ok(counts.into_iter().collect())
     }
 
     /// Why an execution is where it is.
@@ -221,10 +229,10 @@ impl Engine {
             return refuse(format!("the trigger of execution {id} was deleted"));
         }
         let due = self.inner.clock.now();
-        let change = Change::Reopen { id, due };
+        let change = Change::Reopen { id, due, redirect: None };
         match self.inner.committer.change(Write::Change(change)).await? {
             Receipt::Changed(true) => {
-                if state.is_dead_letter() {
+                if view.execution.is_dead_letter() {
                     self.inner.dead_letters.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
                 }
                 self.inner.dispatcher.count_open(1);
@@ -242,7 +250,7 @@ impl Engine {
     /// EX_001; EX_002 when it is over already.
     pub async fn cancel(&self, id: ExecutionId) -> Result<(), Rejection> {
         if let Some(running) = self.inner.running.get(id) {
-            running.cancel.cancel();
+            running.stop(None);
             return Ok(());
         }
         let view = self.execution(id).await?;
@@ -293,6 +301,9 @@ fn is_asked_for(running: &Running, query: &ExecutionQuery) -> bool {
     (query.triggers.is_empty() || query.triggers.contains(&running.id.trigger))
         && query.event.is_none_or(|event| event == running.id.event)
         && query.is_test_run.is_none_or(|test| test == running.event.is_test_run)
+        && query.is_replay.is_none_or(|replay| replay == running.event.replay_of.is_some())
+        && !query.only_dead_letters
+        && query.cause.is_none()
         && query.since.is_none_or(|since| accepted >= since)
         && query.until.is_none_or(|until| accepted < until)
 }
@@ -321,7 +332,7 @@ impl Inner {
             let text = format!("its trigger {:?} was disabled at {at}", trigger.name);
             return (text, json!({ "why": "trigger_disabled", "at": at }));
         }
-        self.dispatcher.explain(&view.execution)
+        self.dispatcher.explain(&view.execution, &trigger.policy)
     }
 
     /// Cancels everything that waits for a deleted trigger.

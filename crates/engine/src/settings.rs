@@ -34,6 +34,10 @@ pub(crate) const COMMIT_EVENTS_MAX: usize = 2_048;
 /// Executions of one trigger kept in memory; the others wait in the store.
 pub(crate) const LANE_WINDOW_MAX: usize = 4_096;
 
+/// Executions of a debounced trigger kept in memory: one for each key that waits. Of those over it
+/// one may run that a later one would have replaced.
+pub(crate) const DEBOUNCE_WINDOW_MAX: usize = 65_536;
+
 /// Executions due later than this are left in the store until their time comes near.
 pub(crate) const DUE_HORIZON: Millis = Millis::from_secs(60);
 

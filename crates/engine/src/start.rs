@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use evoke_matching::PlanLimits;
 use evoke_model::{IdSource, Millis, Trigger};
 use evoke_ports::store::Key;
-use evoke_ports::{Clock, Descriptor, Runtime, Source, Store, Target};
+use evoke_ports::{Clock, Descriptor, Runtime, Source, Store, Target, Tracer};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
@@ -21,6 +21,7 @@ use crate::metrics::{Levels, Metrics};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::token::Tokens;
+use crate::traces::Traces;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -36,6 +37,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The functions, shared with the target that runs them.
     pub registry: Arc<Registry>,
+    /// Who takes spans.
+    pub tracer: Arc<dyn Tracer>,
     /// The numbers.
     pub settings: Settings,
 }
@@ -77,6 +80,7 @@ pub(crate) struct Inner {
     pub(crate) tokens: Tokens,
     pub(crate) ids: IdSource,
     pub(crate) feed: Feed,
+    pub(crate) traces: Traces,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) plan_limits: PlanLimits,
     pub(crate) keys: RwLock<Vec<Key>>,
@@ -125,7 +129,8 @@ impl Engine {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { store, sources, targets, runtimes, clock, registry, settings } = parts;
+        let Parts { store, sources, targets, runtimes, clock, registry, tracer, settings } = parts;
+        let traces = Traces::new(tracer);
         let catalog = Catalog::new(sources, targets).map_err(StartError::Twice)?;
         let definitions = store.definitions();
         let triggers: HashMap<_, _> =
@@ -138,14 +143,15 @@ impl Engine {
             .map(|record| (record.spec.name.clone(), record))
             .collect();
         let newest = newest_id(&store, &triggers).await?;
-        let dead: u64 = store.executions().dead_letters().await?.iter().map(|(_, n)| n).sum();
+        let dead: u64 =
+            store.executions().dead_letters().await?.iter().map(|group| group.count).sum();
         let metrics = Arc::new(Metrics::new());
         let dispatcher = Arc::new(Dispatcher::new(clock.clone()));
         let (committer, service) = committer::Service::new(
             store.writer()?,
             dispatcher.clone(),
             metrics.clone(),
-            clock.clone(),
+            (clock.clone(), traces.clone()),
         );
         let thread = std::thread::Builder::new()
             .name("committer".into())
@@ -174,6 +180,7 @@ impl Engine {
             clock,
             settings,
             dispatcher,
+            traces,
         });
         inner.dispatcher.start(&inner).await?;
         Ok(Self { inner })
@@ -202,6 +209,7 @@ impl Engine {
         }
         let left = Left { running: inner.running.len(), waiting };
         for running in inner.running.all() {
+            // Without a reason: it comes again at the next start.
             running.cancel.cancel();
         }
         for deployed in inner.registry.all() {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use evoke_model::policy::Overflow;
 use evoke_model::trigger::Owner;
 use evoke_model::{Code, Policy, Problem, Rejection, Target, Trigger, TriggerId, suggest};
 use evoke_ports::store::{Change, Write};
@@ -137,24 +136,6 @@ impl Engine {
     }
 }
 
-/// Policies that are understood and not carried out yet: better refused than silently ignored.
-fn not_yet(policy: &Policy) -> Vec<Problem> {
-    let concurrency = policy.concurrency.as_ref();
-    let has_overflow = concurrency.is_some_and(|limit| limit.overflow != Overflow::Queue);
-    let asked = [
-        ("batch", policy.batch.is_some()),
-        ("debounce", policy.debounce.is_some()),
-        ("rate", policy.rate.is_some()),
-        ("transform", policy.transform.is_some()),
-        ("idempotency", policy.idempotency.is_some()),
-        ("concurrency.overflow", has_overflow),
-    ];
-    let refuse = |(field, is_asked): (&str, bool)| {
-        is_asked.then(|| Problem::new(format!("policy.{field}"), "not available in this version"))
-    };
-    asked.into_iter().filter_map(refuse).collect()
-}
-
 /// Problems of a kind's configuration where its author wrote it: the API takes it as `config`, in
 /// declarations its fields stand beside the others.
 fn placed(owner: &Owner, problems: Vec<Problem>) -> Vec<Problem> {
@@ -196,7 +177,6 @@ impl Inner {
         }
         let subscription = source.and_then(|source| source.subscription(&config));
         problems.extend(evoke_matching::check(&new.policy, subscription.as_ref()));
-        problems.extend(not_yet(&new.policy));
         if !problems.is_empty() {
             return Err(Rejection::of(Code::InvalidTrigger, problems));
         }

@@ -38,6 +38,12 @@ pub trait Endpoint: Send + Sync {
         None
     }
 
+    /// How many calls the group takes at once, those of all its triggers together. `None` where
+    /// each trigger's own capacity is all there is to keep to.
+    fn group_capacity(&self) -> Option<usize> {
+        None
+    }
+
     /// How often the group may be called; `None` is no limit. Of several triggers with different
     /// rates each keeps to its own, on the one bucket they share.
     fn rate(&self) -> Option<Rate> {

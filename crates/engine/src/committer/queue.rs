@@ -8,7 +8,7 @@ use evoke_ports::store::Write;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 
-use super::{Submission, Then};
+use super::Submission;
 use crate::settings::{COMMIT_EVENTS_MAX, QUEUE_EVENTS_MAX, QUEUE_RESULTS_MAX};
 
 /// How long a result may rest that nobody waits for: a call shows up in the record this much later.
@@ -49,7 +49,7 @@ struct State {
 fn events_of(submission: &Submission) -> usize {
     match &submission.write {
         Write::Ingest(ingest) => ingest.events.len(),
-        Write::Finish(_) | Write::Change(_) => 0,
+        Write::Finish(_) | Write::Change(_) | Write::All(_) => 0,
     }
 }
 
@@ -88,7 +88,7 @@ impl Queue {
         if state.is_closed {
             return Err(Refused::Closed);
         }
-        let is_unhurried = matches!(submission.then, Then::Nothing);
+        let is_unhurried = submission.then.is_unhurried();
         state.unhurried += usize::from(is_unhurried);
         state.results.push(submission);
         if !is_unhurried || state.results.len() == 1 || state.results.len() == UNHURRIED_MAX {

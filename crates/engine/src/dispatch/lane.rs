@@ -3,33 +3,30 @@
 
 use std::sync::Arc;
 
-use ahash::AHashMap;
-use evoke_delivery::admission::{Entry, Offered, Rest, Verdict};
-use evoke_delivery::breaker::{Permit, Signal};
-use evoke_delivery::{Breaker, Lane as Admission, LanePolicy};
-use evoke_model::{Code, EventId, Execution, ExecutionId, Outcome, Timestamp, Trigger, TriggerId};
+use evoke_delivery::admission::{Admitted, Dropped, Entry, Offered, Rest, Verdict};
+use evoke_delivery::{Lane as Admission, LanePolicy};
+use evoke_matching::Index;
+use evoke_model::policy::Rate;
+use evoke_model::{EventId, Execution, ExecutionId, Timestamp, Trigger, TriggerId};
 use evoke_ports::Endpoint;
-use evoke_ports::store::Waiting;
+use evoke_ports::store::{Spent, Waiting};
 use parking_lot::Mutex;
-use serde_json::{Value, json};
 
-use crate::settings::{DUE_HORIZON, LANE_WINDOW_MAX};
-
-/// Executions started in one turn, so that the lock is not held for long.
-pub(crate) const STARTS_PER_TURN_MAX: usize = 256;
-
-/// A waiting execution as a lane keeps it.
-pub(crate) struct Item {
-    pub(crate) waiting: Waiting,
-    /// Attempts that did not count.
-    pub(crate) elsewhere: u32,
-}
+use super::item::{Item, entry, keys_of};
+use super::known::Memory;
+use crate::settings::{DEBOUNCE_WINDOW_MAX, DUE_HORIZON, LANE_WINDOW_MAX};
 
 /// What a lane has to do now.
 #[derive(Default)]
 pub(crate) struct Turn {
-    /// These begin.
-    pub(crate) start: Vec<Item>,
+    /// These calls begin.
+    pub(crate) start: Vec<Admitted<Item>>,
+    /// These will never run.
+    pub(crate) dropped: Vec<(Entry<Item>, Dropped)>,
+    /// These run and have to stop, for a newer one.
+    pub(crate) cancel: Vec<ExecutionId>,
+    /// What its rate has spent; to be durable before anything starts.
+    pub(crate) spent: Vec<Spent>,
     /// It wants another turn at this instant.
     pub(crate) wake: Option<Timestamp>,
     /// It wants to look into the store.
@@ -38,22 +35,16 @@ pub(crate) struct Turn {
     pub(crate) hungry: Vec<Box<str>>,
 }
 
-/// Why an execution is kept in mind.
-#[derive(Default)]
-struct Known {
-    /// It is being committed: a look may see it before the committer hands it over.
-    is_coming: bool,
-    /// It waits here.
-    waits: bool,
-    /// It runs.
-    runs: bool,
-    /// Ends of attempts that are not in the record yet.
-    unsettled: u32,
-}
-
-impl Known {
-    fn is_over(&self) -> bool {
-        !self.is_coming && !self.waits && !self.runs && self.unsettled == 0
+impl Turn {
+    /// Adds a later turn of the same lane.
+    pub(crate) fn merge(&mut self, later: Self) {
+        self.start.extend(later.start);
+        self.dropped.extend(later.dropped);
+        self.cancel.extend(later.cancel);
+        self.spent.extend(later.spent);
+        self.wake = later.wake;
+        self.look |= later.look;
+        self.hungry.extend(later.hungry);
     }
 }
 
@@ -61,17 +52,10 @@ struct State {
     trigger: Arc<Trigger>,
     endpoint: Result<Arc<dyn Endpoint>, String>,
     admission: Admission<Item>,
-    breaker: Breaker,
-    /// The turn under way may make one attempt, to see whether the target is back.
-    probes: bool,
-    known: AHashMap<EventId, Known>,
+    memory: Memory,
     /// More waits in the store than is known here.
     has_more: bool,
     is_looking: bool,
-    /// Reads of the store under way, and what was over before they ended: a read may still bring
-    /// what it saw before it was over.
-    reads: u32,
-    over: Vec<EventId>,
     /// When the next one in the store is due that is not kept here.
     far: Option<Timestamp>,
 }
@@ -80,6 +64,16 @@ struct State {
 pub(crate) struct Lane {
     id: TriggerId,
     state: Mutex<State>,
+}
+
+/// What stands in the way of a waiting execution, as far as its lane can tell.
+pub(crate) enum Standing {
+    /// Its target cannot be used.
+    Unusable(String),
+    /// Admission's own verdict.
+    Here(Verdict),
+    /// It waits in the store, behind so many of its trigger that are in memory.
+    InStore { ahead: usize },
 }
 
 impl Lane {
@@ -91,13 +85,9 @@ impl Lane {
                 trigger,
                 endpoint,
                 admission,
-                breaker: Breaker::default(),
-                probes: false,
-                known: AHashMap::new(),
+                memory: Memory::default(),
                 has_more: false,
                 is_looking: false,
-                reads: 0,
-                over: Vec::new(),
                 far: None,
             }),
         }
@@ -115,6 +105,40 @@ impl Lane {
         self.state.lock().endpoint.clone()
     }
 
+    /// How many more calls may begin, while so many of its group are under way. A target that
+    /// cannot be used takes one at a time, so that its executions fail with its own error.
+    pub(crate) fn room(&self, group_running: usize) -> usize {
+        let state = self.state.lock();
+        let running = state.admission.running();
+        match &state.endpoint {
+            Ok(endpoint) => {
+                let own = endpoint.capacity().saturating_sub(running);
+                let shared = endpoint.group_capacity();
+                shared.map_or(own, |all| own.min(all.saturating_sub(group_running)))
+            }
+            Err(_) => 1_usize.saturating_sub(running),
+        }
+    }
+
+    /// How often its target may be called.
+    pub(crate) fn rate(&self) -> Option<Rate> {
+        self.state.lock().endpoint.as_ref().ok()?.rate()
+    }
+
+    /// The priority of what would begin next.
+    pub(crate) fn priority(&self, now: Timestamp) -> i32 {
+        let state = self.state.lock();
+        state
+            .admission
+            .head(now)
+            .map_or_else(|| state.trigger.policy.priority.fixed(), |head| head.priority)
+    }
+
+    /// Whether anything waits in memory.
+    pub(crate) fn waits(&self) -> bool {
+        !self.state.lock().admission.is_empty()
+    }
+
     /// Takes the trigger anew.
     pub(crate) fn change(
         &self,
@@ -125,17 +149,21 @@ impl Lane {
         let policy = LanePolicy::of(&trigger.policy);
         if policy != LanePolicy::of(&state.trigger.policy) {
             // What waits goes back to the store and comes in again under the new policy; limits
-            // count from zero, since what runs was admitted under the old one.
+            // count from zero, since what runs was admitted under the old one. What was spent of a
+            // rate stays spent.
+            let spent = state.admission.spent();
             state.admission = Admission::new(policy);
-            state.known.retain(|_, known| {
-                known.waits = false;
-                !known.is_over()
-            });
+            state.admission.restore_spent(spent);
+            state.memory.nothing_waits();
             state.has_more = true;
         }
         state.trigger = trigger;
         state.endpoint = endpoint;
-        state.breaker = Breaker::default();
+    }
+
+    /// Takes what the trigger's rate had spent before a restart.
+    pub(crate) fn restore(&self, key: Box<str>, until: Timestamp) {
+        self.state.lock().admission.restore_spent([(key, until)]);
     }
 
     /// Told of executions before they are committed: until they are handed over, or withdrawn, a
@@ -143,32 +171,36 @@ impl Lane {
     pub(crate) fn announce<'a>(&self, coming: impl Iterator<Item = &'a Waiting>) {
         let mut state = self.state.lock();
         for waiting in coming {
-            state.known.entry(waiting.id.event).or_default().is_coming = true;
+            state.memory.note(waiting.id.event).is_coming = true;
         }
     }
 
     /// An announced execution does not come: it was not committed.
     pub(crate) fn withdraw(&self, event: EventId) {
-        self.state.lock().release(event, |known| known.is_coming = false);
+        self.state.lock().memory.release(event, |known| known.is_coming = false);
     }
 
     /// Takes executions that were just committed, as far as there is room. Gives back when the
     /// earliest is due that was left in the store because its time is far off.
-    pub(crate) fn offer(&self, new: Vec<Waiting>, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn offer(
+        &self,
+        new: impl Iterator<Item = (Waiting, evoke_matching::Keys)>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let mut state = self.state.lock();
         let horizon = now.plus(DUE_HORIZON);
         let mut far = None;
-        for waiting in new {
-            state.release(waiting.id.event, |known| known.is_coming = false);
+        for (waiting, keys) in new {
+            state.memory.release(waiting.id.event, |known| known.is_coming = false);
             // The head of an ordered key holds its followers back, however far off its time is.
             let is_ordered = waiting.order_key.is_some();
             if waiting.due > horizon && !is_ordered {
                 far = Some(far.map_or(waiting.due, |far: Timestamp| far.min(waiting.due)));
-            } else if state.has_more || state.admission.len() >= LANE_WINDOW_MAX {
+            } else if state.has_more || state.is_full() {
                 // Behind what waits in the store already: it will be found there in its turn.
                 state.has_more = true;
             } else {
-                state.keep(Item { waiting, elsewhere: 0 }, now);
+                state.keep(entry(waiting, keys), now);
             }
         }
         if let Some(far) = far {
@@ -177,53 +209,45 @@ impl Lane {
         far
     }
 
-    /// Admits what may begin now.
-    pub(crate) fn turn(&self, now: Timestamp) -> Turn {
+    /// Admits what may begin now: at most `most` calls, and no more than there is `room` for.
+    pub(crate) fn turn(&self, now: Timestamp, room: usize, most: usize) -> Turn {
         let mut state = self.state.lock();
         let mut turn = Turn::default();
         if !state.trigger.is_active() {
             return turn;
         }
-        let capacity = match &state.endpoint {
-            Ok(endpoint) => endpoint.capacity(),
-            Err(_) => 1,
-        };
-        let capacity = state.permitted(capacity, now);
-        while turn.start.len() < STARTS_PER_TURN_MAX {
-            let room = capacity.saturating_sub(state.admission.running());
-            let Some(entry) = state.admission.next(now, room) else { break };
-            if let Some(known) = state.known.get_mut(&entry.id.event) {
-                (known.waits, known.runs) = (false, true);
+        while turn.start.len() < most {
+            let left = room.saturating_sub(turn.start.len());
+            let Some(admitted) = state.admission.next(now, left) else { break };
+            for entry in admitted.entries() {
+                if let Some(known) = state.memory.get(entry.id.event) {
+                    (known.waits, known.runs) = (false, true);
+                }
             }
-            turn.start.push(entry.payload);
+            turn.start.push(admitted);
         }
-        state.unused(turn.start.len(), now);
-        turn.hungry = state.admission.take_hungry_keys();
-        state.reads += turn.hungry.len() as u32;
-        let reopens = state.breaker.open_until().filter(|_| !state.admission.is_empty());
-        let instants = [state.admission.next_due(), reopens];
-        // What is due already waits for a free place, which is told by the end of an attempt.
-        turn.wake = instants.into_iter().flatten().filter(|instant| *instant > now).min();
-        let has_room = state.admission.len() < LANE_WINDOW_MAX / 2;
-        if state.has_more && has_room && !state.is_looking {
+        state.take_rest(self.id, &mut turn);
+        turn.wake = state.admission.next_due().filter(|instant| *instant > now);
+        if state.has_more && state.has_room() && !state.is_looking {
             // From here on new ones are kept again; those the look finds beside them are known.
             state.has_more = false;
             state.is_looking = true;
-            state.reads += 1;
+            state.memory.reads_begin(1);
             turn.look = true;
         }
         turn
     }
 
     /// Takes what a look into the store found; says whether there is room for more.
-    pub(crate) fn looked(&self, found: Vec<Waiting>, now: Timestamp) -> bool {
+    pub(crate) fn looked(&self, found: Vec<Waiting>, index: &Index, now: Timestamp) -> bool {
         let mut state = self.state.lock();
         for waiting in found {
-            if state.admission.len() >= LANE_WINDOW_MAX {
+            if state.is_full() {
                 return false;
             }
-            if !state.known.contains_key(&waiting.id.event) {
-                state.keep(Item { waiting, elsewhere: 0 }, now);
+            if !state.memory.contains(waiting.id.event) {
+                let keys = keys_of(&state.trigger.policy, index, &waiting);
+                state.keep(entry(waiting, keys), now);
             }
         }
         true
@@ -234,24 +258,23 @@ impl Lane {
         let mut state = self.state.lock();
         state.is_looking = false;
         state.has_more |= rest == Rest::More;
-        state.read_ended();
+        state.memory.read_ended();
     }
 
     /// Takes what the store has of an order key.
-    pub(crate) fn fed(&self, key: &str, found: Vec<Waiting>, rest: Rest) {
+    pub(crate) fn fed(&self, key: &str, found: Vec<Waiting>, rest: Rest, index: &Index) {
         let mut state = self.state.lock();
         let state = &mut *state;
         let mut new = Vec::with_capacity(found.len());
         for waiting in found {
-            if let std::collections::hash_map::Entry::Vacant(free) =
-                state.known.entry(waiting.id.event)
-            {
-                free.insert(Known { waits: true, ..Known::default() });
-                new.push(entry(Item { waiting, elsewhere: 0 }));
+            if !state.memory.contains(waiting.id.event) {
+                state.memory.note(waiting.id.event).waits = true;
+                let keys = keys_of(&state.trigger.policy, index, &waiting);
+                new.push(entry(waiting, keys));
             }
         }
         state.admission.refill(key, new, rest);
-        state.read_ended();
+        state.memory.read_ended();
     }
 
     /// Something waits in the store that this lane has not seen.
@@ -282,43 +305,43 @@ impl Lane {
         }
     }
 
-    /// The end of an attempt is on its way to the record.
+    /// Something about an execution is on its way to the record.
     pub(crate) fn settling(&self, event: EventId) {
-        self.state.lock().known.entry(event).or_default().unsettled += 1;
+        self.state.lock().memory.note(event).unsettled += 1;
     }
 
-    /// The end of an attempt is in the record.
+    /// It is in the record.
     pub(crate) fn settled(&self, event: EventId) {
         self.state
             .lock()
+            .memory
             .release(event, |known| known.unsettled = known.unsettled.saturating_sub(1));
     }
 
     /// An attempt ended. Gives back when the next one is due if it is too far off to be kept here.
     pub(crate) fn finished(
         &self,
-        mut item: Item,
+        mut entry: Entry<Item>,
         again: Option<Timestamp>,
         now: Timestamp,
     ) -> Option<Timestamp> {
         let horizon = now.plus(DUE_HORIZON);
         let mut state = self.state.lock();
-        let (id, event) = (item.waiting.id, item.waiting.id.event);
+        let event = entry.id.event;
         // The head of an ordered key keeps its place, however long it waits.
-        let is_ordered = item.waiting.order_key.is_some();
+        let is_ordered = entry.keys.order.is_some();
         match again {
             Some(due) if due <= horizon || is_ordered => {
-                item.waiting.due = due;
-                if let Some(known) = state.known.get_mut(&event) {
+                entry.due = due;
+                if let Some(known) = state.memory.get(event) {
                     (known.waits, known.runs) = (true, false);
                 }
-                state.admission.retry(entry(item), now);
+                state.admission.retry(entry, now);
                 None
             }
             far => {
-                let Waiting { order_key, concurrency_key, .. } = &item.waiting;
-                state.admission.finish(id, order_key.as_deref(), concurrency_key.as_deref());
-                state.release(event, |known| known.runs = false);
+                state.admission.finish(entry.id, &entry.keys);
+                state.memory.release(event, |known| known.runs = false);
                 if let Some(due) = far {
                     state.far = Some(state.far.map_or(due, |known| known.min(due)));
                 }
@@ -331,153 +354,68 @@ impl Lane {
     pub(crate) fn forget(&self, id: ExecutionId) {
         let mut state = self.state.lock();
         if state.admission.cancel(id).is_some() {
-            state.release(id.event, |known| known.waits = false);
+            state.memory.release(id.event, |known| known.waits = false);
         }
     }
 
-    /// Takes note of how the target answered.
-    pub(crate) fn heard(&self, outcome: &Outcome, now: Timestamp) {
-        let signal = match outcome {
-            Outcome::Failure(failure) | Outcome::TimedOut(failure) => match failure.code {
-                Code::TargetUnreachable | Code::TargetTimeout => Signal::Down,
-                _ => Signal::Up,
-            },
-            Outcome::Success(_) => Signal::Up,
-            Outcome::Cancelled => Signal::Unknown,
-        };
-        self.state.lock().breaker.record(signal, now);
-    }
-
-    /// Why a pending execution does not run, by admission's own verdict.
-    pub(crate) fn explain(&self, execution: &Execution, now: Timestamp) -> (String, Value) {
+    /// What stands in the way of a waiting execution, while the target takes so many more calls.
+    pub(crate) fn standing(&self, execution: &Execution, now: Timestamp, room: usize) -> Standing {
         let state = self.state.lock();
         if let Err(problem) = &state.endpoint {
-            let text = format!("its target cannot be used: {problem}");
-            return (text, json!({ "why": "target_unusable", "problem": problem }));
+            return Standing::Unusable(problem.clone());
         }
-        let capacity = state.endpoint.as_ref().map_or(1, |endpoint| endpoint.capacity());
-        let left = capacity.saturating_sub(state.admission.running());
-        if let Some(at) = state.breaker.open_until() {
-            let text = format!("its target does not answer; the next try is at {at}");
-            return (text, json!({ "why": "target_down", "until": at }));
-        }
-        match state.admission.explain(execution.id, now, left) {
-            Some(verdict) => say(&verdict, execution.attempts),
-            None if execution.due > now => {
-                say(&Verdict::NotDue { at: execution.due }, execution.attempts)
-            }
-            None => {
-                let ahead = state.admission.len();
-                let text = format!("it waits in the store, behind {ahead} others of its trigger");
-                (text, json!({ "why": "behind_window", "waiting_before_at_least": ahead }))
-            }
+        match state.admission.explain(execution.id, now, room) {
+            Some(verdict) => Standing::Here(verdict),
+            None if execution.due > now => Standing::Here(Verdict::NotDue { at: execution.due }),
+            None => Standing::InStore { ahead: state.admission.len() },
         }
     }
 
     pub(crate) fn waiting(&self) -> usize {
         self.state.lock().admission.len()
     }
-
-    pub(crate) fn running(&self) -> usize {
-        self.state.lock().admission.running()
-    }
-}
-
-fn entry(item: Item) -> Entry<Item> {
-    Entry {
-        id: item.waiting.id,
-        due: item.waiting.due,
-        order_key: item.waiting.order_key.clone(),
-        concurrency_key: item.waiting.concurrency_key.clone(),
-        payload: item,
-    }
 }
 
 impl State {
-    /// How many may be under way, the breaker's word included.
-    fn permitted(&mut self, capacity: usize, now: Timestamp) -> usize {
-        if self.admission.is_empty() {
-            return 0;
-        }
-        let running = self.admission.running();
-        match self.breaker.permit(now) {
-            Permit::Go => capacity,
-            Permit::Probe => {
-                self.probes = true;
-                running + 1
-            }
-            Permit::Wait { .. } => 0,
+    /// How many are kept in memory. Of a debounced trigger more are, since each waiting key has one.
+    fn window(&self) -> usize {
+        match self.trigger.policy.debounce {
+            Some(_) => DEBOUNCE_WINDOW_MAX,
+            None => LANE_WINDOW_MAX,
         }
     }
 
-    /// Gives a probe back that found nothing to be made with.
-    fn unused(&mut self, started: usize, now: Timestamp) {
-        if std::mem::take(&mut self.probes) && started == 0 {
-            self.breaker.record(Signal::Unknown, now);
+    fn is_full(&self) -> bool {
+        self.admission.len() >= self.window()
+    }
+
+    fn has_room(&self) -> bool {
+        self.admission.len() < self.window() / 2
+    }
+
+    fn keep(&mut self, entry: Entry<Item>, now: Timestamp) {
+        let event = entry.id.event;
+        if self.admission.offer(entry, now) == Offered::Taken {
+            self.memory.note(event).waits = true;
         }
     }
 
-    fn keep(&mut self, item: Item, now: Timestamp) {
-        let event = item.waiting.id.event;
-        if self.admission.offer(entry(item), now) == Offered::Taken {
-            self.known.entry(event).or_default().waits = true;
+    /// What a turn brings beside starts.
+    fn take_rest(&mut self, id: TriggerId, turn: &mut Turn) {
+        turn.dropped = self.admission.take_dropped();
+        for (entry, _) in &turn.dropped {
+            let known = self.memory.note(entry.id.event);
+            known.waits = false;
+            known.unsettled += 1;
         }
-    }
-
-    /// Forgets an execution once it is neither here nor on its way to the record: until then a look
-    /// into the store could find it again.
-    fn release(&mut self, event: EventId, change: impl FnOnce(&mut Known)) {
-        let Some(known) = self.known.get_mut(&event) else { return };
-        change(known);
-        if known.is_over() {
-            if self.reads > 0 {
-                self.over.push(event);
-            } else {
-                self.known.remove(&event);
-            }
-        }
-    }
-
-    fn read_ended(&mut self) {
-        self.reads = self.reads.saturating_sub(1);
-        if self.reads == 0 {
-            for event in std::mem::take(&mut self.over) {
-                if self.known.get(&event).is_some_and(Known::is_over) {
-                    self.known.remove(&event);
-                }
-            }
-        }
-    }
-}
-
-/// A verdict in words and for machines.
-fn say(verdict: &Verdict, attempts: u32) -> (String, Value) {
-    match verdict {
-        Verdict::Ready => ("it is about to begin".into(), json!({ "why": "ready" })),
-        Verdict::NotDue { at } if attempts > 0 => (
-            format!("attempt {} follows at {at}", attempts + 1),
-            json!({ "why": "retry_wait", "attempt": attempts + 1, "until": at }),
-        ),
-        Verdict::NotDue { at } => {
-            (format!("it is due at {at}"), json!({ "why": "not_due", "until": at }))
-        }
-        Verdict::BehindKey { key, position, of } => (
-            format!("{position} of {of} with the key {key:?} are before it"),
-            json!({ "why": "behind_key", "key": key, "position": position, "of": of }),
-        ),
-        Verdict::ConcurrencyFull { limit, key, running } => (
-            match key {
-                Some(key) => format!("{running} with the key {key:?} run, the limit is {limit}"),
-                None => format!("{running} run, the limit is {limit}"),
-            },
-            json!({ "why": "concurrency", "limit": limit, "key": key, "running": running }),
-        ),
-        Verdict::NoCapacity { running } => (
-            format!("the target takes no more: {running} of this trigger run"),
-            json!({ "why": "no_capacity", "running": running }),
-        ),
-        Verdict::Paused { until, why } => {
-            (format!("its trigger stands still: {why}"), json!({ "why": "paused", "until": until }))
-        }
+        turn.cancel = self.admission.take_cancels();
+        let spent = self.admission.take_spent();
+        turn.spent.extend(spent.into_iter().map(|(key, until)| Spent {
+            owner: id.to_string().into(),
+            key,
+            until,
+        }));
+        turn.hungry = self.admission.take_hungry_keys();
+        self.memory.reads_begin(turn.hungry.len());
     }
 }
