@@ -51,6 +51,7 @@ fn event() -> Arc<Event> {
         ordering_key: None,
         due: None,
         is_test_run: false,
+        replay_of: None,
     })
 }
 

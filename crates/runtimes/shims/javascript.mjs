@@ -389,6 +389,17 @@ class Context {
   get token() {
     return this.#call.raw.token;
   }
+  /** Whether the event repeats one of the log. */
+  get isReplay() {
+    return this.#call.raw.isReplay === true;
+  }
+  get isTestRun() {
+    return this.#call.raw.isTestRun === true;
+  }
+  /** `{ size }` where the handler gets several events at once. */
+  get batch() {
+    return this.#call.raw.batch;
+  }
   get function() {
     return { name: about.function, version: about.version };
   }
@@ -426,6 +437,7 @@ class Context {
 
   toJSON() {
     const { requestId, executionId, attempt, deadline, trigger, traceparent, params } = this;
+    const { isReplay, isTestRun, batch } = this;
     return {
       requestId,
       executionId,
@@ -435,6 +447,9 @@ class Context {
       function: this.function,
       traceparent,
       params,
+      isReplay,
+      isTestRun,
+      batch,
     };
   }
 
@@ -482,7 +497,7 @@ function client(raw) {
 
 function takeEvent(id, text) {
   const input = JSON.parse(text);
-  start(new Call(id, input.context, false), input.event);
+  start(new Call(id, input.context, false), input.events ?? input.event);
 }
 
 function takeRequest(id, text, body) {

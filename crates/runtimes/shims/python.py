@@ -442,6 +442,9 @@ class Context:
     function = property(lambda self: Named(name=about["function"], version=about["version"]))
     params = property(lambda self: self._call.params)
     env = property(lambda self: os.environ)
+    # Whether the event repeats one of the log.
+    is_replay = property(lambda self: self._call.raw.get("isReplay", False))
+    is_test_run = property(lambda self: self._call.raw.get("isTestRun", False))
 
     def __init__(self, call):
         self._call = call
@@ -458,6 +461,12 @@ class Context:
         from datetime import datetime, timezone
 
         return datetime.fromtimestamp(self._call.raw["deadlineMs"] / 1000, timezone.utc)
+
+    @property
+    def batch(self):
+        """How many events the handler gets at once, as `size`; `None` where it gets one."""
+        batch = self._call.raw.get("batch")
+        return None if batch is None else Named(batch)
 
     def remaining_ms(self):
         """Milliseconds until then, at least 0."""
@@ -736,9 +745,13 @@ async def stream_async(call, source):
     call.end(END, b"")
 
 
-def stream_in_thread(call, source):
+def cancelled_error():
     import asyncio
 
+    return asyncio.CancelledError()
+
+
+def stream_in_thread(call, source):
     opened = threading.Event()
     call.wake = opened.set
     try:
@@ -752,7 +765,7 @@ def stream_in_thread(call, source):
                     output.put(CHUNK, call.id, part)
                     output.flush()
                 if call.reason is not None:
-                    raise asyncio.CancelledError
+                    raise cancelled_error()
         call.end(END, b"")
     finally:
         if hasattr(source, "close"):
@@ -806,6 +819,8 @@ def serve_in_thread(call, args):
     event loop."""
     current.set(call)
     try:
+        if call.reason is not None:
+            raise cancelled_error()
         value = handler(*args)
         if hasattr(value, "__await__"):
             work = answer_async(call, value)
@@ -1067,7 +1082,8 @@ def take(kind, id, data, start, end):
     global closing
     if kind == EVENT:
         message = decode(str(data[start:end], "utf-8"))[0]
-        run(Call(id, message["context"], False), message["event"])
+        value = message["events"] if "events" in message else message["event"]
+        run(Call(id, message["context"], False), value)
     elif kind == REQUEST:
         body = start + 4 + U32.unpack_from(data, start)[0]
         message = decode(str(data[start + 4 : body], "utf-8"))[0]

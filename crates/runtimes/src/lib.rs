@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use evoke_ports::Runtime;
 
-pub use options::Options;
+pub use options::{CANCEL_GRACE, Options};
 pub use process::memory::MemoryControl;
 
 use self::process::launch::Launcher;

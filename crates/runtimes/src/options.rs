@@ -13,6 +13,10 @@ use crate::process::memory::MemoryControl;
 /// be a secret of the server.
 const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 
+/// A function that was cancelled has so long to stop. Enough to close what is open and to undo what
+/// is half done; whoever cancels waits for no answer.
+pub const CANCEL_GRACE: Millis = Millis::from_secs(5);
+
 /// Options of all runtimes.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -40,6 +44,9 @@ pub struct Options {
     pub blanks: usize,
     /// Time between the deadline of a call and the end of its worker; default 100 milliseconds.
     pub grace: Millis,
+    /// Time between the cancellation of a call and the end of its worker, if the function does not
+    /// stop; default [`CANCEL_GRACE`].
+    pub cancel_grace: Millis,
     /// How memory limits are kept.
     pub memory: MemoryControl,
 }
@@ -58,6 +65,7 @@ impl Default for Options {
             queue: 1_000,
             blanks: 1,
             grace: Millis::new(100),
+            cancel_grace: CANCEL_GRACE,
             memory: MemoryControl::Auto,
         }
     }

@@ -128,6 +128,7 @@ impl<L: Language> ProcessRuntime<L> {
             queue: self.options.queue,
             idle: self.options.idle,
             grace: self.options.grace,
+            cancel_grace: self.options.cancel_grace,
         }
     }
 }

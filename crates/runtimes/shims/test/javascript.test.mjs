@@ -132,6 +132,30 @@ for (const [name, path] of chosen) {
       });
     });
 
+    test('hands over several events at once', async () => {
+      const worker = await loaded(`
+        export const handler = async (events, context) => {
+          if (events.length > 9) return [events.length, context.batch, events.at(-1).data];
+          return { failed: events.filter(({ data }) => data < 0).map(({ id }) => ({ id })), batch: context.batch };
+        };`);
+      const some = await ended(worker.batch([1, -2, 3]));
+      assert.deepEqual(some.result, { failed: [{ id: 'e1' }], batch: { size: 3 } });
+      const none = await ended(worker.batch([]));
+      assert.deepEqual(none.result, { failed: [], batch: { size: 0 } });
+      const many = Array.from({ length: 10_000 }, (_, n) => `${n} `.padEnd(1_000, '€'));
+      const all = await ended(worker.batch(many));
+      assert.deepEqual(all.result, [10_000, { size: 10_000 }, many.at(-1)]);
+    });
+
+    test('marks replays and test runs', async () => {
+      const worker = await loaded(`
+        export const handler = (event, context) =>
+          [context.isReplay, context.isTestRun, context.batch === undefined, JSON.stringify(context).includes('"isReplay":true')];`);
+      assert.deepEqual((await ended(worker.event(1))).result, [false, false, true, false]);
+      const marked = worker.event(1, { isReplay: true, isTestRun: true });
+      assert.deepEqual((await ended(marked)).result, [true, true, true, true]);
+    });
+
     test('keeps the variables of each call apart, children included', async () => {
       const worker = await loaded(`
         import { execFileSync } from 'node:child_process';

@@ -206,6 +206,13 @@ export class Worker extends EventEmitter {
     });
   }
 
+  /** A call with several events of these data. */
+  batch(all, more = {}) {
+    const event = (data, n) => ({ specversion: '1.0', id: `e${n}`, type: 'test', source: '/t', data });
+    const batch = { size: all.length };
+    return this.call(KIND.EVENT, { context: context({ batch, ...more }), events: all.map(event) });
+  }
+
   request(request = {}, body = '', options = {}) {
     const whole = { method: 'GET', url: 'http://localhost/', headers: [], params: {}, ...request };
     return this.call(

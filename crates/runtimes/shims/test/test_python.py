@@ -163,6 +163,13 @@ class Worker:
         event = {"specversion": "1.0", "id": "e1", "type": "test", "source": "/t", "data": data}
         return self.start(EVENT, {"context": self.context(more), "event": event})
 
+    def batch(self, all, **more):
+        """A call with several events of these data."""
+        event = {"specversion": "1.0", "type": "test", "source": "/t"}
+        events = [{**event, "id": f"e{n}", "data": data} for n, data in enumerate(all)]
+        context = self.context({"batch": {"size": len(events)}, **more})
+        return self.start(EVENT, {"context": context, "events": events})
+
     def request(
         self, method="GET", url="http://x.test/", headers=(), params=None, body=b"", ack=True
     ):
@@ -309,6 +316,32 @@ class PythonShim(unittest.TestCase):
                 told["env"], ["http://127.0.0.1:8090", "demo", "tok_1", "exe_1", "yes", None]
             )
             self.assertTrue(told["in"])
+
+    def test_hands_over_several_events_at_once(self):
+        for define in BOTH:
+            worker = self.worker(f"""
+                {define} handler(events, context):
+                    if len(events) > 9: return [len(events), context.batch, events[-1]["data"]]
+                    return {{"failed": [{{"id": e["id"]}} for e in events if e["data"] < 0], "size": context.batch.size}}
+                """)
+            some = worker.ended(worker.batch([1, -2, 3]))
+            self.assertEqual(some.result, {"failed": [{"id": "e1"}], "size": 3})
+            none = worker.ended(worker.batch([]))
+            self.assertEqual(none.result, {"failed": [], "size": 0})
+            many = [f"{n} ".ljust(1_000, "€") for n in range(10_000)]
+            call = worker.ended(worker.batch(many))
+            self.assertEqual(call.result, [10_000, {"size": 10_000}, many[-1]])
+
+    def test_marks_replays_and_test_runs(self):
+        for define in BOTH:
+            worker = self.worker(f"""
+                {define} handler(event, context):
+                    return [context.is_replay, context.isReplay, context.is_test_run, context.batch]
+                """)
+            call = worker.ended(worker.event())
+            self.assertEqual(call.result, [False, False, False, None])
+            call = worker.ended(worker.event(isReplay=True, isTestRun=True))
+            self.assertEqual(call.result, [True, True, True, None])
 
     def test_tells_what_a_handler_raised(self):
         for define in BOTH:

@@ -13,6 +13,8 @@ use parking_lot::Mutex;
 pub enum Cause {
     /// One of its calls ran over its time limit and did not stop.
     Timeout,
+    /// One of its calls was cancelled and did not stop.
+    Cancelled,
     /// It sent something that is not the protocol.
     Protocol(String),
     /// It took more memory than it may.
@@ -42,6 +44,10 @@ impl Cause {
             Self::Timeout => elsewhere(
                 Code::FunctionError,
                 "the worker was stopped because another of its calls ran over its time limit",
+            ),
+            Self::Cancelled => elsewhere(
+                Code::FunctionError,
+                "the worker was stopped because another of its calls was cancelled and went on",
             ),
             Self::Retired => elsewhere(Code::FunctionError, "the worker was retired"),
             Self::Closing => elsewhere(Code::ShuttingDown, "the function's workers were stopped"),

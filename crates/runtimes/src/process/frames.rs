@@ -198,7 +198,7 @@ impl Worker {
                 Ok(())
             }
             Phase::Streaming(_) => Err(Violation::Kind(Kind::Head)),
-            abandoned @ Phase::Abandoned { .. } => {
+            abandoned @ Phase::Abandoned(_) => {
                 running.phase = abandoned;
                 Ok(())
             }
@@ -207,7 +207,7 @@ impl Worker {
 
     fn chunk(&mut self, call: u32, piece: &[u8]) -> Result<(), Violation> {
         match self.calls.get_mut(call).map(|running| &running.phase) {
-            None | Some(Phase::Abandoned { .. }) => Ok(()),
+            None | Some(Phase::Abandoned(_)) => Ok(()),
             Some(Phase::Streaming(pieces)) => pieces.push(piece).map_err(|_| Violation::Window),
             Some(Phase::Open(_)) => Err(Violation::Kind(Kind::Chunk)),
         }
@@ -226,7 +226,7 @@ impl Worker {
     /// Ends a call with its last frame.
     fn finish(&mut self, call: u32, outcome: Result<Answered, Failure>, effects: &mut Vec<Effect>) {
         let Some(running) = self.calls.remove(call) else { return };
-        if matches!(running.phase, Phase::Abandoned { kill_at: Some(_) }) {
+        if matches!(running.phase, Phase::Abandoned(Some(_))) {
             self.overdue = self.overdue.saturating_sub(1);
         }
         end(running, outcome, effects);

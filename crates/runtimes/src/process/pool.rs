@@ -20,6 +20,7 @@ use super::state::{Admitted, Answer, Answered, Limits, Order, Wants};
 use super::stream::{Pieces, forward};
 use crate::clock::now;
 use crate::protocol::call::encode;
+use crate::protocol::frame::FRAME_BYTES_MAX;
 use crate::protocol::messages::CancelReason;
 
 /// Pieces of a streamed answer between worker and reader: more would only be held back later.
@@ -62,7 +63,7 @@ impl ProcessPool {
             ticket: self.shared.number(),
             frame: encode(call),
             wants: match &call.input {
-                Input::Event(_) => Wants::Value,
+                Input::Event(_) | Input::Batch(_) => Wants::Value,
                 Input::Http(_) => Wants::Response,
             },
             deadline: call.deadline,
@@ -136,6 +137,10 @@ impl Pool for ProcessPool {
             return Err(Failure::new(Code::FunctionTimeout, "the deadline has passed already"));
         }
         let (order, answered) = self.order(&call);
+        let frame_bytes = order.frame.len();
+        if frame_bytes > FRAME_BYTES_MAX {
+            return Err(too_large(frame_bytes));
+        }
         let ticket = order.ticket;
         self.admit(order)?;
         let mut hold =
@@ -212,6 +217,15 @@ impl Drop for ProcessPool {
         self.shared.closed.cancel();
         self.shared.tasks.close();
     }
+}
+
+/// One event always fits. Many may not, if what stands around their data is large.
+fn too_large(bytes: usize) -> Failure {
+    let message = format!(
+        "the events of the call are {bytes} bytes as JSON, a worker takes {FRAME_BYTES_MAX}; \
+         make the batches of the trigger smaller"
+    );
+    Failure::new(Code::BodyTooLarge, message)
 }
 
 fn cancelled() -> Failure {

@@ -119,8 +119,13 @@ impl Shared {
 
     /// Nobody wants the answer of a call any more.
     pub fn abandon(&self, ticket: u64, reason: CancelReason) {
-        self.change(|state, effects| state.abandon(ticket, reason, effects));
+        let instant = now();
+        self.change(|state, effects| state.abandon(ticket, reason, instant, effects));
         self.quiet.notify_one();
+        if reason == CancelReason::Cancelled {
+            // Its grace may end before anything else is due.
+            self.nudge.notify_one();
+        }
     }
 
     fn adopt(self: &Arc<Self>, process: Process) {

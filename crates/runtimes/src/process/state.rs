@@ -37,6 +37,8 @@ pub struct Limits {
     pub idle: Millis,
     /// Time a call may take to end after its deadline before its worker is killed.
     pub grace: Millis,
+    /// Time a call may take to end after it was cancelled before its worker is killed.
+    pub cancel_grace: Millis,
 }
 
 /// What a call is answered with.
@@ -125,9 +127,17 @@ pub(super) enum Phase {
     Open(oneshot::Sender<Answer>),
     /// The head went out, the body follows.
     Streaming(Arc<Pieces>),
-    /// Nobody wants the answer; the worker has not ended the call yet. From `kill_at` on it is
-    /// killed for it.
-    Abandoned { kill_at: Option<Timestamp> },
+    /// Nobody wants the answer; the worker has not ended the call yet.
+    Abandoned(Option<Sentence>),
+}
+
+/// What a worker has to expect that does not end a call.
+#[derive(Clone)]
+pub(super) struct Sentence {
+    /// From then on it is killed.
+    pub(super) at: Timestamp,
+    /// What for.
+    pub(super) cause: Cause,
 }
 
 /// A worker that was loaded.
@@ -139,8 +149,8 @@ pub struct Worker {
     /// The power over it.
     pub control: Arc<Control>,
     pub(super) calls: Slab<Running>,
-    /// Calls that ran over their time: no new ones come while it is not clear whether the worker
-    /// will live.
+    /// Calls that ran over their time or were cancelled: no new ones come while it is not clear
+    /// whether the worker will live.
     pub(super) overdue: usize,
     pub(super) retired_at: Option<Timestamp>,
     pub(super) idle_since: Timestamp,
@@ -192,7 +202,7 @@ pub struct State {
     pub closing: bool,
     /// Calls that workers ended so far.
     pub finished: u64,
-    /// No call's deadline is before this.
+    /// No call's deadline, and no end of a grace, is before this.
     pub(super) earliest: Timestamp,
     /// Most calls under way at once since the pool last thought about shrinking.
     pub(super) peak: usize,
@@ -311,8 +321,17 @@ impl State {
         }
     }
 
-    /// Nobody wants the answer of a call any more: it leaves the queue, or its worker is told.
-    pub fn abandon(&mut self, ticket: u64, reason: CancelReason, effects: &mut Vec<Effect>) {
+    /// Nobody wants the answer of a call any more: it leaves the queue, or its worker is told. A
+    /// function whose caller went away may go on to its deadline, because much of what functions
+    /// do is not done for the answer; one whose execution was cancelled has to stop.
+    pub fn abandon(
+        &mut self,
+        ticket: u64,
+        reason: CancelReason,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Limits { grace, cancel_grace, .. } = self.limits;
         if let Some(place) = self.queue.iter().position(|order| order.ticket == ticket) {
             self.queue.remove(place);
             return;
@@ -320,10 +339,18 @@ impl State {
         for worker in &mut self.workers {
             let found = worker.calls.iter_mut().find(|(_, running)| running.ticket == ticket);
             let Some((call, running)) = found else { continue };
-            if matches!(running.phase, Phase::Abandoned { .. }) {
+            if matches!(running.phase, Phase::Abandoned(_)) {
                 return;
             }
-            running.phase = Phase::Abandoned { kill_at: None };
+            let sentence = (reason == CancelReason::Cancelled).then(|| Sentence {
+                at: now.plus(cancel_grace).min(running.deadline.plus(grace)),
+                cause: Cause::Cancelled,
+            });
+            if let Some(sentence) = &sentence {
+                self.earliest = self.earliest.min(sentence.at);
+                worker.overdue += 1;
+            }
+            running.phase = Phase::Abandoned(sentence);
             worker.cancel(call, reason);
             effects.push(Effect::Wake(Arc::clone(&worker.outbox)));
             return;
@@ -385,6 +412,6 @@ pub(super) fn end(running: Running, outcome: Answer, effects: &mut Vec<Effect>) 
     match running.phase {
         Phase::Open(answer) => effects.push(Effect::Answer(answer, outcome)),
         Phase::Streaming(pieces) => pieces.finish(outcome.map(|_| ())),
-        Phase::Abandoned { .. } => {}
+        Phase::Abandoned(_) => {}
     }
 }

@@ -27,6 +27,7 @@ const LIMITS: Limits = Limits {
     queue: 1,
     idle: Millis::from_secs(60),
     grace: Millis::new(100),
+    cancel_grace: Millis::new(5_000),
 };
 
 struct Nowhere;
@@ -201,13 +202,52 @@ async fn a_late_call_that_ends_in_its_grace_saves_its_worker() {
 async fn an_abandoned_call_keeps_its_place_until_its_deadline() {
     let mut it = Fixture::new(1);
     let _gone = it.admit(at(500));
-    it.state.abandon(1, CancelReason::ClientGone, &mut it.effects);
+    it.state.abandon(1, CancelReason::ClientGone, START, &mut it.effects);
     assert_eq!(it.apply(), ["wake"]);
     assert_eq!(it.state.running(), 1);
     it.tick(500);
     assert_eq!(it.apply(), [""; 0], "nobody is left to answer");
     it.tick(600);
     assert_eq!(it.apply(), ["kill"]);
+}
+
+#[tokio::test]
+async fn a_cancelled_call_that_goes_on_takes_its_worker_with_it() {
+    // Its own deadline may come before the end of its grace.
+    for (deadline, killed) in [(60_000, 5_010), (1_000, 1_100)] {
+        let mut it = Fixture::new(1);
+        let _cancelled = it.admit(at(deadline));
+        let mut other = it.admit(at(120_000));
+        it.tick(0);
+        it.state.abandon(1, CancelReason::Cancelled, at(10), &mut it.effects);
+        assert_eq!(it.apply(), ["wake"]);
+        assert!(it.tick(20) <= at(killed));
+        let (order, _answered) = it.order(Wants::Value, at(120_000));
+        assert!(matches!(it.state.admit(order), Ok((Admitted::Queued, _))), "it may not live");
+        it.tick(killed - 1);
+        assert_eq!(it.apply(), [""; 0]);
+        it.tick(killed);
+        assert_eq!(it.apply(), ["kill"]);
+        let cause = it.state.workers[0].control.cause().unwrap();
+        assert_eq!(cause, Cause::Cancelled);
+        it.state.worker_down(1, &cause.failure(), &mut it.effects);
+        it.apply();
+        assert_eq!(other.try_recv().unwrap().unwrap_err().retry, RetryHint::Elsewhere);
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_call_that_stops_leaves_its_worker_as_it_was() {
+    let mut it = Fixture::new(1);
+    let _cancelled = it.admit(at(60_000));
+    it.state.abandon(1, CancelReason::Cancelled, START, &mut it.effects);
+    let call = it.calls(0)[0];
+    assert_eq!(it.receive(1, Kind::Error, call, br#"{"message":"aborted"}"#), Ok(()));
+    it.apply();
+    it.tick(5_000);
+    assert_eq!(it.apply(), [""; 0]);
+    let (order, _) = it.order(Wants::Value, at(60_000));
+    assert!(matches!(it.state.admit(order), Ok((Admitted::Alone(_), _))));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use evoke_model::{Code, Failure, Millis, Timestamp};
 
 use super::control::Cause;
 use super::scale::PATIENCE;
-use super::state::{Effect, NEVER, Phase, State, Worker};
+use super::state::{Effect, NEVER, Phase, Sentence, State, Worker};
 use crate::protocol::messages::CancelReason;
 
 /// A retired worker without calls has so long to exit by itself.
@@ -118,12 +118,14 @@ impl Worker {
     fn expire(&mut self, now: Timestamp, grace: Millis, effects: &mut Vec<Effect>) -> Timestamp {
         let mut earliest = NEVER;
         let mut late = Vec::new();
-        let mut kill = false;
+        let mut kill = None;
         for (call, running) in self.calls.iter_mut() {
-            let due = match running.phase {
-                Phase::Abandoned { kill_at: Some(at) } => {
-                    kill |= at <= now;
-                    at
+            let due = match &running.phase {
+                Phase::Abandoned(Some(sentence)) => {
+                    if sentence.at <= now {
+                        kill.get_or_insert_with(|| sentence.cause.clone());
+                    }
+                    sentence.at
                 }
                 _ if running.deadline <= now => {
                     late.push(call);
@@ -136,8 +138,8 @@ impl Worker {
         for call in late {
             self.overrun(call, now.plus(grace), effects);
         }
-        if kill {
-            effects.push(Effect::Kill(Arc::clone(&self.control), Cause::Timeout));
+        if let Some(cause) = kill {
+            effects.push(Effect::Kill(Arc::clone(&self.control), cause));
             return NEVER;
         }
         earliest
@@ -146,7 +148,7 @@ impl Worker {
     /// A call ran over its time: its caller is answered now, the worker gets a moment to stop.
     fn overrun(&mut self, call: u32, kill_at: Timestamp, effects: &mut Vec<Effect>) {
         let Some(running) = self.calls.get_mut(call) else { return };
-        let abandoned = Phase::Abandoned { kill_at: Some(kill_at) };
+        let abandoned = Phase::Abandoned(Some(Sentence { at: kill_at, cause: Cause::Timeout }));
         let phase = std::mem::replace(&mut running.phase, abandoned);
         self.overdue += 1;
         let failure = Failure::new(
@@ -154,7 +156,7 @@ impl Worker {
             format!("the function did not end within its time limit of {}", running.limit),
         );
         match phase {
-            Phase::Abandoned { .. } => return,
+            Phase::Abandoned(_) => return,
             Phase::Open(answer) => effects.push(Effect::Answer(answer, Err(failure))),
             Phase::Streaming(pieces) => pieces.finish(Err(failure)),
         }

@@ -1,6 +1,9 @@
 //! EVENT and REQUEST: a call written as one frame. It is on the hot path, so the JSON is written
 //! straight into the frame and payloads are copied, not parsed.
 
+use std::sync::Arc;
+
+use evoke_model::Event;
 use evoke_model::event::write_str;
 use evoke_ports::{Call, HttpCall, Input};
 
@@ -20,6 +23,7 @@ pub fn encode(call: &Call) -> Vec<u8> {
             frame.push(b'}');
             frame
         }
+        Input::Batch(events) => batch(call, events),
         Input::Http(request) => {
             let mut head = Vec::with_capacity(2 * ENVELOPE_BYTES);
             write_context(&mut head, call);
@@ -34,6 +38,21 @@ pub fn encode(call: &Call) -> Vec<u8> {
         }
     };
     seal(&mut frame);
+    frame
+}
+
+fn batch(call: &Call, events: &[Arc<Event>]) -> Vec<u8> {
+    let payload: usize = events.iter().map(|event| ENVELOPE_BYTES / 2 + event.data.len()).sum();
+    let mut frame = begin(Kind::Event, ENVELOPE_BYTES + payload);
+    write_context(&mut frame, call);
+    frame.extend_from_slice(b",\"events\":[");
+    for (index, event) in events.iter().enumerate() {
+        if index > 0 {
+            frame.push(b',');
+        }
+        event.write_json(&mut frame);
+    }
+    frame.extend_from_slice(b"]}");
     frame
 }
 
@@ -59,9 +78,32 @@ fn write_context(out: &mut Vec<u8>, call: &Call) {
         out.extend_from_slice(b",\"requestId\":");
         write_str(out, request_id);
     }
+    write_marks(out, &call.input);
     out.extend_from_slice(b",\"token\":");
     write_str(out, &call.token);
     out.push(b'}');
+}
+
+/// What sets a call apart from an ordinary one. Several events have a mark only if all of them have
+/// it: what is done for an event that is no repetition may not be left out.
+fn write_marks(out: &mut Vec<u8>, input: &Input) {
+    let events = match input {
+        Input::Event(event) => std::slice::from_ref(event),
+        Input::Batch(events) => &events[..],
+        Input::Http(_) => return,
+    };
+    let all = |mark: fn(&Event) -> bool| !events.is_empty() && events.iter().all(|it| mark(it));
+    if all(|event| event.is_test_run) {
+        out.extend_from_slice(b",\"isTestRun\":true");
+    }
+    if all(|event| event.replay_of.is_some()) {
+        out.extend_from_slice(b",\"isReplay\":true");
+    }
+    if matches!(input, Input::Batch(_)) {
+        out.extend_from_slice(b",\"batch\":{\"size\":");
+        out.extend_from_slice(itoa::Buffer::new().format(events.len()).as_bytes());
+        out.push(b'}');
+    }
 }
 
 fn write_request(out: &mut Vec<u8>, request: &HttpCall) {

@@ -76,7 +76,7 @@ pub struct Head {
     pub headers: Vec<(String, String)>,
 }
 
-/// Why a call is cancelled.
+/// Why nobody wants the answer of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CancelReason {
     /// It ran out of time.

@@ -38,9 +38,9 @@ fn call_with(input: Input) -> Call {
     }
 }
 
-fn event_call() -> Call {
+fn event() -> Event {
     let flag = ("urgent".into(), Attribute::Bool(true));
-    call_with(Input::Event(Arc::new(Event {
+    Event {
         id: EventId::from_u64(7),
         sender_id: Some("A-1".into()),
         source: "/shop".into(),
@@ -56,7 +56,25 @@ fn event_call() -> Call {
         ordering_key: None,
         due: None,
         is_test_run: false,
-    })))
+        replay_of: None,
+    }
+}
+
+fn event_call() -> Call {
+    call_with(Input::Event(Arc::new(event())))
+}
+
+/// A repeated event that is a test run too, so that the golden frame has both marks.
+fn replay_call() -> Call {
+    let replay_of = Some(EventId::from_u64(5));
+    let event = Event { sender_id: None, is_test_run: true, replay_of, ..event() };
+    call_with(Input::Event(Arc::new(event)))
+}
+
+fn batch_call() -> Call {
+    let data = Data::Json(Bytes::from_static(br#"{"total":3}"#));
+    let second = Event { id: EventId::from_u64(9), sender_id: None, data, ..event() };
+    call_with(Input::Batch(vec![Arc::new(event()), Arc::new(second)]))
 }
 
 fn request_call() -> Call {
@@ -108,6 +126,8 @@ fn golden() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("load", load()),
         ("event", numbered(&event_call())),
+        ("event_replay", numbered(&replay_call())),
+        ("event_batch", numbered(&batch_call())),
         ("request", numbered(&request_call())),
         ("cancel", frame::encode(Kind::Cancel, 3, CancelReason::Timeout.payload())),
         ("shutdown", frame::encode(Kind::Shutdown, 0, &[])),
@@ -180,6 +200,15 @@ fn calls_are_the_json_they_say() {
     assert_eq!(event["event"]["data"]["name"], "Jörg");
     assert_eq!(event["context"]["trigger"], json!({"kind": "event", "name": "on \"order\""}));
     assert_eq!(event["context"]["deadlineMs"], json!(1_795_000_030_000_u64));
+    assert!(event["context"].get("isReplay").is_none() && event["context"].get("batch").is_none());
+    let replay: Value = serde_json::from_slice(&payload("event_replay")).unwrap();
+    assert_eq!(replay["context"]["isReplay"], json!(true));
+    assert_eq!(replay["context"]["isTestRun"], json!(true));
+    assert_eq!(replay["event"]["replayof"], json!(EventId::from_u64(5).to_string()));
+    let batch: Value = serde_json::from_slice(&payload("event_batch")).unwrap();
+    assert_eq!(batch["context"]["batch"], json!({"size": 2}));
+    assert_eq!(batch["events"][0], event["event"]);
+    assert_eq!(batch["events"][1]["data"], json!({"total": 3}));
     let request = payload("request");
     let (length, rest) = request.split_first_chunk::<4>().unwrap();
     let (head, body) = rest.split_at(u32::from_le_bytes(*length) as usize);
@@ -188,6 +217,19 @@ fn calls_are_the_json_they_say() {
     assert_eq!(head["request"]["headers"][0], json!(["content-type", "text/plain"]));
     assert_eq!(head["request"]["params"], json!({"id": "7"}));
     assert_eq!(body, b"the body");
+}
+
+#[test]
+fn a_batch_is_a_replay_if_all_of_its_events_are() {
+    let repeated = |of: u64| Arc::new(Event { replay_of: Some(EventId::from_u64(of)), ..event() });
+    let marked = |events: Vec<Arc<Event>>| {
+        let payload = numbered(&call_with(Input::Batch(events))).split_off(9);
+        let frame: Value = serde_json::from_slice(&payload).unwrap();
+        frame["context"]["isReplay"] == json!(true)
+    };
+    assert!(marked(vec![repeated(1), repeated(2)]));
+    assert!(!marked(vec![repeated(1), Arc::new(event())]));
+    assert!(!marked(Vec::new()));
 }
 
 #[test]

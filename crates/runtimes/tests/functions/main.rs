@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod batches;
 mod calls;
+mod cancellation;
 mod limits;
 mod python;
 mod server_killed;

@@ -189,9 +189,9 @@ fn sent(input: Input, kind: &str, ms: u64) -> Sent {
     Sent { call, lines, cancel }
 }
 
-/// An event call with this data and a deadline so far away.
-pub fn event_within(data: &Value, ms: u64) -> Sent {
-    let event = Event {
+/// An event with this data.
+pub fn data_event(data: &Value) -> Event {
+    Event {
         id: EventId::from_u64(7),
         sender_id: None,
         source: "test".into(),
@@ -207,8 +207,23 @@ pub fn event_within(data: &Value, ms: u64) -> Sent {
         ordering_key: None,
         due: None,
         is_test_run: false,
-    };
-    sent(Input::Event(Arc::new(event)), "event", ms)
+        replay_of: None,
+    }
+}
+
+/// An event call with this data and a deadline so far away.
+pub fn event_within(data: &Value, ms: u64) -> Sent {
+    sent(Input::Event(Arc::new(data_event(data))), "event", ms)
+}
+
+/// A call with this event.
+pub fn event_of(event: Event) -> Sent {
+    sent(Input::Event(Arc::new(event)), "event", 30_000)
+}
+
+/// A call with these events.
+pub fn batch(events: Vec<Arc<Event>>) -> Sent {
+    sent(Input::Batch(events), "event", 30_000)
 }
 
 pub fn event(data: &Value) -> Sent {

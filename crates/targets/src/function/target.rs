@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use evoke_model::execution::RetryHint;
-use evoke_model::{Code, Failure, Outcome, Problem};
+use evoke_model::{Code, Event, Failure, Outcome, Problem, Timestamp};
 use evoke_ports::runtime::Deployed;
 use evoke_ports::{
     Body, Call, Clock, Delivered, Descriptor, Endpoint, Functions, HttpReply, Input, Job, Reply,
@@ -36,14 +36,16 @@ impl Target for FunctionTarget {
 
     fn open(&self, config: &Value) -> Result<Arc<dyn Endpoint>, Vec<Problem>> {
         let name = super::config::name(config)?;
+        let group = format!("{}:{name}", self.descriptor.kind).into();
         let (clock, functions) = (self.clock.clone(), self.functions.clone());
-        Ok(Arc::new(FunctionEndpoint { name, clock, functions }))
+        Ok(Arc::new(FunctionEndpoint { name, group, clock, functions }))
     }
 }
 
 /// One function, whatever its current version.
 struct FunctionEndpoint {
     name: Box<str>,
+    group: Arc<str>,
     clock: Arc<dyn Clock>,
     functions: Arc<dyn Functions>,
 }
@@ -56,7 +58,28 @@ impl Endpoint for FunctionEndpoint {
         self.functions.current(&self.name).map_or(1, |deployed| deployed.pool.capacity().max(1))
     }
 
+    fn group(&self) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.group))
+    }
+
+    /// The workers are those of the function, whichever trigger calls it.
+    fn group_capacity(&self) -> Option<usize> {
+        Some(self.capacity())
+    }
+
     async fn deliver(&self, job: Job) -> Delivered {
+        let input = Input::Event(Arc::clone(&job.event));
+        self.call(job, input).await
+    }
+
+    /// The handler is called once with all events; what it answers of them is handed on as it is.
+    async fn deliver_batch(&self, job: Job, events: &[Arc<Event>]) -> Delivered {
+        self.call(job, Input::Batch(events.to_vec())).await
+    }
+}
+
+impl FunctionEndpoint {
+    async fn call(&self, job: Job, input: Input) -> Delivered {
         let Deployed { version, pool } = match self.functions.current(&self.name) {
             Ok(deployed) => deployed,
             Err(failure) => return Delivered { outcome: Outcome::Failure(failure), version: 0 },
@@ -64,7 +87,7 @@ impl Endpoint for FunctionEndpoint {
         let own_deadline = self.clock.now().plus(version.spec.timeout);
         let deadline = job.deadline.map_or(own_deadline, |deadline| deadline.min(own_deadline));
         let cancel = job.cancel.clone();
-        let answer = match pool.call(call(job, deadline)).await {
+        let answer = match pool.call(call(job, input, deadline)).await {
             Ok(Reply::Value(data)) => Ok(Outcome::Success(data)),
             Ok(Reply::Http(reply)) => self.take(reply).await,
             Err(failure) => Err(failure),
@@ -77,25 +100,7 @@ impl Endpoint for FunctionEndpoint {
         });
         Delivered { outcome, version: version.number }
     }
-}
 
-fn call(job: Job, deadline: evoke_model::Timestamp) -> Call {
-    Call {
-        execution: job.execution,
-        attempt: job.attempt,
-        deadline,
-        trigger_kind: job.trigger.kind.as_str().into(),
-        trigger_name: job.trigger.name.as_str().into(),
-        traceparent: job.event.traceparent.as_deref().map(Arc::from),
-        request_id: None,
-        input: Input::Event(job.event),
-        logs: job.logs,
-        cancel: job.cancel,
-        token: job.token,
-    }
-}
-
-impl FunctionEndpoint {
     /// An event handler may answer with a response: its body is the output, and a status from 500
     /// on says that it failed.
     async fn take(&self, reply: HttpReply) -> Result<Outcome, Failure> {
@@ -109,6 +114,22 @@ impl FunctionEndpoint {
             failure.retry = RetryHint::After(wait);
         }
         Err(failure)
+    }
+}
+
+fn call(job: Job, input: Input, deadline: Timestamp) -> Call {
+    Call {
+        execution: job.execution,
+        attempt: job.attempt,
+        deadline,
+        trigger_kind: job.trigger.kind.as_str().into(),
+        trigger_name: job.trigger.name.as_str().into(),
+        traceparent: job.event.traceparent.as_deref().map(Arc::from),
+        request_id: None,
+        input,
+        logs: job.logs,
+        cancel: job.cancel,
+        token: job.token,
     }
 }
 

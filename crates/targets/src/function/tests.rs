@@ -4,10 +4,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evoke_model::execution::RetryHint;
 use evoke_model::function::{FunctionSpec, FunctionVersion};
-use evoke_model::{Code, Data, Failure, FunctionId, Millis, Outcome, Scaling, Timestamp};
+use evoke_model::{
+    Code, Data, Event, EventId, Failure, FunctionId, Millis, Outcome, Scaling, Timestamp,
+};
 use evoke_ports::runtime::Deployed;
 use evoke_ports::{
-    Body, Call, Endpoint, Functions, HttpReply, Input, Pool, PoolStatus, Reply, Target,
+    Body, Call, Delivered, Endpoint, Functions, HttpReply, Input, Pool, PoolStatus, Reply, Target,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use parking_lot::Mutex;
@@ -99,6 +101,45 @@ async fn the_call_says_all_the_function_needs() {
     assert_eq!((&*calls[0].trigger_kind, &*calls[0].trigger_name), ("event", "orders"));
     assert!(calls[0].traceparent.is_some());
     assert!(matches!(&calls[0].input, Input::Event(event) if &*event.kind == "order.created"));
+}
+
+#[tokio::test]
+async fn several_events_are_one_call_and_its_answer_is_handed_on() {
+    let told = Data::Json(r#"{"failed":[1]}"#.into());
+    let pool = pool(Ok(Reply::Value(told.clone())));
+    let endpoint = open(Ok(pool.clone()));
+    let job = job("1");
+    let second = Event { id: EventId::from_u64(8), ..(*job.event).clone() };
+    let events = [job.event.clone(), Arc::new(second)];
+    let delivered = endpoint.deliver_batch(job, &events).await;
+    assert_eq!(delivered, Delivered { outcome: Outcome::Success(told), version: 3 });
+    let calls = pool.calls.lock();
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].execution.event, events[0].id);
+    let Input::Batch(sent) = &calls[0].input else { panic!("not a batch") };
+    let ids: Vec<EventId> = sent.iter().map(|event| event.id).collect();
+    assert_eq!(ids, [events[0].id, events[1].id]);
+}
+
+#[tokio::test]
+async fn a_batch_fails_and_is_cancelled_as_a_whole() {
+    let failure = Failure::new(Code::FunctionTimeout, "x");
+    let late = job("1");
+    let events = [late.event.clone()];
+    let endpoint = open(Ok(pool(Err(failure.clone()))));
+    let delivered = endpoint.deliver_batch(late, &events).await;
+    assert_eq!(delivered.outcome, Outcome::TimedOut(failure.clone()));
+    let stopped = job("1");
+    stopped.cancel.cancel();
+    let delivered = open(Ok(pool(Err(failure)))).deliver_batch(stopped, &events).await;
+    assert_eq!(delivered.outcome, Outcome::Cancelled);
+}
+
+#[test]
+fn triggers_of_one_function_share_its_places() {
+    let endpoint = open(Ok(pool(Ok(Reply::Value(Data::None)))));
+    assert_eq!(endpoint.group().as_deref(), Some("function:resize"));
+    assert_eq!(endpoint.group_capacity(), Some(40));
 }
 
 #[tokio::test]
