@@ -17,6 +17,7 @@ mod regex;
 mod shape;
 mod value;
 
+pub use check::contradictions;
 pub use expression::{EvalError, Expression, Scope};
 pub use filter::{Filter, filter};
 pub use index::{Index, Rule, check};

@@ -44,6 +44,11 @@ fn key(text: &str, data: &str) -> Result<Option<Box<str>>, EvalError> {
     Expression::compile(text).unwrap().evaluate_key(&Scope::new(&event))
 }
 
+fn whole_of(text: &str) -> Result<i64, EvalError> {
+    let event = event(ORDER);
+    Expression::compile(text).unwrap().evaluate_whole(&Scope::new(&event))
+}
+
 #[test]
 fn filters_see_the_whole_event() {
     for text in [
@@ -104,6 +109,17 @@ fn keys_have_one_text_for_one_value() {
     ] {
         assert_eq!(key(text, ORDER), Ok(expected.map(Box::from)), "{text}");
     }
+    for (text, expected) in [
+        ("event.data.total", Ok(120)),
+        ("2.0", Ok(2)),
+        ("event.data.big", Ok(i64::MAX)),
+        ("-3", Ok(-3)),
+    ] {
+        assert_eq!(whole_of(text), expected, "{text}");
+    }
+    for text in ["9.5", "'1'", "null", "true"] {
+        assert!(matches!(whole_of(text), Err(EvalError::WrongType { .. })), "{text}");
+    }
     assert!(matches!(key("event.data.user", ORDER), Err(EvalError::WrongType { .. })));
     let long = format!(r#"{{"k": "{}"}}"#, "x".repeat(KEY_LEN_MAX + 1));
     assert_eq!(key("event.data.k", &long), Err(EvalError::KeyTooLong));
@@ -154,6 +170,10 @@ fn deep_expressions_do_not_end_the_stack() {
         "{1:".repeat(20) + "1" + &"}".repeat(20),
         "[1].map(a,".repeat(24) + "1" + &")".repeat(24),
         "- ".repeat(190) + "1",
+        "event.data".to_owned() + &"+event.data".repeat(22),
+        "[event.type == ".repeat(11) + "1" + &"]".repeat(11),
+        "[event.type + ".repeat(11) + "event.type" + &"]".repeat(11),
+        "event.data.map(a,".repeat(4) + &"[a.b + ".repeat(6) + "a" + &"]".repeat(6) + "))))",
     ];
     let thread = std::thread::Builder::new().stack_size(1280 * 1024).spawn(move || {
         let event = event("{}");

@@ -125,6 +125,58 @@ fn keys_are_computed_for_events_and_for_direct_calls() {
 }
 
 #[test]
+fn all_keys_and_the_priority_come_from_the_event() {
+    let policy = |priority: &str| -> Policy {
+        serde_json::from_value(serde_json::json!({
+            "rate": { "limit": 1, "per": "1s", "key": "event.data.customer + '/r'" },
+            "debounce": { "wait": "1s", "key": "event.subject", "mode": "all" },
+            "batch": { "size": 2, "key": "event.source" },
+            "idempotency": { "key": "event.data.total" },
+            "priority": priority,
+        }))
+        .unwrap()
+    };
+    let keys = |policy: Policy| {
+        let index = index(&[rule(1, "a", policy)]);
+        index.keys_for(TriggerId::from_u64(1), &event(9, "a"))
+    };
+    let expected = Keys {
+        order: None,
+        concurrency: None,
+        rate: Some("acme/r".into()),
+        debounce: Some("orders/7".into()),
+        batch: Some("/shop/eu".into()),
+        idempotency: Some("120".into()),
+        priority: 12,
+        trouble: Vec::new(),
+    };
+    assert_eq!(keys(policy("event.data.total / 10")), expected);
+    assert_eq!(keys(policy("event.data.total * -100")).priority, -Priority::MAX);
+    let odd = keys(policy("event.data.customer"));
+    assert_eq!((odd.priority, odd.rate.as_deref()), (0, Some("acme/r")));
+    assert_eq!(odd.trouble, ["priority: expected a whole number, got string"]);
+    let fixed = Policy { priority: Priority::Fixed(7), ..Policy::default() };
+    assert_eq!(keys(fixed), Keys { priority: 7, ..Keys::default() });
+    assert_eq!(Index::default().keys_for(TriggerId::from_u64(1), &event(9, "a")), Keys::default());
+}
+
+#[test]
+fn a_transform_makes_the_data_of_the_target() {
+    let transform = |text: &str| Policy { transform: Some(text.to_owned()), ..Policy::default() };
+    let rules = [
+        rule(1, "a", transform("{'who': event.data.customer}")),
+        rule(2, "a", transform("event.data.missing")),
+        rule(3, "a", Policy::default()),
+    ];
+    let index = index(&rules);
+    let of = |id| index.transform(TriggerId::from_u64(id), &event(9, "a"));
+    assert_eq!(of(1), Some(Ok(serde_json::json!({ "who": "acme" }))));
+    assert_eq!(of(2), Some(Err("transform: No such key: missing".to_owned())));
+    assert_eq!(of(3), None);
+    assert_eq!(of(4), None);
+}
+
+#[test]
 fn a_delayed_event_is_due_when_it_says() {
     let mut delayed = event(1, "a");
     delayed.due = Some(Timestamp::from_millis(9_000));
