@@ -200,6 +200,19 @@ impl Inner {
         }
     }
 
+    /// Whether a trigger whose caller waits may be called now.
+    fn within_rate(&self, trigger: &Trigger, event: &Event) -> Result<(), Failure> {
+        let Some(rate) = &trigger.policy.rate else { return Ok(()) };
+        let now = self.clock.now();
+        let key = self.catalog.load().index.keys_for(trigger.id, event).rate;
+        self.gates.pass(trigger.id, key, rate, now).map_err(|at| {
+            self.metrics.throttled();
+            let wait = Millis::new(at.since(now).as_micros().div_ceil(1_000) as u64);
+            let message = format!("{} calls in {} are allowed", rate.limit, rate.per);
+            Failure { retry: RetryHint::After(wait), ..Failure::new(Code::RateLimited, message) }
+        })
+    }
+
     /// A function that is not there while the server starts is not there yet, which is no reason
     /// for a caller to give up.
     fn or_starting(&self, failure: Failure, function: &str) -> Failure {
@@ -357,6 +370,7 @@ impl Direct {
         if let Some(open) = request_span {
             event.traceparent = Some(open.context.to_string().into());
         }
+        inner.within_rate(&trigger, &event)?;
         let event = Arc::new(event);
         let id = ExecutionId { event: event.id, trigger: trigger.id };
         let running = inner.begin(Beginning {

@@ -15,6 +15,7 @@ mod draft;
 mod execute;
 pub mod feed;
 pub mod functions;
+mod gates;
 mod ingest;
 pub mod keys;
 mod logs;

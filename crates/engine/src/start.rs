@@ -81,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) ids: IdSource,
     pub(crate) feed: Feed,
     pub(crate) traces: Traces,
+    pub(crate) gates: crate::gates::Gates,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) plan_limits: PlanLimits,
     pub(crate) keys: RwLock<Vec<Key>>,
@@ -181,6 +182,7 @@ impl Engine {
             settings,
             dispatcher,
             traces,
+            gates: crate::gates::Gates::default(),
         });
         inner.dispatcher.start(&inner).await?;
         Ok(Self { inner })

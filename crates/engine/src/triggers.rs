@@ -136,6 +136,28 @@ impl Engine {
     }
 }
 
+/// Policies that make no sense where a caller waits for the answer: better refused than silently
+/// ignored.
+fn not_for_requests(policy: &Policy) -> Vec<Problem> {
+    let asked = [
+        ("batch", policy.batch.is_some()),
+        ("debounce", policy.debounce.is_some()),
+        ("order_by", policy.order_by.is_some()),
+        ("concurrency", policy.concurrency.is_some()),
+        ("transform", policy.transform.is_some()),
+        ("idempotency", policy.idempotency.is_some()),
+        ("dead_letter", policy.dead_letter.is_some()),
+        ("retry", policy.retry.is_some()),
+    ];
+    let refuse = |(field, is_asked): (&str, bool)| {
+        is_asked.then(|| {
+            Problem::new(field, "does not apply to requests: their caller waits for the answer")
+                .suggest("send an event from the handler and give its trigger this policy")
+        })
+    };
+    asked.into_iter().filter_map(refuse).collect()
+}
+
 /// Problems of a kind's configuration where its author wrote it: the API takes it as `config`, in
 /// declarations its fields stand beside the others.
 fn placed(owner: &Owner, problems: Vec<Problem>) -> Vec<Problem> {
@@ -177,6 +199,9 @@ impl Inner {
         }
         let subscription = source.and_then(|source| source.subscription(&config));
         problems.extend(evoke_matching::check(&new.policy, subscription.as_ref()));
+        if self.catalog.has_intake(&new.kind) {
+            problems.extend(not_for_requests(&new.policy));
+        }
         if !problems.is_empty() {
             return Err(Rejection::of(Code::InvalidTrigger, problems));
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use evoke_engine::{Engine, Parts, Registry, Settings};
-use evoke_ports::{Runtime, Source, Store, SystemClock};
+use evoke_ports::{NoTracer, Runtime, Source, Store, SystemClock};
 use evoke_project::ProjectConfig;
 use evoke_runtimes::Options as RuntimeOptions;
 use evoke_stores::memory::MemoryStore;
@@ -123,6 +123,7 @@ impl App {
             runtimes: runtimes.clone(),
             clock,
             registry,
+            tracer: Arc::new(NoTracer),
             settings: Settings {
                 idempotency_window: config.events.idempotency_window,
                 depth_max: u16::try_from(config.events.depth_max).unwrap_or(u16::MAX),

@@ -24,6 +24,7 @@ async fn main() {
         runtimes: Vec::new(),
         clock: Arc::new(SystemClock),
         registry: Registry::new(),
+        tracer: Arc::new(evoke_ports::NoTracer),
         settings: Settings {
             idempotency_window: Millis::from_secs(60),
             depth_max: 16,

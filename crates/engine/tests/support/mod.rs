@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use evoke_engine::{Draft, Engine, NewTrigger, Parts, Registry, Settings};
 use evoke_model::trigger::Subscription;
-use evoke_model::{Data, Failure, Millis, Outcome, Policy, Problem, Target as Where};
-use evoke_ports::{Delivered, Descriptor, Endpoint, Job, Runs, Source, Store, SystemClock, Target};
+use evoke_model::{Data, Event, Failure, Millis, Outcome, Policy, Problem, Target as Where};
+use evoke_ports::{
+    Delivered, Descriptor, Endpoint, Job, NoTracer, Runs, Source, Store, SystemClock, Target,
+};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -31,7 +33,9 @@ pub struct Script {
     pub capacity: usize,
     /// What was delivered, in order: event type and attempt.
     pub seen: Mutex<Vec<(String, u32)>>,
-    /// How many were delivered.
+    /// The types of the events of each batch, in order.
+    pub batches: Mutex<Vec<Vec<String>>>,
+    /// How many calls were made.
     pub count: AtomicUsize,
 }
 
@@ -83,6 +87,11 @@ impl Endpoint for Script {
         self.seen.lock().push((job.event.kind.to_string(), job.attempt));
         Delivered { outcome, version: 0 }
     }
+
+    async fn deliver_batch(&self, job: Job, events: &[Arc<Event>]) -> Delivered {
+        self.batches.lock().push(events.iter().map(|event| event.kind.to_string()).collect());
+        self.deliver(job).await
+    }
 }
 
 /// An endpoint that acts like this.
@@ -94,6 +103,7 @@ pub fn script(
         act: Box::new(act),
         capacity,
         seen: Mutex::default(),
+        batches: Mutex::default(),
         count: AtomicUsize::new(0),
     })
 }
@@ -108,6 +118,7 @@ pub async fn engine(store: Arc<dyn Store>, endpoint: Arc<Script>) -> Engine {
         runtimes: Vec::new(),
         clock: Arc::new(SystemClock),
         registry: Registry::new(),
+        tracer: Arc::new(NoTracer),
         settings: Settings {
             idempotency_window: Millis::from_secs(86_400),
             depth_max: 16,

@@ -56,6 +56,7 @@ impl World {
             runtimes: vec![Arc::new(runtime)],
             clock: Arc::new(SystemClock),
             registry,
+            tracer: Arc::new(evoke_ports::NoTracer),
             settings: Settings {
                 idempotency_window: Millis::from_secs(86_400),
                 depth_max: 16,
