@@ -12,9 +12,10 @@ use serde_json::{Map, Value, json};
 
 use crate::run::{self, say};
 
-/// What the tests install from PyPI: the client that must be able to talk to us unchanged, and the
-/// tool that tries the API with whatever its document allows.
-const PYTHON_PACKAGES: [&str; 2] = ["cloudevents==2.2.0", "schemathesis==4.32.5"];
+/// What the tests install from PyPI: the client that must be able to talk to us unchanged, the tool
+/// that tries the API with whatever its document allows, and a receiver of traces.
+const PYTHON_PACKAGES: [&str; 3] =
+    ["cloudevents==2.2.0", "schemathesis==4.32.5", "oteltest==0.49.0"];
 
 /// The folder everything is installed into.
 pub fn tools() -> PathBuf {
