@@ -8,7 +8,7 @@ use evoke_model::trigger::Subscription;
 use evoke_model::{Event, Policy, Problem, Trigger, TriggerId};
 
 use crate::expression::{Expression, Scope};
-use crate::keys::{KeyExpressions, Keys, compile, keys};
+use crate::keys::{KeyExpressions, Keys, compile};
 use crate::pattern::{Anchor, Pattern, Separator};
 
 /// A trigger and the events it wants.
@@ -38,6 +38,8 @@ pub(crate) struct Entry {
     pub(crate) trigger: Arc<Trigger>,
     wanted: Option<Wanted>,
     filter: Option<Expression>,
+    /// That of all its executions, if they do not have their own.
+    priority: i32,
     keys: Option<Box<KeyExpressions>>,
     transform: Option<Expression>,
 }
@@ -86,6 +88,7 @@ impl Entry {
             trigger: Arc::clone(&rule.trigger),
             wanted,
             filter: compile("filter", policy.filter.as_ref(), &mut problems),
+            priority: policy.priority.fixed(),
             keys: KeyExpressions::compile(policy, &mut problems),
             transform: compile("transform", policy.transform.as_ref(), &mut problems),
         };
@@ -109,9 +112,20 @@ impl Entry {
         filter.evaluate_bool(scope).map_err(|error| format!("filter: {error}"))
     }
 
-    /// The keys of an execution for the event.
-    pub(crate) fn keys<'e>(&self, event: &'e Event, scope: &mut Option<Scope<'e>>) -> Keys {
-        keys(self.keys.as_deref(), &self.trigger.policy, event, scope)
+    /// The keys of an execution where there is nothing to evaluate.
+    pub(crate) fn plain_keys(&self) -> Keys {
+        Keys { priority: self.priority, ..Keys::default() }
+    }
+
+    /// The keys of an execution for the event, where there is something to evaluate.
+    pub(crate) fn evaluated_keys<'e>(
+        &self,
+        event: &'e Event,
+        scope: &mut Option<Scope<'e>>,
+    ) -> Option<Keys> {
+        let keys = self.keys.as_deref()?;
+        let scope = scope.get_or_insert_with(|| Scope::new(event));
+        Some(keys.evaluate(scope, self.plain_keys()))
     }
 }
 
@@ -143,9 +157,7 @@ impl Index {
                 }
             }
         }
-        index.entries.sort_by_key(|entry| {
-            (std::cmp::Reverse(entry.trigger.policy.priority.fixed()), entry.trigger.id)
-        });
+        index.entries.sort_by_key(|entry| (std::cmp::Reverse(entry.priority), entry.trigger.id));
         for rank in 0..index.entries.len() {
             index.place(rank);
         }
@@ -191,7 +203,8 @@ impl Index {
     /// route, a direct call), or it was read back from the store. A trigger that is not in the
     /// index has none.
     pub fn keys_for(&self, trigger: TriggerId, event: &Event) -> Keys {
-        self.entry(trigger).map_or_else(Keys::default, |entry| entry.keys(event, &mut None))
+        let Some(entry) = self.entry(trigger) else { return Keys::default() };
+        entry.evaluated_keys(event, &mut None).unwrap_or_else(|| entry.plain_keys())
     }
 
     /// What the target of a trigger gets as event data instead of the event's own; `None` where the

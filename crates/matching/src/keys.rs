@@ -2,7 +2,7 @@
 //! priority. A trigger without such expressions costs nothing here.
 
 use evoke_model::policy::Priority;
-use evoke_model::{Event, Policy, Problem};
+use evoke_model::{Policy, Problem};
 
 use crate::expression::{EvalError, Expression, Scope};
 
@@ -78,8 +78,9 @@ impl KeyExpressions {
         ]
     }
 
-    pub(crate) fn evaluate(&self, scope: &Scope<'_>, policy: &Policy) -> Keys {
-        let mut trouble = Vec::new();
+    /// The keys over `plain`, those without anything evaluated.
+    pub(crate) fn evaluate(&self, scope: &Scope<'_>, plain: Keys) -> Keys {
+        let Keys { priority, mut trouble, .. } = plain;
         let mut part = |name: &str, expression: &Option<Expression>| {
             let answer = expression.as_ref()?.evaluate_key(scope);
             answer.map_err(|error| trouble.push(tell(name, &error))).ok().flatten()
@@ -91,7 +92,7 @@ impl KeyExpressions {
             debounce: part("debounce.key", &self.debounce),
             batch: part("batch.key", &self.batch),
             idempotency: part("idempotency.key", &self.idempotency),
-            priority: policy.priority.fixed(),
+            priority,
             trouble: Vec::new(),
         };
         if let Some(expression) = &self.priority {
@@ -122,20 +123,4 @@ fn tell(name: &str, error: &EvalError) -> String {
 fn clamped(points: i64) -> i32 {
     let max = i64::from(Priority::MAX);
     i32::try_from(points.clamp(-max, max)).unwrap_or_default()
-}
-
-/// The keys of an event for a trigger with this policy. The scope is made when it is needed and
-/// serves all expressions of the event.
-pub(crate) fn keys<'e>(
-    expressions: Option<&KeyExpressions>,
-    policy: &Policy,
-    event: &'e Event,
-    scope: &mut Option<Scope<'e>>,
-) -> Keys {
-    match expressions {
-        None => Keys { priority: policy.priority.fixed(), ..Keys::default() },
-        Some(expressions) => {
-            expressions.evaluate(scope.get_or_insert_with(|| Scope::new(event)), policy)
-        }
-    }
 }

@@ -110,17 +110,20 @@ impl Plan {
         limits: PlanLimits,
         now: Timestamp,
     ) {
-        let mut keys = entry.keys(event, scope);
-        for message in std::mem::take(&mut keys.trouble) {
-            self.trouble(event, entry.trigger.id, message);
-        }
-        self.executions.push(Planned {
+        let mut planned = Planned {
             event: place,
             trigger: Arc::clone(&entry.trigger),
             due: event.due.unwrap_or(now),
-            keys,
+            keys: entry.plain_keys(),
             broken: loop_break(event, entry.trigger.id, limits),
-        });
+        };
+        if let Some(keys) = entry.evaluated_keys(event, scope) {
+            planned.keys = keys;
+            for message in std::mem::take(&mut planned.keys.trouble) {
+                self.trouble(event, entry.trigger.id, message);
+            }
+        }
+        self.executions.push(planned);
     }
 
     fn trouble(&mut self, event: &Event, trigger: TriggerId, message: String) {
