@@ -14,6 +14,7 @@ pub mod process;
 pub mod protocol;
 pub mod python;
 mod runtime;
+mod shims;
 
 use std::io;
 use std::sync::Arc;

@@ -4,17 +4,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { folder, INTERPRETERS, KIND, SHIMS, u32, Worker } from './server.mjs';
+import { folder, INTERPRETERS, KIND, shim, u32, Worker } from './server.mjs';
 
 const only = process.env.ONLY?.split(',') ?? Object.keys(INTERPRETERS);
 const chosen = Object.entries(INTERPRETERS).filter(([name]) => only.includes(name));
 
+const file = shim('javascript.mjs');
+
 for (const [name, path] of chosen) {
   const open = new Set();
   const start = async (env) => {
-    const worker = await Worker.start([path, join(SHIMS, 'javascript.mjs')], env);
+    const worker = await Worker.start([path, file], env);
     open.add(worker);
     return worker;
   };

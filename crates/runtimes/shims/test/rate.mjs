@@ -3,7 +3,6 @@
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { join } from 'node:path';
 import {
   context,
   folder,
@@ -11,7 +10,7 @@ import {
   INTERPRETERS,
   KIND,
   requestPayload,
-  SHIMS,
+  shim,
   Worker,
 } from './server.mjs';
 
@@ -174,8 +173,8 @@ const { values, positionals } = parseArgs({
 for (const name of positionals) {
   const python = name.startsWith('python');
   const command = python
-    ? [name.split('=')[1] ?? 'python3', join(SHIMS, 'python.py')]
-    : [INTERPRETERS[name], join(SHIMS, 'javascript.mjs')];
+    ? [name.split('=')[1] ?? 'python3', shim('python.py')]
+    : [INTERPRETERS[name], shim('javascript.mjs')];
   for (const [scenario, handler] of Object.entries(python ? PY : JS)) {
     if (!scenario.includes(values.only)) continue;
     for (const inFlight of values['in-flight'].split(',').map(Number)) {

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -27,7 +27,7 @@ export const KIND = {
   LOG: 0x8a,
 };
 const LAST = new Set([KIND.RESULT, KIND.ERROR, KIND.END, KIND.RESPONSE]);
-export const SHIMS = dirname(dirname(fileURLToPath(import.meta.url)));
+const SHIMS = dirname(dirname(fileURLToPath(import.meta.url)));
 const TOOLS = process.env.EVOKE_TEST_TOOLS ?? '';
 
 /** Where each interpreter is: beside the tests' tools, or on the PATH. */
@@ -37,6 +37,18 @@ export const INTERPRETERS = {
   node22: process.env.EVOKE_TEST_NODE22 ?? join(TOOLS, 'node22/bin/node'),
   bun: process.env.EVOKE_TEST_BUN ?? join(TOOLS, '.bin/bun'),
 };
+
+/** The file of a worker (`javascript.mjs`), joined from its parts as the server does it. */
+export function shim(file) {
+  const parts = join(SHIMS, file.split('.')[0]);
+  const texts = readdirSync(parts)
+    .sort()
+    .map((part) => readFileSync(join(parts, part), 'utf8'));
+  const home = mkdtempSync(join(tmpdir(), 'evoke-shim-'));
+  process.on('exit', () => rmSync(home, { recursive: true, force: true }));
+  writeFileSync(join(home, file), texts.join(''));
+  return join(home, file);
+}
 
 export function frame(kind, call, payload = '') {
   const body = Buffer.isBuffer(payload)

@@ -1,6 +1,8 @@
 """The worker of Python functions, seen from the server's side, under the interpreter that runs the test:
 `python3.12 -m unittest test_python`."""
 
+import atexit
+import functools
 import http.server
 import json
 import os
@@ -18,8 +20,21 @@ import unittest
 
 LOAD, EVENT, REQUEST, CANCEL, SHUTDOWN, ACK = range(0x01, 0x07)
 HELLO, LOADED, LOAD_FAILED, RESULT, ERROR, HEAD, CHUNK, END, RESPONSE, LOG = range(0x81, 0x8B)
-SHIM = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "python.py")
+PARTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "python")
 WAIT = 20
+
+
+@functools.cache
+def joined():
+    """The file of the worker, joined from its parts as the server does it."""
+    home = tempfile.mkdtemp(prefix="evoke-shim-")
+    atexit.register(shutil.rmtree, home)
+    path = os.path.join(home, "python.py")
+    with open(path, "w", encoding="utf-8") as file:
+        for part in sorted(name for name in os.listdir(PARTS) if name.endswith(".py")):
+            with open(os.path.join(PARTS, part), encoding="utf-8") as text:
+                file.write(text.read())
+    return path
 
 
 class Seen:
@@ -51,7 +66,7 @@ class Worker:
         server.settimeout(WAIT)
         began = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, SHIM],
+            [sys.executable, joined()],
             env={**os.environ, **(env or {}), "EVOKE_SOCKET": path},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

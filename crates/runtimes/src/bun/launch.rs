@@ -5,9 +5,6 @@ use std::path::Path;
 use crate::interpreter::Interpreter;
 use crate::process::launch::CommandLine;
 
-/// The program that makes Bun a worker.
-pub const SHIM: (&str, &str) = ("javascript.mjs", include_str!("../../shims/javascript.mjs"));
-
 /// The command line of a worker.
 pub fn command_line(interpreter: &Interpreter, shim: &Path) -> CommandLine {
     // A missing package is a mistake to be told of, not something to be fetched in the middle of a

@@ -14,6 +14,7 @@ use crate::interpreter::{Interpreter, Version};
 use crate::language::Language;
 use crate::options::Options;
 use crate::process::launch::CommandLine;
+use crate::shims;
 
 /// Bun.
 pub struct Bun {
@@ -68,7 +69,7 @@ impl Language for Bun {
     }
 
     fn shim(&self) -> (&'static str, &'static str) {
-        launch::SHIM
+        shims::JAVASCRIPT
     }
 
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine {

@@ -5,9 +5,6 @@ use std::path::Path;
 use crate::interpreter::Interpreter;
 use crate::process::launch::CommandLine;
 
-/// The program that makes Node a worker.
-pub const SHIM: (&str, &str) = ("javascript.mjs", include_str!("../../shims/javascript.mjs"));
-
 /// The command line of a worker.
 pub fn command_line(interpreter: &Interpreter, shim: &Path) -> CommandLine {
     // Source maps lead stacks back to the lines of TypeScript files.

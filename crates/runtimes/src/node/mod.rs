@@ -17,6 +17,7 @@ use crate::interpreter::{Interpreter, Version};
 use crate::language::Language;
 use crate::options::Options;
 use crate::process::launch::CommandLine;
+use crate::shims;
 
 /// Node.js.
 pub struct Node {
@@ -71,7 +72,7 @@ impl Language for Node {
     }
 
     fn shim(&self) -> (&'static str, &'static str) {
-        launch::SHIM
+        shims::JAVASCRIPT
     }
 
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine {

@@ -6,9 +6,6 @@ use std::path::Path;
 use crate::interpreter::Interpreter;
 use crate::process::launch::CommandLine;
 
-/// The program that makes Python a worker.
-pub const SHIM: (&str, &str) = ("python.py", include_str!("../../shims/python.py"));
-
 /// The command line of a worker.
 pub fn command_line(interpreter: &Interpreter, shim: &Path) -> CommandLine {
     // Compiled modules are kept beside the shim: a change of the function's own folder would look

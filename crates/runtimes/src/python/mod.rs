@@ -13,6 +13,7 @@ use crate::interpreter::{Interpreter, Version};
 use crate::language::Language;
 use crate::options::Options;
 use crate::process::launch::CommandLine;
+use crate::shims;
 
 /// Python.
 pub struct Python {
@@ -67,7 +68,7 @@ impl Language for Python {
     }
 
     fn shim(&self) -> (&'static str, &'static str) {
-        launch::SHIM
+        shims::PYTHON
     }
 
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine {
