@@ -33,7 +33,6 @@ pub mod watch;
 pub use config::ProjectConfig;
 pub use desired::{Desired, DesiredFunction, DesiredTrigger, FileProblem};
 pub use environment::Reference;
-pub use policy::NOT_YET;
 pub use read::{ReadContext, RuntimeName, read, reread, runtime_names};
 pub use scaffold::scaffold;
 pub use schema::manifest_schema;

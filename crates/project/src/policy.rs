@@ -4,7 +4,8 @@
 use std::ops::RangeInclusive;
 
 use evoke_model::policy::{
-    Backoff, Batch, Concurrency, Idempotency, Mode, OnFailure, Overflow, Rate, Retry,
+    Backoff, Batch, Concurrency, DeadLetter, Debounce, DebounceMode, Idempotency, Mode, OnFailure,
+    Overflow, Priority, Rate, Retry,
 };
 use evoke_model::{ByteSize, Millis, Policy};
 use serde_json::Value;
@@ -14,18 +15,6 @@ use crate::read::ReadContext;
 use crate::reader::{Report, Table, Wrong, describe};
 use crate::values::{boolean, count, duration, size, some_text, whole, word};
 
-/// Policies that are checked but not carried out by this version: a trigger that has one works
-/// without it, and a warning says so.
-pub const NOT_YET: [&str; 7] = [
-    "batch",
-    "concurrency.overflow",
-    "dead_letter.publish",
-    "debounce",
-    "idempotency",
-    "rate",
-    "transform",
-];
-
 const WAIT_MAX: Millis = Millis::from_secs(7 * 86_400);
 const WAITS: RangeInclusive<Millis> = Millis::ZERO..=WAIT_MAX;
 const TIMES: RangeInclusive<Millis> = Millis::new(1)..=WAIT_MAX;
@@ -33,14 +22,15 @@ const TIMES: RangeInclusive<Millis> = Millis::new(1)..=WAIT_MAX;
 const LIMIT_MAX: u32 = 1_000_000;
 const BATCH_SIZE_MAX: u32 = 10_000;
 const BATCH_BYTES: RangeInclusive<ByteSize> = ByteSize::new(1)..=ByteSize::from_mb(10);
-const PRIORITY_MAX: i64 = 1_000;
+/// As far as a fixed priority goes, either way.
+const PRIORITY_MAX: i64 = Priority::MAX as i64;
 /// A CEL expression in a manifest; a longer one belongs into the function.
 const EXPRESSION_BYTES_MAX: usize = 8 << 10;
 
 /// Takes the policy's fields out of a trigger's entry.
 pub fn read(table: &mut Table, context: &ReadContext<'_>, report: &mut Report) -> Policy {
     let mut reader = Reader { context, report };
-    Policy {
+    let policy = Policy {
         mode: table.read("mode", reader.report, word(&MODES)),
         retry: reader.retry(table),
         timeout: table.read("timeout", reader.report, duration(TIMEOUT_RANGE)),
@@ -51,11 +41,16 @@ pub fn read(table: &mut Table, context: &ReadContext<'_>, report: &mut Report) -
         rate: reader.rate(table),
         priority: reader.priority(table),
         filter: reader.cel(table, "filter"),
-        transform: reader.transform(table),
+        transform: reader.cel(table, "transform"),
         idempotency: reader.idempotency(table),
         dead_letter: reader.dead_letter(table),
         on_failure: table.read("on_failure", reader.report, word(&FAILURES)),
+    };
+    for mut problem in evoke_matching::contradictions(&policy) {
+        problem.field = table.path(&problem.field);
+        report.problems.push(problem);
     }
+    policy
 }
 
 const MODES: [(&str, Mode); 2] = [("async", Mode::Async), ("sync", Mode::Sync)];
@@ -65,6 +60,8 @@ const BACKOFFS: [(&str, Backoff); 3] =
     [("exponential", Backoff::Exponential), ("linear", Backoff::Linear), ("fixed", Backoff::Fixed)];
 const OVERFLOWS: [(&str, Overflow); 3] =
     [("queue", Overflow::Queue), ("skip", Overflow::Skip), ("cancel", Overflow::Cancel)];
+const DEBOUNCES: [(&str, DebounceMode); 2] =
+    [("last", DebounceMode::Last), ("all", DebounceMode::All)];
 
 struct Reader<'a> {
     context: &'a ReadContext<'a>,
@@ -72,30 +69,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The value unless this version does not carry it out.
-    fn later<T>(&mut self, policy: &str, at: String, value: Option<T>) -> Option<T> {
-        if value.is_some() && NOT_YET.contains(&policy) {
-            let wrong = Wrong::new(format!("policy `{policy}` is not available in this version"));
-            self.report.warn(at, wrong.suggest("the trigger works without it"));
-            return None;
-        }
-        value
-    }
-
     fn cel(&mut self, table: &mut Table, key: &'static str) -> Option<String> {
-        let check = self.context.check_cel;
-        table.read(key, self.report, |value| {
-            let expression = some_text(value)?;
-            if expression.len() > EXPRESSION_BYTES_MAX {
-                let max = EXPRESSION_BYTES_MAX >> 10;
-                return Err(Wrong::new(format!("the expression is longer than {max} kb")));
-            }
-            check(&expression).map_err(|error| {
-                let shown = describe(&Value::from(expression.as_str()));
-                Wrong::new(format!("{shown} is not a CEL expression: {error}"))
-            })?;
-            Ok(expression)
-        })
+        let context = self.context;
+        table.read(key, self.report, |value| expression(value, context))
     }
 
     fn retry(&mut self, table: &mut Table) -> Option<Retry> {
@@ -128,8 +104,6 @@ impl Reader<'_> {
         let limit = self.required(&mut inner, "limit", count(1..=LIMIT_MAX));
         let key = self.cel(&mut inner, "key");
         let overflow = inner.read("overflow", self.report, word(&OVERFLOWS));
-        let other = overflow.filter(|overflow| *overflow != Overflow::Queue);
-        let overflow = self.later("concurrency.overflow", inner.path("overflow"), other);
         inner.finish(self.report);
         Some(Concurrency { limit: limit?, key, overflow: overflow.unwrap_or_default() })
     }
@@ -139,14 +113,29 @@ impl Reader<'_> {
         let size_max = self.required(&mut inner, "size", count(1..=BATCH_SIZE_MAX));
         let wait = inner.read("wait", self.report, duration(WAITS)).unwrap_or_default();
         let bytes = inner.read("bytes", self.report, size(BATCH_BYTES));
+        let key = self.cel(&mut inner, "key");
         inner.finish(self.report);
-        let batch = size_max.map(|size| Batch { size, wait, bytes });
-        self.later("batch", table.path("batch"), batch)
+        Some(Batch { size: size_max?, wait, bytes, key })
     }
 
-    fn debounce(&mut self, table: &mut Table) -> Option<Millis> {
-        let wait = table.read("debounce", self.report, duration(TIMES));
-        self.later("debounce", table.path("debounce"), wait)
+    /// A duration, or an object with one.
+    fn debounce(&mut self, table: &mut Table) -> Option<Debounce> {
+        if !table.peek("debounce").is_some_and(Value::is_object) {
+            return table.read("debounce", self.report, duration(TIMES)).map(Debounce::after);
+        }
+        let mut inner = table.open("debounce", self.report)?;
+        let wait = self.required(&mut inner, "wait", duration(TIMES));
+        let key = self.cel(&mut inner, "key");
+        let max_wait = inner.read("max_wait", self.report, duration(TIMES));
+        let mode = inner.read("mode", self.report, word(&DEBOUNCES));
+        if let (Some(wait), Some(max_wait)) = (wait, max_wait)
+            && max_wait < wait
+        {
+            let wrong = Wrong::new(format!("{max_wait} is shorter than `wait`, {wait}"));
+            self.report.problem(inner.path("max_wait"), wrong.suggest("max_wait >= wait"));
+        }
+        inner.finish(self.report);
+        Some(Debounce { wait: wait?, key, max_wait, mode: mode.unwrap_or_default() })
     }
 
     fn rate(&mut self, table: &mut Table) -> Option<Rate> {
@@ -154,19 +143,26 @@ impl Reader<'_> {
         let limit = self.required(&mut inner, "limit", count(1..=LIMIT_MAX));
         let per = self.required(&mut inner, "per", duration(TIMES));
         let key = self.cel(&mut inner, "key");
+        let burst = inner.read("burst", self.report, count(1..=LIMIT_MAX));
         inner.finish(self.report);
-        let rate = limit.zip(per).map(|(limit, per)| Rate { limit, per, key });
-        self.later("rate", table.path("rate"), rate)
+        limit.zip(per).map(|(limit, per)| Rate { limit, per, key, burst })
     }
 
-    fn priority(&mut self, table: &mut Table) -> i32 {
-        let priority = table.read("priority", self.report, whole(-PRIORITY_MAX..=PRIORITY_MAX));
-        priority.and_then(|priority| i32::try_from(priority).ok()).unwrap_or_default()
-    }
-
-    fn transform(&mut self, table: &mut Table) -> Option<String> {
-        let transform = self.cel(table, "transform");
-        self.later("transform", table.path("transform"), transform)
+    /// A number, or an expression that gives one.
+    fn priority(&mut self, table: &mut Table) -> Priority {
+        if table.peek("priority").is_some_and(Value::is_string) {
+            return self.cel(table, "priority").map(Priority::By).unwrap_or_default();
+        }
+        let points = table.read("priority", self.report, |value| {
+            if !value.is_number() {
+                let came = describe(value);
+                let message = format!("expected a whole number or a CEL expression, got {came}");
+                return Err(Wrong::new(message));
+            }
+            whole(-PRIORITY_MAX..=PRIORITY_MAX)(value)
+        });
+        let points = points.and_then(|points| i32::try_from(points).ok());
+        points.map(Priority::Fixed).unwrap_or_default()
     }
 
     fn idempotency(&mut self, table: &mut Table) -> Option<Idempotency> {
@@ -178,26 +174,23 @@ impl Reader<'_> {
         }
         let ttl = inner.read("ttl", self.report, duration(TIMES));
         inner.finish(self.report);
-        let idempotency = key.map(|key| Idempotency { key, ttl });
-        self.later("idempotency", table.path("idempotency"), idempotency)
+        Some(Idempotency { key: key?, ttl })
     }
 
-    fn dead_letter(&mut self, table: &mut Table) -> Option<bool> {
-        let at = table.path("dead_letter");
+    /// `true`, `false`, or an object with the type of an event.
+    fn dead_letter(&mut self, table: &mut Table) -> Option<DeadLetter> {
         if !table.peek("dead_letter").is_some_and(Value::is_object) {
             return table.read("dead_letter", self.report, |value| {
-                boolean(value).map_err(|_| {
+                boolean(value).map(DeadLetter::Kept).map_err(|_| {
                     let came = describe(value);
                     Wrong::new(format!("expected true, false or {{ publish: TYPE }}, got {came}"))
                 })
             });
         }
         let mut inner = table.open("dead_letter", self.report)?;
-        let publish = self.required(&mut inner, "publish", some_text);
+        let publish = self.required(&mut inner, "publish", event_type);
         inner.finish(self.report);
-        // Where publishing is not carried out the execution is kept as a dead letter all the same.
-        self.later("dead_letter.publish", at, publish);
-        Some(true)
+        Some(DeadLetter::Published { publish: publish? })
     }
 
     fn required<T>(
@@ -215,4 +208,27 @@ impl Reader<'_> {
     fn missing(&mut self, table: &Table, key: &str) {
         self.report.problem(table.path(key), Wrong::new(format!("`{key}` is missing")));
     }
+}
+
+/// A CEL expression.
+fn expression(value: &Value, context: &ReadContext<'_>) -> Result<String, Wrong> {
+    let expression = some_text(value)?;
+    if expression.len() > EXPRESSION_BYTES_MAX {
+        let max = EXPRESSION_BYTES_MAX >> 10;
+        return Err(Wrong::new(format!("the expression is longer than {max} kb")));
+    }
+    (context.check_cel)(&expression).map_err(|error| {
+        let shown = describe(&Value::from(expression.as_str()));
+        Wrong::new(format!("{shown} is not a CEL expression: {error}"))
+    })?;
+    Ok(expression)
+}
+
+/// The type of an event.
+fn event_type(value: &Value) -> Result<String, Wrong> {
+    let kind = some_text(value)?;
+    if kind.chars().any(char::is_whitespace) {
+        return Err(Wrong::new("the type of an event has no spaces").suggest("order.failed"));
+    }
+    Ok(kind)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use evoke_model::policy::{Backoff, Mode, OnFailure, Overflow};
+use evoke_model::policy::{Backoff, DebounceMode, Mode, OnFailure, Overflow};
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -174,18 +174,19 @@ struct Common {
     #[schemars(schema_with = "plain::<Batch>")]
     #[serde(default)]
     batch: Option<Batch>,
-    /// Waits until no event came for this long.
-    #[schemars(schema_with = "duration")]
+    /// Waits until no event came for a while; a plain duration says how long.
+    #[schemars(schema_with = "debounce")]
     #[serde(default)]
     debounce: Option<Value>,
     /// At most so many per time.
     #[schemars(schema_with = "plain::<Rate>")]
     #[serde(default)]
     rate: Option<Rate>,
-    /// Higher runs first among the triggers of one event. Default: 0.
-    #[schemars(schema_with = "integer::<-1000, 1000>")]
+    /// Who goes first where places are short: seconds of head start, or a CEL expression that gives
+    /// them. Default: 0.
+    #[schemars(schema_with = "priority")]
     #[serde(default)]
-    priority: Option<i32>,
+    priority: Option<Value>,
     /// CEL condition over `event`.
     #[schemars(schema_with = "some_text")]
     #[serde(default)]
@@ -198,7 +199,8 @@ struct Common {
     #[schemars(schema_with = "plain::<Idempotency>")]
     #[serde(default)]
     idempotency: Option<Idempotency>,
-    /// Whether an execution that used up its attempts is kept. Default: true.
+    /// Whether an execution that used up its attempts is kept as a dead letter, or the type of an
+    /// event that tells of it as well. Default: true.
     #[schemars(schema_with = "dead_letter")]
     #[serde(default)]
     dead_letter: Option<Value>,
@@ -266,6 +268,31 @@ struct Batch {
     #[schemars(schema_with = "size")]
     #[serde(default)]
     bytes: Option<Value>,
+    /// CEL key: only executions with the same key share a call.
+    #[schemars(schema_with = "some_text")]
+    #[serde(default)]
+    key: Option<String>,
+}
+
+/// Waits until no event came for a while.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Debounce {
+    /// The quiet time.
+    #[schemars(schema_with = "duration")]
+    wait: Value,
+    /// CEL key: counts per key.
+    #[schemars(schema_with = "some_text")]
+    #[serde(default)]
+    key: Option<String>,
+    /// Waits at most so long from the first event on. Default: no bound.
+    #[schemars(schema_with = "duration")]
+    #[serde(default)]
+    max_wait: Option<Value>,
+    /// Which of the events the target gets. Default: last.
+    #[schemars(schema_with = "plain::<DebounceMode>")]
+    #[serde(default)]
+    mode: Option<DebounceMode>,
 }
 
 /// At most so many per time.
@@ -282,6 +309,10 @@ struct Rate {
     #[schemars(schema_with = "some_text")]
     #[serde(default)]
     key: Option<String>,
+    /// So many may go at once after a pause. Default: `limit`.
+    #[schemars(schema_with = "integer::<1, 1000000>")]
+    #[serde(default)]
+    burst: Option<u32>,
 }
 
 /// Takes an event once per key.
@@ -395,13 +426,28 @@ fn action(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+fn debounce(generator: &mut SchemaGenerator) -> Schema {
+    let whole = generator.subschema_for::<Debounce>();
+    json_schema!({ "anyOf": [duration(generator), whole] })
+}
+
+fn priority(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "anyOf": [
+            { "type": "integer", "minimum": -1000, "maximum": 1000 },
+            { "type": "string", "pattern": r"\S" }
+        ],
+        "examples": [10, "event.data.vip ? 60 : 0"]
+    })
+}
+
 fn dead_letter(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "anyOf": [
             { "type": "boolean" },
             {
                 "type": "object",
-                "properties": { "publish": { "type": "string", "pattern": r"\S" } },
+                "properties": { "publish": { "type": "string", "pattern": r"^\S+$" } },
                 "required": ["publish"],
                 "additionalProperties": false
             }

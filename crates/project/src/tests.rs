@@ -7,7 +7,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use evoke_model::policy::{Backoff, Mode, OnFailure, Retry};
+use evoke_model::policy::{
+    Backoff, DeadLetter, Debounce, DebounceMode, Mode, OnFailure, Overflow, Priority, Retry,
+};
 use evoke_model::trigger::Subscription;
 use evoke_model::{ByteSize, Millis, Problem, Scaling, Target};
 use evoke_ports::{Descriptor, Runs, Source};
@@ -251,7 +253,7 @@ fn the_manifest_of_the_second_document_reads_as_it_stands() {
 }
 
 #[test]
-fn policies_are_read_and_those_of_later_versions_are_warnings() {
+fn policies_are_read() {
     let path = fixtures("valid").into_iter().find(|path| path.ends_with("policies.toml"));
     let (desired, _) = of_fixture(&path.unwrap());
     let function = &desired.functions[0];
@@ -264,9 +266,8 @@ fn policies_are_read_and_those_of_later_versions_are_warnings() {
     assert!(!trigger.enabled);
     let policy = &trigger.policy;
     assert_eq!(policy.mode, Some(Mode::Sync));
-    assert_eq!(policy.priority, -5);
+    assert_eq!(policy.priority, Priority::Fixed(-5));
     assert_eq!(policy.on_failure, Some(OnFailure::Continue));
-    assert_eq!(policy.dead_letter, Some(true));
     assert_eq!(policy.order_by.as_deref(), Some("event.subject"));
     let retry = Retry {
         attempts: 3,
@@ -277,13 +278,65 @@ fn policies_are_read_and_those_of_later_versions_are_warnings() {
     };
     assert_eq!(policy.retry, Some(retry));
     assert_eq!(policy.concurrency.as_ref().unwrap().limit, 2);
-    let warned: BTreeSet<String> =
-        desired.warnings.iter().map(|warning| warning.problem.message.clone()).collect();
-    let expected =
-        crate::NOT_YET.map(|policy| format!("policy `{policy}` is not available in this version"));
-    assert_eq!(warned, BTreeSet::from(expected));
+    assert_eq!(desired.warnings, []);
+    let debounce = Debounce {
+        wait: Millis::from_secs(2),
+        key: Some("event.subject".to_owned()),
+        max_wait: Some(Millis::from_secs(10)),
+        mode: DebounceMode::All,
+    };
+    assert_eq!(policy.debounce, Some(debounce));
+    assert_eq!(policy.batch.as_ref().unwrap().key.as_deref(), Some("event.subject"));
+    assert_eq!(policy.rate.as_ref().unwrap().burst, Some(1));
+    assert_eq!(policy.idempotency.as_ref().unwrap().ttl, Some(Millis::from_secs(3600)));
+    assert_eq!(policy.transform.as_deref(), Some("event.data"));
+    assert_eq!(policy.dead_letter_event(), Some("order.failed"));
     assert_eq!(trigger.config, json!({ "match": "a.**" }));
-    assert_eq!(function.triggers[1].policy.dead_letter, Some(false));
+    let second = &function.triggers[1].policy;
+    assert_eq!(second.dead_letter, Some(DeadLetter::Kept(false)));
+    assert_eq!(second.debounce, Some(Debounce::after(Millis::new(500))));
+    assert_eq!(second.priority, Priority::By("event.data.vip ? 60 : 0".to_owned()));
+    assert_eq!(second.concurrency.as_ref().unwrap().overflow, Overflow::Cancel);
+}
+
+#[test]
+fn policies_that_cannot_work_say_why() {
+    let world = World::new();
+    let desired = world.manifest(
+        "
+        triggers:
+         - { type: event, match: a, order_by: x, concurrency: { limit: 1, overflow: skip } }
+         - { type: event, match: b, order_by: x, debounce: 1s }
+         - { type: event, match: c, order_by: x, debounce: { wait: 1s, mode: all } }
+         - { type: event, match: d, debounce: { wait: 2s, max_wait: 1s, mod: all } }
+         - { type: event, match: e, debounce: { key: 'f(' } }
+         - { type: event, match: f, rate: { limit: 1, per: 1s, burst: 0 }, priority: 1.5 }
+         - { type: event, match: g, priority: 'f(', dead_letter: { publish: 'a b' } }
+         - { type: event, match: h, priority: 1001, batch: { size: 2, key: [] } }
+        hooks:
+         - { type: event, match: i, config: { order_by: x, debounce: 1s } }",
+    );
+    let expected = [
+        "triggers[0].concurrency.overflow: an order needs every execution",
+        "triggers[1].debounce.mode: an order needs every event",
+        "triggers[3].debounce.max_wait: 1s is shorter than `wait`, 2s (max_wait >= wait)",
+        "triggers[3].debounce.mod: unknown key \"mod\" (did you mean \"mode\"?)",
+        "triggers[4].debounce.wait: `wait` is missing",
+        "triggers[4].debounce.key: \"f(\" is not a CEL expression",
+        "triggers[5].rate.burst: 0 is out of range (1 to 1000000)",
+        "triggers[5].priority: expected a whole number",
+        "triggers[6].priority: \"f(\" is not a CEL expression",
+        "triggers[6].dead_letter.publish: the type of an event has no spaces (order.failed)",
+        "triggers[7].batch.key: expected a text, got a list",
+        "triggers[7].priority: 1001 is out of range (-1000 to 1000)",
+        "hooks[0].config.debounce.mode: an order needs every event",
+    ];
+    let lines = lines(&desired);
+    for (line, expected) in lines.iter().zip(expected) {
+        let expected = format!("functions/f/function.yaml: {expected}");
+        assert!(line.starts_with(&expected), "{expected}: {line}");
+    }
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
 }
 
 #[test]
