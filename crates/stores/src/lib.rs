@@ -1,12 +1,13 @@
 //! The stores: one folder a kind. All pass `testkit::conformance::store`.
 //!
 //! [`memory`] keeps everything in maps, for tests and throw-away servers; [`sqlite`] keeps it in
-//! one file. What both must decide alike stands beside them, in `once`, `page` and `attempt`.
+//! one file. What both must decide alike stands beside them, in `once`, `page`, `groups` and `attempt`.
 
 pub mod memory;
 pub mod sqlite;
 
 mod attempt;
+mod groups;
 mod once;
 mod page;
 

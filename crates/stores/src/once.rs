@@ -4,7 +4,7 @@
 //! tells: a commit reads no clock.
 
 use evoke_model::{EventId, Timestamp};
-use evoke_ports::store::{Ingest, OnceKey};
+use evoke_ports::store::{Ingest, NewExecution, OnceKey};
 
 /// The batch cannot be written as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,8 +24,31 @@ pub(crate) trait Ledger {
     /// The event that stands under `key` at `now`; an expired key is free.
     fn standing(&mut self, key: &str, now: Timestamp) -> Result<Option<EventId>, Self::Error>;
 
-    /// Takes `key` for `event` where it is free at `now`; otherwise answers who stands there.
-    fn take(&mut self, key: &OnceKey, event: EventId) -> Result<Option<EventId>, Self::Error>;
+    /// Takes a key where it is free; otherwise answers who stands there.
+    fn take(&mut self, claim: Claim<'_>) -> Result<Option<EventId>, Self::Error>;
+}
+
+/// A key that an event wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim<'k> {
+    pub key: &'k str,
+    /// Who wants it, and when: at the instant the event was made.
+    pub event: EventId,
+    pub expires: Timestamp,
+}
+
+/// Whether another event stands under the key of an execution's trigger; takes the key if not.
+pub(crate) fn is_skipped<L: Ledger>(
+    execution: &NewExecution,
+    ledger: &mut L,
+) -> Result<bool, L::Error> {
+    let Some(once) = execution.once.as_deref() else {
+        return Ok(false);
+    };
+    let event = execution.id.event;
+    let claim = Claim { key: &once.key, event, expires: once.expires };
+    let standing = ledger.take(claim)?;
+    Ok(standing.is_some_and(|standing| standing != event))
 }
 
 /// Takes the keys of an ingest and answers which of its events are there already: their place and
@@ -66,7 +89,7 @@ fn take_all<L: Ledger>(
         }
     }
     for key in keys {
-        match ledger.take(key, event)? {
+        match ledger.take(Claim { key: &key.key, event, expires: key.expires })? {
             // An event may carry the same key twice.
             Some(standing) if standing != event => return Ok(Some(standing)),
             _ => {}

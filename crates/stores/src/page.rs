@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use evoke_model::{EventId, ExecutionId, State, Timestamp, TriggerId};
-use evoke_ports::store::{BadCursor, EventQuery, ExecutionQuery, Order, Page};
+use evoke_model::{Cause, EventId, ExecutionId, State, Timestamp, TriggerId};
+use evoke_ports::store::{AuditQuery, BadCursor, EventQuery, ExecutionQuery, Order, Page};
 
 /// More items in one answer hold a reader, and the memory of the answer, for too long.
 const LIMIT_MAX: u32 = 1_000;
@@ -59,6 +59,12 @@ impl<T, C: Copy + Display> Pager<T, C> {
     /// Adds the row that was to be taken.
     pub(crate) fn push(&mut self, item: T) {
         self.items.push(item);
+    }
+
+    /// Ends the page at `place`, up to which everything was looked at, with more behind it.
+    pub(crate) fn break_off(&mut self, place: C) {
+        self.last = Some(place);
+        self.more = true;
     }
 
     /// The page.
@@ -184,20 +190,32 @@ pub(crate) fn execution_range(query: &ExecutionQuery) -> Result<Range<ExecutionP
         .cut(query.order, query.cursor.as_deref())
 }
 
-/// Whether a type is the wanted one, or begins with the wanted prefix that ends in `*`.
-pub(crate) fn kind_fits(wanted: Option<&str>, kind: &str) -> bool {
+/// Where the audit entries of a query lie, newest first.
+pub(crate) fn audit_range(query: &AuditQuery) -> Result<Range<EventPlace>, BadCursor> {
+    Range { after: EventPlace(-1), before: EventPlace(i64::MAX) }
+        .cut(Order::NewestFirst, query.cursor.as_deref())
+}
+
+/// Whether a word is the wanted one, or begins with the wanted prefix that ends in `*`.
+fn word_fits(wanted: Option<&str>, word: &str) -> bool {
     match wanted {
         None => true,
         Some(wanted) => match wanted.strip_suffix('*') {
-            Some(prefix) => kind.starts_with(prefix),
-            None => kind == wanted,
+            Some(prefix) => word.starts_with(prefix),
+            None => word == wanted,
         },
     }
 }
 
-/// Whether an event fits all of a query but its place.
+/// Whether an audit entry with these words fits a query.
+pub(crate) fn audit_fits(query: &AuditQuery, action: &str, subject: &str) -> bool {
+    word_fits(query.action.as_deref(), action)
+        && query.subject.as_deref().is_none_or(|wanted| wanted == subject)
+}
+
+/// Whether an event fits all of a query but its place and its root.
 pub(crate) fn event_fits(query: &EventQuery, event: EventFields<'_>) -> bool {
-    kind_fits(query.kind.as_deref(), event.kind)
+    word_fits(query.kind.as_deref(), event.kind)
         && query.source.as_deref().is_none_or(|source| source == event.source)
         && query.subject.as_deref().is_none_or(|subject| Some(subject) == event.subject)
 }
@@ -214,6 +232,9 @@ pub(crate) fn execution_fits(query: &ExecutionQuery, execution: ExecutionFields)
     (query.triggers.is_empty() || query.triggers.contains(&execution.trigger))
         && (query.states.is_empty() || query.states.contains(&execution.state))
         && query.is_test_run.is_none_or(|wanted| wanted == execution.is_test_run)
+        && query.is_replay.is_none_or(|wanted| wanted == execution.is_replay)
+        && (!query.only_dead_letters || execution.cause.is_some())
+        && (query.cause.is_none() || query.cause == execution.cause)
 }
 
 /// The fields of an execution a query asks for.
@@ -221,6 +242,8 @@ pub(crate) struct ExecutionFields {
     pub trigger: TriggerId,
     pub state: State,
     pub is_test_run: bool,
+    pub is_replay: bool,
+    pub cause: Option<Cause>,
 }
 
 #[cfg(test)]
@@ -275,7 +298,7 @@ mod tests {
             (Some("user.*"), false),
         ];
         for (wanted, fits) in cases {
-            assert_eq!(kind_fits(wanted, "order.paid"), fits, "{wanted:?}");
+            assert_eq!(word_fits(wanted, "order.paid"), fits, "{wanted:?}");
         }
     }
 }

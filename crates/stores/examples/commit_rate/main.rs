@@ -147,6 +147,7 @@ fn ingest(ids: &IdSource) -> (Write, ExecutionId) {
         ordering_key: None,
         due: None,
         is_test_run: false,
+        replay_of: None,
     };
     let id = ExecutionId { event: event.id, trigger: TriggerId::from_u64(1) };
     let execution = NewExecution {
@@ -156,6 +157,9 @@ fn ingest(ids: &IdSource) -> (Write, ExecutionId) {
         concurrency_key: None,
         done: None,
         is_test_run: false,
+        is_replay: false,
+        once: None,
+        redirect: None,
     };
     let events = vec![Arc::new(event)];
     (Write::Ingest(Ingest { events, executions: vec![execution], once: Vec::new() }), id)
@@ -172,7 +176,12 @@ fn finish(id: ExecutionId) -> Write {
         logs: Vec::new(),
         version: 1,
     };
-    Write::Finish(vec![Finish { id, attempt: Some(attempt), next: Next::Done(State::Success) }])
+    Write::Finish(vec![Finish {
+        id,
+        attempt: Some(attempt),
+        next: Next::Done(State::Success),
+        cause: None,
+    }])
 }
 
 type Asked = (Write, oneshot::Sender<Receipt>);

@@ -1,6 +1,9 @@
 //! The store that keeps everything in ordered maps, and loses it with the process: for tests and
 //! for servers that are thrown away. It answers exactly as a durable store does.
 
+mod archive;
+mod change;
+mod definitions;
 mod read;
 mod tables;
 mod write;
@@ -9,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use evoke_ports::Store;
-use evoke_ports::store::{Definitions, Error, Events, Executions, Writer};
+use evoke_ports::store::{Archive, Definitions, Error, Events, Executions, Writer};
 use parking_lot::RwLock;
 
 use crate::{Kind, WriterTaken};
@@ -64,6 +67,10 @@ impl Store for MemoryStore {
     }
 
     fn definitions(&self) -> Arc<dyn Definitions> {
+        Arc::new(self.clone())
+    }
+
+    fn archive(&self) -> Arc<dyn Archive> {
         Arc::new(self.clone())
     }
 }

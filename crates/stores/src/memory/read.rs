@@ -4,15 +4,15 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evoke_model::function::FunctionRecord;
-use evoke_model::{Attempt, Event, EventId, Execution, ExecutionId, Timestamp, Trigger, TriggerId};
+use evoke_model::{Attempt, Data, Event, EventId, Execution, ExecutionId, Timestamp, TriggerId};
 use evoke_ports::store::{
-    Definitions, Due, Error, EventQuery, Events, ExecutionQuery, Executions, Key, Order, Page,
+    DeadLetters, Due, Error, EventQuery, Events, ExecutionQuery, Executions, Order, Page, Spent,
     Waiting,
 };
 
 use super::MemoryStore;
-use super::tables::{Row, Tables};
+use super::tables::{Row, Tables, queued};
+use crate::groups::Groups;
 use crate::page::{
     self, EventFields, EventPlace, ExecutionFields, ExecutionPlace, Fits, Look, Pager,
 };
@@ -46,7 +46,8 @@ impl Events for MemoryStore {
             Order::NewestFirst => rows.next_back(),
             Order::OldestFirst => rows.next(),
         } {
-            let fits = Fits::from(page::event_fits(&query, fields_of(event)));
+            let is_under = query.root.is_none_or(|root| *id == root || event.root() == root);
+            let fits = Fits::from(is_under && page::event_fits(&query, fields_of(event)));
             match pager.look(EventPlace(id.as_u64() as i64), fits) {
                 Look::Take => pager.push(Arc::clone(event)),
                 Look::Skip => {}
@@ -103,25 +104,11 @@ impl Executions for MemoryStore {
 
     async fn due(&self, query: Due) -> Result<Vec<Waiting>, Error> {
         let tables = self.shared.tables.read();
-        let trigger = query.trigger;
-        let after = match query.after {
-            Some((due, event)) => Bound::Excluded((trigger, due, event)),
-            None => {
-                Bound::Included((trigger, Timestamp::from_micros(i64::MIN), EventId::from_u64(0)))
-            }
-        };
-        tables
-            .open
-            .range((after, Bound::Unbounded))
-            .take_while(|(of, due, _)| *of == trigger && *due <= query.until)
-            .filter_map(|(_, _, event)| {
-                tables.executions.get(&ExecutionPlace::of(ExecutionId { event: *event, trigger }))
-            })
-            .filter(|row| query.order_key.is_none() || query.order_key == row.execution.order_key)
-            .take(query.limit as usize)
-            .map(|row| waiting(&tables, &row.execution))
-            .collect::<Result<_, _>>()
-            .map_err(|missing| Error::new("read due executions", missing))
+        match &query.order_key {
+            Some(key) => tables.due_by_key(&query, key),
+            None => tables.due(&query),
+        }
+        .map_err(|missing| Error::new("read due executions", missing))
     }
 
     async fn backlog(&self) -> Result<Vec<(TriggerId, u64, Timestamp)>, Error> {
@@ -136,15 +123,31 @@ impl Executions for MemoryStore {
         Ok(backlog)
     }
 
-    async fn dead_letters(&self) -> Result<Vec<(TriggerId, u64)>, Error> {
+    async fn dead_letters(&self) -> Result<Vec<DeadLetters>, Error> {
         let tables = self.shared.tables.read();
-        let mut counts = std::collections::BTreeMap::new();
+        let mut groups = Groups::default();
         for Row { execution, .. } in tables.executions.values() {
-            if execution.state.is_dead_letter() {
-                *counts.entry(execution.id.trigger).or_insert(0) += 1;
+            if let Some(cause) = execution.cause {
+                groups.add(execution.id, cause);
             }
         }
-        Ok(counts.into_iter().collect())
+        Ok(groups.finish())
+    }
+
+    async fn edited(&self, id: ExecutionId) -> Result<Option<Data>, Error> {
+        let tables = self.shared.tables.read();
+        Ok(tables.executions.get(&ExecutionPlace::of(id)).and_then(|row| row.edited.clone()))
+    }
+
+    async fn spent(&self, now: Timestamp) -> Result<Vec<Spent>, Error> {
+        let tables = self.shared.tables.read();
+        let spent = tables.spent.iter().filter(|(_, until)| **until > now);
+        let spent = spent.map(|((owner, key), until)| Spent {
+            owner: owner.clone(),
+            key: key.clone(),
+            until: *until,
+        });
+        Ok(spent.collect())
     }
 }
 
@@ -157,32 +160,67 @@ fn execution_fields_of(execution: &Execution) -> ExecutionFields {
         trigger: execution.id.trigger,
         state: execution.state,
         is_test_run: execution.is_test_run,
+        is_replay: execution.is_replay,
+        cause: execution.cause,
     }
 }
 
-fn waiting(tables: &Tables, execution: &Execution) -> Result<Waiting, NoEvent> {
-    let event = tables.events.get(&execution.id.event).ok_or(NoEvent(execution.id))?;
-    Ok(Waiting {
-        id: execution.id,
-        due: execution.due,
-        attempts: execution.attempts,
-        order_key: execution.order_key.clone(),
-        concurrency_key: execution.concurrency_key.clone(),
-        event: Arc::clone(event),
-    })
-}
-
-#[async_trait]
-impl Definitions for MemoryStore {
-    async fn functions(&self) -> Result<Vec<FunctionRecord>, Error> {
-        Ok(self.shared.tables.read().functions.values().cloned().collect())
+impl Tables {
+    fn due(&self, query: &Due) -> Result<Vec<Waiting>, NoEvent> {
+        let trigger = query.trigger;
+        let after = match query.after {
+            Some((queued, event)) => Bound::Excluded((trigger, queued, event)),
+            None => {
+                Bound::Included((trigger, Timestamp::from_micros(i64::MIN), EventId::from_u64(0)))
+            }
+        };
+        self.open
+            .range((after, Bound::Unbounded))
+            .take_while(|(of, queued, _)| *of == trigger && *queued <= query.until)
+            .filter_map(|(_, _, event)| self.row(*event, trigger))
+            .take(query.limit as usize)
+            .map(|row| self.waiting(row))
+            .collect()
     }
 
-    async fn triggers(&self) -> Result<Vec<Arc<Trigger>>, Error> {
-        Ok(self.shared.tables.read().triggers.values().cloned().collect())
+    fn due_by_key(&self, query: &Due, key: &str) -> Result<Vec<Waiting>, NoEvent> {
+        let trigger = query.trigger;
+        let place = |event| (trigger, Box::<str>::from(key), event);
+        let after = match query.after {
+            Some((_, event)) => Bound::Excluded(place(event)),
+            None => Bound::Included(place(EventId::from_u64(0))),
+        };
+        self.open_by_key
+            .range((after, Bound::Unbounded))
+            .take_while(|(of, with, event)| {
+                *of == trigger && **with == *key && event.made_at() <= query.until
+            })
+            .filter_map(|(_, _, event)| self.row(*event, trigger))
+            .take(query.limit as usize)
+            .map(|row| self.waiting(row))
+            .collect()
     }
 
-    async fn keys(&self) -> Result<Vec<Key>, Error> {
-        Ok(self.shared.tables.read().keys.values().cloned().collect())
+    fn row(&self, event: EventId, trigger: TriggerId) -> Option<&Row> {
+        self.executions.get(&ExecutionPlace::of(ExecutionId { event, trigger }))
+    }
+
+    fn waiting(&self, row: &Row) -> Result<Waiting, NoEvent> {
+        let execution = &row.execution;
+        let event = self.events.get(&execution.id.event).ok_or(NoEvent(execution.id))?;
+        let event = match &row.edited {
+            Some(data) => Arc::new(Event { data: data.clone(), ..Event::clone(event) }),
+            None => Arc::clone(event),
+        };
+        Ok(Waiting {
+            id: execution.id,
+            due: execution.due,
+            queued: queued(execution),
+            attempts: execution.attempts,
+            order_key: execution.order_key.clone(),
+            concurrency_key: execution.concurrency_key.clone(),
+            redirect: execution.redirect.clone().map(Box::new),
+            event,
+        })
     }
 }

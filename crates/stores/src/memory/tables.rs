@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use evoke_model::function::FunctionRecord;
 use evoke_model::{
-    Attempt, Event, EventId, Execution, ExecutionId, Failure, FunctionId, KeyId, State, Timestamp,
-    Trigger, TriggerId,
+    Attempt, AuditId, Data, Event, EventId, Execution, ExecutionId, Failure, FunctionId, KeyId,
+    Operation, OperationId, Redirect, SegmentId, State, Timestamp, Trigger, TriggerId,
 };
-use evoke_ports::store::{Change, Finish, Key, NewExecution, Next};
+use evoke_ports::store::{AuditEntry, Finish, Key, NewExecution, Next, Segment};
 
 use crate::attempt;
 use crate::page::ExecutionPlace;
@@ -17,6 +17,8 @@ use crate::page::ExecutionPlace;
 pub(super) struct Row {
     pub execution: Execution,
     pub earlier: Vec<Attempt>,
+    /// The data it gets instead of its event's.
+    pub edited: Option<Data>,
 }
 
 /// Everything.
@@ -26,10 +28,18 @@ pub(super) struct Tables {
     pub executions: BTreeMap<ExecutionPlace, Row>,
     /// What waits, in the order in which a dispatcher wants it.
     pub open: BTreeSet<(TriggerId, Timestamp, EventId)>,
+    /// What waits in the queue of an order key.
+    pub open_by_key: BTreeSet<(TriggerId, Box<str>, EventId)>,
     pub once: BTreeMap<Box<str>, (EventId, Timestamp)>,
     pub functions: BTreeMap<FunctionId, FunctionRecord>,
     pub triggers: BTreeMap<TriggerId, Arc<Trigger>>,
     pub keys: BTreeMap<KeyId, Key>,
+    pub audit: BTreeMap<AuditId, AuditEntry>,
+    pub operations: BTreeMap<OperationId, Operation>,
+    /// By owner and key, until when it counts.
+    pub spent: BTreeMap<(Box<str>, Box<str>), Timestamp>,
+    /// Without what they removed.
+    pub segments: BTreeMap<SegmentId, Segment>,
 }
 
 /// Whether a row was changed.
@@ -39,18 +49,24 @@ pub(super) enum Changed {
     No,
 }
 
+impl From<bool> for Changed {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
 impl Tables {
-    /// Writes an execution; one that is there stays as it is.
-    pub fn insert(&mut self, new: &NewExecution) {
+    /// Writes an execution, as skipped where that was decided; one that is there stays as it is.
+    pub fn insert(&mut self, new: &NewExecution, done: Option<&(State, Attempt)>) {
         let place = ExecutionPlace::of(new.id);
         if self.executions.contains_key(&place) {
             return;
         }
-        let (state, last) = match new.done.as_deref() {
+        let (state, last) = match done {
             Some((state, attempt)) => (*state, Some(attempt.clone())),
             None => (State::Pending, None),
         };
-        let execution = Execution {
+        let mut execution = Execution {
             id: new.id,
             state,
             due: new.due,
@@ -59,9 +75,14 @@ impl Tables {
             concurrency_key: new.concurrency_key.clone(),
             last,
             is_test_run: new.is_test_run,
+            is_replay: new.is_replay,
+            cause: None,
+            redirect: new.redirect.as_deref().cloned(),
+            is_edited: false,
         };
-        index(&mut self.open, &execution);
-        self.executions.insert(place, Row { execution, earlier: Vec::new() });
+        put_off(&mut execution, new.due);
+        self.index(&execution);
+        self.executions.insert(place, Row { execution, earlier: Vec::new(), edited: None });
     }
 
     /// Ends an attempt of an execution that is not final.
@@ -74,57 +95,63 @@ impl Tables {
                 row.end(attempt.clone());
             }
             match finish.next {
-                Next::Done(state) => row.execution.state = state,
+                Next::Done(state) => {
+                    row.execution.state = state;
+                    row.execution.cause = finish.cause;
+                }
                 Next::Retry { due } => {
                     row.execution.state = State::Pending;
-                    row.execution.due = due;
+                    put_off(&mut row.execution, due);
                 }
             }
             Changed::Yes
         })
     }
 
-    /// Applies a change.
-    pub fn change(&mut self, change: &Change) -> Changed {
-        match change {
-            Change::Function(function) => {
-                self.functions.insert(function.id, function.clone());
-                Changed::Yes
-            }
-            Change::Trigger(trigger) => {
-                self.triggers.insert(trigger.id, Arc::clone(trigger));
-                Changed::Yes
-            }
-            Change::Key(key) => {
-                self.keys.insert(key.id, key.clone());
-                Changed::Yes
-            }
-            Change::RemoveKey(id) => {
-                if self.keys.remove(id).is_some() {
-                    Changed::Yes
-                } else {
-                    Changed::No
-                }
-            }
-            Change::Reopen { id, due } => self.reopen(*id, *due),
-            Change::Abandon { id, at, why } => self.abandon(*id, *at, why),
+    /// Opens a final execution again, unless its event is gone.
+    pub fn reopen(
+        &mut self,
+        id: ExecutionId,
+        due: Timestamp,
+        redirect: Option<&Redirect>,
+    ) -> Changed {
+        if !self.events.contains_key(&id.event) {
+            return Changed::No;
         }
-    }
-
-    fn reopen(&mut self, id: ExecutionId, due: Timestamp) -> Changed {
         self.alter(id, |row| {
             if !row.execution.state.is_final() {
                 return Changed::No;
             }
             row.earlier.extend(row.execution.last.take());
-            row.execution.state = State::Pending;
-            row.execution.due = due;
-            row.execution.attempts = 0;
+            let execution = &mut row.execution;
+            execution.state = State::Pending;
+            execution.attempts = 0;
+            execution.cause = None;
+            execution.redirect = redirect.cloned().or_else(|| execution.redirect.take());
+            put_off(execution, due);
             Changed::Yes
         })
     }
 
-    fn abandon(&mut self, id: ExecutionId, at: Timestamp, why: &Failure) -> Changed {
+    /// Gives a final execution other data.
+    pub fn edit(&mut self, id: ExecutionId, data: &Data) -> Changed {
+        self.alter(id, |row| {
+            if !row.execution.state.is_final() {
+                return Changed::No;
+            }
+            row.execution.is_edited = true;
+            row.edited = Some(data.clone());
+            Changed::Yes
+        })
+    }
+
+    /// Takes a dead letter off the list.
+    pub fn discard(&mut self, id: ExecutionId) -> Changed {
+        self.alter(id, |row| row.execution.cause.take().is_some().into())
+    }
+
+    /// Ends an execution that is not final, with a reason.
+    pub fn abandon(&mut self, id: ExecutionId, at: Timestamp, why: &Failure) -> Changed {
         self.alter(id, |row| {
             if row.execution.state.is_final() {
                 return Changed::No;
@@ -136,14 +163,53 @@ impl Tables {
     }
 
     fn alter(&mut self, id: ExecutionId, change: impl FnOnce(&mut Row) -> Changed) -> Changed {
-        let Some(row) = self.executions.get_mut(&ExecutionPlace::of(id)) else {
+        let place = ExecutionPlace::of(id);
+        // Taken out while it is changed, because the indexes are changed with it.
+        let Some(mut row) = self.executions.remove(&place) else {
             return Changed::No;
         };
-        self.open.remove(&(id.trigger, row.execution.due, id.event));
-        let changed = change(row);
-        index(&mut self.open, &row.execution);
+        self.unindex(&row.execution);
+        let changed = change(&mut row);
+        self.index(&row.execution);
+        self.executions.insert(place, row);
         changed
     }
+
+    fn index(&mut self, execution: &Execution) {
+        if execution.state.is_final() {
+            return;
+        }
+        let ExecutionId { event, trigger } = execution.id;
+        self.open.insert((trigger, queued(execution), event));
+        if let Some(key) = &execution.order_key {
+            self.open_by_key.insert((trigger, key.clone(), event));
+        }
+    }
+
+    fn unindex(&mut self, execution: &Execution) {
+        let ExecutionId { event, trigger } = execution.id;
+        self.open.remove(&(trigger, queued(execution), event));
+        if let Some(key) = &execution.order_key {
+            self.open_by_key.remove(&(trigger, key.clone(), event));
+        }
+    }
+}
+
+/// Where an execution stands in the queue of its trigger: with an order key it keeps the place of
+/// its event, whenever it is due.
+pub(super) fn queued(execution: &Execution) -> Timestamp {
+    match execution.order_key {
+        Some(_) => execution.id.event.made_at(),
+        None => execution.due,
+    }
+}
+
+/// Sets when an execution is due. One with an order key is not due before its event came.
+fn put_off(execution: &mut Execution, due: Timestamp) {
+    execution.due = match execution.order_key {
+        Some(_) => due.max(execution.id.event.made_at()),
+        None => due,
+    };
 }
 
 impl Row {
@@ -151,10 +217,9 @@ impl Row {
         self.execution.attempts = attempt.number;
         self.earlier.extend(self.execution.last.replace(attempt));
     }
-}
 
-fn index(open: &mut BTreeSet<(TriggerId, Timestamp, EventId)>, execution: &Execution) {
-    if !execution.state.is_final() {
-        open.insert((execution.id.trigger, execution.due, execution.id.event));
+    /// All attempts, oldest first.
+    pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.earlier.iter().chain(&self.execution.last)
     }
 }

@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use evoke_model::{EventId, Timestamp};
-use evoke_ports::store::{Error, OnceKey, Receipt, Write, Writer};
+use evoke_model::{EventId, ExecutionId, Timestamp};
+use evoke_ports::store::{Error, Ingest, Receipt, Write, Writer};
 
 use super::Shared;
 use super::tables::{Changed, Tables};
-use crate::once::{self, Ledger, Refused};
+use crate::once::{self, Claim, Ledger, Refused};
 
 /// The writer of a memory store.
 pub(super) struct MemoryWriter {
@@ -28,45 +28,72 @@ impl Writer for MemoryWriter {
         let plan = plan(&tables, batch)
             .map_err(|refused| Error::new(format!("commit {} writes", batch.len()), refused))?;
         tables.once.extend(plan.claims);
-        let receipts = batch
-            .iter()
-            .zip(plan.duplicates)
-            .map(|(write, duplicates)| apply(&mut tables, write, duplicates))
-            .collect();
-        Ok(receipts)
+        let mut taken = plan.taken.into_iter();
+        Ok(batch.iter().map(|write| apply(&mut tables, write, &mut taken)).collect())
     }
 
     fn housekeep(&mut self, now: Timestamp) -> Result<(), Error> {
-        self.shared.tables.write().once.retain(|_, (_, expires)| *expires > now);
+        let mut tables = self.shared.tables.write();
+        tables.once.retain(|_, (_, expires)| *expires > now);
+        tables.spent.retain(|_, until| *until > now);
         Ok(())
     }
 }
 
-/// What a batch would do to the keys, and which events of each write are there already.
+/// What a batch would do to the keys, and what each of its ingests finds there.
 struct Plan {
     claims: Claims,
-    duplicates: Vec<Vec<(usize, EventId)>>,
+    taken: Vec<Taken>,
+}
+
+/// What an ingest found under its keys.
+#[derive(Default)]
+struct Taken {
+    duplicates: Vec<(usize, EventId)>,
+    skipped: Vec<ExecutionId>,
 }
 
 fn plan(tables: &Tables, batch: &[Write]) -> Result<Plan, Refused> {
     let mut planned = Planned { tables, claims: Claims::new() };
     let mut fresh = HashSet::new();
-    let mut duplicates = Vec::with_capacity(batch.len());
-    for write in batch {
-        let Write::Ingest(ingest) = write else {
-            duplicates.push(Vec::new());
-            continue;
-        };
-        let found = once::duplicates(ingest, &mut planned)?;
-        for (index, event) in ingest.events.iter().enumerate() {
-            let skipped = found.iter().any(|(place, _)| *place == index);
-            if !skipped && (tables.events.contains_key(&event.id) || !fresh.insert(event.id)) {
+    let mut taken = Vec::new();
+    for ingest in ingests(batch) {
+        let duplicates = once::duplicates(ingest, &mut planned)?;
+        let is_duplicate = |id: EventId| duplicate_ids(ingest, &duplicates).any(|of| of == id);
+        for event in ingest.events.iter().filter(|event| !is_duplicate(event.id)) {
+            if tables.events.contains_key(&event.id) || !fresh.insert(event.id) {
                 return Err(Refused::EventTwice(event.id));
             }
         }
-        duplicates.push(found);
+        let mut skipped = Vec::new();
+        for new in ingest.executions.iter().filter(|new| !is_duplicate(new.id.event)) {
+            if once::is_skipped(new, &mut planned)? {
+                skipped.push(new.id);
+            }
+        }
+        taken.push(Taken { duplicates, skipped });
     }
-    Ok(Plan { claims: planned.claims, duplicates })
+    Ok(Plan { claims: planned.claims, taken })
+}
+
+/// The ingests of a batch, those within others included, in the order in which they are written.
+fn ingests(batch: &[Write]) -> Vec<&Ingest> {
+    let mut found = Vec::new();
+    for write in batch {
+        match write {
+            Write::Ingest(ingest) => found.push(ingest),
+            Write::All(writes) => found.extend(ingests(writes)),
+            Write::Finish(_) | Write::Change(_) => {}
+        }
+    }
+    found
+}
+
+fn duplicate_ids<'a>(
+    ingest: &'a Ingest,
+    duplicates: &'a [(usize, EventId)],
+) -> impl Iterator<Item = EventId> + 'a {
+    duplicates.iter().map(|(index, _)| ingest.events[*index].id)
 }
 
 type Claims = HashMap<Box<str>, (EventId, Timestamp)>;
@@ -85,33 +112,39 @@ impl Ledger for Planned<'_> {
         Ok(entry.filter(|(_, expires)| *expires > now).map(|(event, _)| *event))
     }
 
-    fn take(&mut self, key: &OnceKey, event: EventId) -> Result<Option<EventId>, Refused> {
-        let standing = self.standing(&key.key, event.made_at())?;
+    fn take(&mut self, claim: Claim<'_>) -> Result<Option<EventId>, Refused> {
+        let standing = self.standing(claim.key, claim.event.made_at())?;
         if standing.is_none() {
-            self.claims.insert(key.key.clone(), (event, key.expires));
+            self.claims.insert(claim.key.into(), (claim.event, claim.expires));
         }
         Ok(standing)
     }
 }
 
-fn apply(tables: &mut Tables, write: &Write, duplicates: Vec<(usize, EventId)>) -> Receipt {
+fn apply(tables: &mut Tables, write: &Write, taken: &mut impl Iterator<Item = Taken>) -> Receipt {
     match write {
-        Write::Ingest(ingest) => {
-            let skipped: Vec<EventId> =
-                duplicates.iter().map(|(index, _)| ingest.events[*index].id).collect();
-            for event in ingest.events.iter().filter(|event| !skipped.contains(&event.id)) {
-                tables.events.insert(event.id, Arc::clone(event));
-            }
-            for new in ingest.executions.iter().filter(|new| !skipped.contains(&new.id.event)) {
-                tables.insert(new);
-            }
-            Receipt::Ingested { duplicates }
-        }
+        Write::Ingest(ingest) => ingest_all(tables, ingest, taken.next().unwrap_or_default()),
         Write::Finish(finishes) => {
             let stale = finishes.iter().filter(|finish| tables.finish(finish) == Changed::No);
             let stale = stale.map(|finish| finish.id).collect();
             Receipt::Finished { stale }
         }
         Write::Change(change) => Receipt::Changed(tables.change(change) == Changed::Yes),
+        Write::All(writes) => {
+            Receipt::All(writes.iter().map(|write| apply(tables, write, taken)).collect())
+        }
     }
+}
+
+fn ingest_all(tables: &mut Tables, ingest: &Ingest, taken: Taken) -> Receipt {
+    let Taken { duplicates, skipped } = taken;
+    let left_out: Vec<EventId> = duplicate_ids(ingest, &duplicates).collect();
+    for event in ingest.events.iter().filter(|event| !left_out.contains(&event.id)) {
+        tables.events.insert(event.id, Arc::clone(event));
+    }
+    for new in ingest.executions.iter().filter(|new| !left_out.contains(&new.id.event)) {
+        let once = new.once.as_deref().filter(|_| skipped.contains(&new.id));
+        tables.insert(new, once.map(|once| &once.skipped).or(new.done.as_deref()));
+    }
+    Receipt::Ingested { duplicates, skipped }
 }

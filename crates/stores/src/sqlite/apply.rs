@@ -2,6 +2,7 @@
 //! event does not have is not bound, and the usual course of an execution is one insert and one
 //! update.
 
+mod archive;
 mod change;
 mod finish;
 mod ingest;
@@ -22,6 +23,8 @@ pub(super) struct Apply<'c> {
     execution: Lazy<'c>,
     plain_success: Lazy<'c>,
     end: Lazy<'c>,
+    bury: Lazy<'c>,
+    retry: Lazy<'c>,
 }
 
 impl<'c> Apply<'c> {
@@ -34,16 +37,15 @@ impl<'c> Apply<'c> {
             execution: Lazy(None),
             plain_success: Lazy(None),
             end: Lazy(None),
+            bury: Lazy(None),
+            retry: Lazy(None),
         }
     }
 
     /// Does one write.
     pub fn write(&mut self, write: &Write) -> Result<Receipt, Error> {
         match write {
-            Write::Ingest(ingest) => {
-                let duplicates = self.ingest(ingest)?;
-                Ok(Receipt::Ingested { duplicates })
-            }
+            Write::Ingest(ingest) => self.ingest(ingest),
             Write::Finish(finishes) => {
                 let mut stale = Vec::new();
                 for finish in finishes {
@@ -54,6 +56,10 @@ impl<'c> Apply<'c> {
                 Ok(Receipt::Finished { stale })
             }
             Write::Change(change) => Ok(Receipt::Changed(self.change(change)? == Changed::Yes)),
+            Write::All(writes) => {
+                let receipts = writes.iter().map(|write| self.write(write));
+                Ok(Receipt::All(receipts.collect::<Result<_, _>>()?))
+            }
         }
     }
 }
@@ -63,6 +69,12 @@ impl<'c> Apply<'c> {
 enum Changed {
     Yes,
     No,
+}
+
+impl From<bool> for Changed {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
 }
 
 impl From<usize> for Changed {

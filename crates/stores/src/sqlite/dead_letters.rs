@@ -1,46 +1,72 @@
 //! Reading dead letters. They are few among many executions, so they have an index, by trigger; a
 //! list over several triggers is merged from the newest of each.
 
-use evoke_model::{Execution, TriggerId};
-use evoke_ports::store::{ExecutionQuery, Order, Page};
+use evoke_model::Execution;
+use evoke_ports::store::{DeadLetters, ExecutionQuery, Order, Page};
 use rusqlite::Connection;
 
 use super::error::Error;
 use super::{decode, executions};
-use crate::page::{ExecutionPlace, Fits, Look, Pager, Range};
+use crate::groups::Groups;
+use crate::page::{self, ExecutionFields, ExecutionPlace, Fits, Look, Pager, Range, SCAN_MAX};
 
-/// How many there are of each trigger.
-pub(super) const COUNT: &str =
-    "SELECT trigger_id, count(*) FROM executions WHERE state IN (3, 4) GROUP BY trigger_id";
+/// All of them, from the index alone. They are counted by the reader: SQLite would sort them to
+/// group them.
+pub(super) const COUNT: &str = "SELECT event_id, trigger_id, cause FROM executions \
+     WHERE cause IS NOT NULL ORDER BY trigger_id, event_id";
 
 /// The next trigger behind one that has any: a step instead of a walk over all of them.
 pub(super) const NEXT_TRIGGER: &str = "SELECT trigger_id FROM executions \
-     WHERE state IN (3, 4) AND trigger_id > ?1 ORDER BY trigger_id LIMIT 1";
+     WHERE cause IS NOT NULL AND trigger_id > ?1 ORDER BY trigger_id LIMIT 1";
 
-pub(super) fn count(connection: &Connection) -> Result<Vec<(TriggerId, u64)>, Error> {
+pub(super) fn count(connection: &Connection) -> Result<Vec<DeadLetters>, Error> {
     let mut statement = connection.prepare_cached(COUNT)?;
-    let rows = statement
-        .query_map([], |row| Ok((decode::trigger_id(row.get(0)?), row.get::<_, i64>(1)? as u64)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = statement.query([])?;
+    let mut groups = Groups::default();
+    while let Some(row) = rows.next()? {
+        if let Some(cause) = decode::execution_columns(row)?.cause(2)? {
+            groups.add(decode::execution_place(row)?.id(), cause);
+        }
+    }
+    Ok(groups.finish())
 }
 
-/// Whether the query is for dead letters alone, and asks nothing that is not in their index.
+/// Whether the query is for dead letters alone, of any event.
 pub(super) fn wanted(query: &ExecutionQuery) -> bool {
-    !query.states.is_empty()
-        && query.states.iter().all(|state| state.is_dead_letter())
-        && query.is_test_run.is_none()
-        && query.event.is_none()
+    (query.only_dead_letters || query.cause.is_some()) && query.event.is_none()
 }
 
-/// The dead letters of one trigger in a range of events, from the index alone.
-pub(super) fn list_sql(order: Order) -> String {
+/// What a list of dead letters reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// Only what is in the index.
+    Index,
+    /// Their rows, for what is asked beyond it.
+    Rows,
+}
+
+impl Reads {
+    fn of(query: &ExecutionQuery) -> Self {
+        match (query.is_test_run, query.is_replay) {
+            (None, None) => Self::Index,
+            _ => Self::Rows,
+        }
+    }
+}
+
+/// The dead letters of one trigger in a range of events.
+pub(super) fn list_sql(order: Order, reads: Reads) -> String {
     let direction = match order {
         Order::NewestFirst => "DESC",
         Order::OldestFirst => "ASC",
     };
+    let flags = match reads {
+        Reads::Index => "0, 0",
+        Reads::Rows => "is_test_run, is_replay",
+    };
     format!(
-        "SELECT event_id, trigger_id, state FROM executions \
-         WHERE trigger_id = ?1 AND state IN (3, 4) AND event_id > ?2 AND event_id < ?3 \
+        "SELECT event_id, trigger_id, state, cause, {flags} FROM executions \
+         WHERE trigger_id = ?1 AND cause IS NOT NULL AND event_id > ?2 AND event_id < ?3 \
          ORDER BY event_id {direction}"
     )
 }
@@ -53,16 +79,21 @@ pub(super) fn list(
 ) -> Result<Page<Execution>, Error> {
     let mut pager = Pager::new(query.limit);
     let snapshot = connection.unchecked_transaction()?;
-    let mut found = Vec::new();
-    for trigger in triggers(&snapshot, query)? {
+    let triggers = triggers(&snapshot, query)?;
+    let mut search = Search {
+        query,
+        range,
         // One more than the page holds tells whether there is a next one.
-        collect(&snapshot, query, (trigger, range), pager.limit() + 1, &mut found)?;
+        enough: pager.limit() + 1,
+        rows_max: (SCAN_MAX / triggers.len().max(1)).max(pager.limit() + 1),
+        found: Vec::new(),
+        seen_to: None,
+    };
+    for trigger in triggers {
+        search.look_at(&snapshot, trigger)?;
     }
-    found.sort_unstable();
-    if query.order == Order::NewestFirst {
-        found.reverse();
-    }
-    for place in found {
+    let seen_to = search.seen_to;
+    for place in search.finish() {
         match pager.look(place, Fits::Yes) {
             Look::Take => {
                 if let Some(execution) = executions::one(&snapshot, place.id())? {
@@ -70,8 +101,11 @@ pub(super) fn list(
                 }
             }
             Look::Skip => {}
-            Look::Stop => break,
+            Look::Stop => return Ok(pager.finish()),
         }
+    }
+    if let Some(place) = seen_to {
+        pager.break_off(place);
     }
     Ok(pager.finish())
 }
@@ -95,27 +129,78 @@ fn triggers(connection: &Connection, query: &ExecutionQuery) -> Result<Vec<i64>,
     }
 }
 
-fn collect(
-    connection: &Connection,
-    query: &ExecutionQuery,
-    (trigger, range): (i64, Range<ExecutionPlace>),
-    limit: usize,
-    found: &mut Vec<ExecutionPlace>,
-) -> Result<(), Error> {
-    let Range { after, before } = range;
-    // Within the event at an end of the range only the triggers on the inner side belong to it.
-    let after = if trigger > after.1 { after.0 - 1 } else { after.0 };
-    let before = if trigger < before.1 { before.0.saturating_add(1) } else { before.0 };
-    let mut statement = connection.prepare_cached(&list_sql(query.order))?;
-    let mut rows = statement.query([trigger, after, before])?;
-    let end = found.len() + limit;
-    while found.len() < end
-        && let Some(row) = rows.next()?
-    {
-        let state = decode::execution_columns(row)?.state(2)?;
-        if query.states.contains(&state) {
-            found.push(decode::execution_place(row)?);
+/// The search for a page through the dead letters of one trigger after the other.
+struct Search<'q> {
+    query: &'q ExecutionQuery,
+    range: Range<ExecutionPlace>,
+    /// So many of one trigger make any page.
+    enough: usize,
+    /// So many of one trigger are looked at.
+    rows_max: usize,
+    found: Vec<ExecutionPlace>,
+    /// Up to where the dead letters of every trigger were looked at, where not all of them were.
+    seen_to: Option<ExecutionPlace>,
+}
+
+impl Search<'_> {
+    fn look_at(&mut self, connection: &Connection, trigger: i64) -> Result<(), Error> {
+        let Range { after, before } = self.range;
+        // Within the event at an end of the range only the triggers on the inner side belong to it.
+        let after = if trigger > after.1 { after.0 - 1 } else { after.0 };
+        let before = if trigger < before.1 { before.0.saturating_add(1) } else { before.0 };
+        let sql = list_sql(self.query.order, Reads::of(self.query));
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([trigger, after, before])?;
+        let end = self.found.len() + self.enough;
+        let mut seen = 0;
+        while self.found.len() < end
+            && let Some(row) = rows.next()?
+        {
+            let place = decode::execution_place(row)?;
+            if page::execution_fits(self.query, fields(row)?) {
+                self.found.push(place);
+            }
+            seen += 1;
+            if seen == self.rows_max {
+                self.stop_at(place);
+                break;
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn stop_at(&mut self, place: ExecutionPlace) {
+        let nearest = match (self.seen_to, self.query.order) {
+            (None, _) => place,
+            (Some(other), Order::NewestFirst) => other.max(place),
+            (Some(other), Order::OldestFirst) => other.min(place),
+        };
+        self.seen_to = Some(nearest);
+    }
+
+    /// What was found, as far as every trigger was looked at, in the order of the list.
+    fn finish(mut self) -> Vec<ExecutionPlace> {
+        self.found.sort_unstable();
+        if self.query.order == Order::NewestFirst {
+            self.found.reverse();
+        }
+        if let Some(end) = self.seen_to {
+            self.found.retain(|place| match self.query.order {
+                Order::NewestFirst => *place >= end,
+                Order::OldestFirst => *place <= end,
+            });
+        }
+        self.found
+    }
+}
+
+fn fields(row: &rusqlite::Row<'_>) -> Result<ExecutionFields, Error> {
+    let columns = decode::execution_columns(row)?;
+    Ok(ExecutionFields {
+        trigger: decode::execution_place(row)?.id().trigger,
+        state: columns.state(2)?,
+        cause: columns.cause(3)?,
+        is_test_run: columns.flag(4)?,
+        is_replay: columns.flag(5)?,
+    })
 }

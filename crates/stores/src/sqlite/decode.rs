@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evoke_model::{
-    Attempt, Data, Event, EventId, Execution, ExecutionId, Outcome, State, Timestamp, TriggerId,
+    Attempt, Cause, Data, Event, EventId, Execution, ExecutionId, Outcome, Redirect, State,
+    Timestamp, TriggerId,
 };
+use evoke_ports::store::Waiting;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use serde::de::DeserializeOwned;
@@ -17,12 +19,12 @@ use crate::page::ExecutionPlace;
 pub(super) const EVENT: &str = "events.id, events.type, events.source, events.subject, \
      events.time, events.sender_id, events.content_type, events.data_schema, \
      events.ordering_key, events.traceparent, events.lineage, events.extensions, events.due_at, \
-     events.is_test_run, events.data_kind, events.data";
+     events.is_test_run, events.replay_of, events.data_kind, events.data";
 
 /// What [`execution`] reads.
-pub(super) const EXECUTION: &str = "event_id, trigger_id, state, due_at, attempts, is_test_run, \
-     order_key, concurrency_key, version, started_at, finished_at, outcome, output_kind, output, \
-     error, logs";
+pub(super) const EXECUTION: &str = "event_id, trigger_id, state, coalesce(not_before, due_at), \
+     attempts, is_test_run, order_key, concurrency_key, version, started_at, finished_at, outcome, \
+     output_kind, output, error, logs, is_replay, cause, redirect, is_edited";
 
 /// What [`attempt`] reads, from column 0 of its range on.
 pub(super) const ATTEMPT: &str =
@@ -85,11 +87,11 @@ impl<'r> Columns<'r> {
         }
     }
 
-    fn int(&self, column: usize) -> Result<i64, Error> {
+    pub fn int(&self, column: usize) -> Result<i64, Error> {
         self.optional_int(column)?.ok_or_else(|| self.wrong(column, "a number", ValueRef::Null))
     }
 
-    fn small<T: TryFrom<i64>>(&self, column: usize) -> Result<T, Error> {
+    pub fn small<T: TryFrom<i64>>(&self, column: usize) -> Result<T, Error> {
         let number = self.int(column)?;
         T::try_from(number).map_err(|_| self.corrupt(format_args!("{number} is out of range")))
     }
@@ -99,7 +101,7 @@ impl<'r> Columns<'r> {
         Ok(self.int(column)? != 0)
     }
 
-    fn time(&self, column: usize) -> Result<Timestamp, Error> {
+    pub fn time(&self, column: usize) -> Result<Timestamp, Error> {
         self.int(column).map(Timestamp::from_micros)
     }
 
@@ -138,7 +140,7 @@ impl<'r> Columns<'r> {
     }
 
     /// The payload whose kind is in one column and whose bytes are in the next.
-    fn data(&self, column: usize) -> Result<Data, Error> {
+    pub fn data(&self, column: usize) -> Result<Data, Error> {
         let kind = self.small::<u8>(column)?;
         match self.value(column + 1)? {
             ValueRef::Null if kind == Data::None.tag() => Ok(Data::None),
@@ -153,6 +155,11 @@ impl<'r> Columns<'r> {
     pub fn state(&self, column: usize) -> Result<State, Error> {
         let number = self.small::<u8>(column)?;
         State::from_u8(number).ok_or_else(|| self.corrupt(format_args!("no state is {number}")))
+    }
+
+    /// The cause of a dead letter: its 64 bits, whatever number they make.
+    pub fn cause(&self, column: usize) -> Result<Option<Cause>, Error> {
+        Ok(self.optional_int(column)?.map(|bits| Cause(bits as u64)))
     }
 
     /// The columns of an attempt from `version` on.
@@ -210,7 +217,8 @@ pub(super) fn event(row: &Row<'_>, first: usize) -> Result<Arc<Event>, Error> {
         extensions: columns.optional_json(11)?,
         due: columns.optional_int(12)?.map(Timestamp::from_micros),
         is_test_run: columns.flag(13)?,
-        data: columns.data(14)?,
+        replay_of: columns.optional_int(14)?.map(|id| EventId::from_u64(id as u64)),
+        data: columns.data(15)?,
     }))
 }
 
@@ -243,6 +251,10 @@ pub(super) fn execution(row: &Row<'_>) -> Result<Execution, Error> {
         order_key: columns.optional_text(6)?,
         concurrency_key: columns.optional_text(7)?,
         last,
+        is_replay: columns.flag(16)?,
+        cause: columns.cause(17)?,
+        redirect: columns.optional_json(18)?,
+        is_edited: columns.flag(19)?,
     })
 }
 
@@ -253,26 +265,31 @@ pub(super) fn attempt(row: &Row<'_>, id: ExecutionId) -> Result<Attempt, Error> 
     columns.attempt(columns.small(0)?, 1)
 }
 
-/// What a dispatcher needs of an execution: due, attempts, order key, concurrency key in the
-/// columns 2 to 5 after the id.
-pub(super) struct WaitingColumns {
-    pub id: ExecutionId,
-    pub due: Timestamp,
-    pub attempts: u32,
-    pub order_key: Option<Box<str>>,
-    pub concurrency_key: Option<Box<str>>,
-}
+/// What [`waiting`] reads, of executions as `e`.
+pub(super) const WAITING: &str = "e.event_id, e.trigger_id, coalesce(e.not_before, e.due_at), \
+     e.due_at, e.attempts, e.order_key, e.concurrency_key, e.redirect, e.is_edited";
 
-/// The waiting execution in the first six columns.
-pub(super) fn waiting(row: &Row<'_>) -> Result<WaitingColumns, Error> {
+/// How many columns [`WAITING`] has.
+pub(super) const WAITING_COLUMNS: usize = 9;
+
+/// The waiting execution in the columns [`WAITING`], with its event.
+pub(super) fn waiting(row: &Row<'_>, event: Arc<Event>) -> Result<Waiting, Error> {
     let columns = execution_columns(row)?;
-    Ok(WaitingColumns {
+    Ok(Waiting {
         id: execution_place(row)?.id(),
         due: columns.time(2)?,
-        attempts: columns.small(3)?,
-        order_key: columns.optional_text(4)?,
-        concurrency_key: columns.optional_text(5)?,
+        queued: columns.time(3)?,
+        attempts: columns.small(4)?,
+        order_key: columns.optional_text(5)?,
+        concurrency_key: columns.optional_text(6)?,
+        redirect: columns.optional_json::<Redirect>(7)?.map(Box::new),
+        event,
     })
+}
+
+/// Whether the waiting execution in the columns [`WAITING`] gets other data than its event's.
+pub(super) fn is_edited(row: &Row<'_>) -> Result<bool, Error> {
+    execution_columns(row)?.flag(8)
 }
 
 /// The number of a trigger as its id.

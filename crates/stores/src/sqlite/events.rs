@@ -56,7 +56,7 @@ fn one_sql() -> String {
 }
 
 /// Only what a query asks for: SQLite reads every column of a row it steps on, large payloads too.
-fn list_sql(order: Order) -> String {
+pub(super) fn list_sql(order: Order) -> String {
     let direction = match order {
         Order::NewestFirst => "DESC",
         Order::OldestFirst => "ASC",
@@ -64,6 +64,20 @@ fn list_sql(order: Order) -> String {
     format!(
         "SELECT id, type, source, subject FROM events WHERE id > ?1 AND id < ?2 \
          ORDER BY id {direction}"
+    )
+}
+
+/// The same of a root and of what came of it.
+pub(super) fn tree_sql(order: Order) -> String {
+    let direction = match order {
+        Order::NewestFirst => "DESC",
+        Order::OldestFirst => "ASC",
+    };
+    format!(
+        "SELECT id, type, source, subject FROM events \
+         WHERE id = ?3 AND id > ?1 AND id < ?2 \
+         UNION ALL SELECT id, type, source, subject FROM events \
+         WHERE root_id = ?3 AND id > ?1 AND id < ?2 AND id <> ?3 ORDER BY id {direction}"
     )
 }
 
@@ -75,8 +89,17 @@ fn list(
     let mut pager = Pager::new(query.limit);
     let snapshot = connection.unchecked_transaction()?;
     let mut one = snapshot.prepare_cached(&one_sql())?;
-    let mut statement = snapshot.prepare_cached(&list_sql(query.order))?;
-    let mut rows = statement.query([range.after.0, range.before.0])?;
+    let mut statement;
+    let mut rows = match query.root {
+        None => {
+            statement = snapshot.prepare_cached(&list_sql(query.order))?;
+            statement.query([range.after.0, range.before.0])?
+        }
+        Some(root) => {
+            statement = snapshot.prepare_cached(&tree_sql(query.order))?;
+            statement.query([range.after.0, range.before.0, root.as_u64() as i64])?
+        }
+    };
     while let Some(row) = rows.next()? {
         let id = row.get::<_, i64>(0)?;
         let columns = Columns::new(row, "events", Name::Event(id), 0);

@@ -1,17 +1,18 @@
 //! Reading the executions.
 
 use async_trait::async_trait;
-use evoke_model::{Attempt, Execution, ExecutionId, Timestamp, TriggerId};
-use evoke_ports::store::{Due, Error, ExecutionQuery, Executions, Order, Page, Waiting};
-use rusqlite::{Connection, params};
+use evoke_model::{Attempt, Data, Execution, ExecutionId, Timestamp, TriggerId};
+use evoke_ports::store::{
+    DeadLetters, Due, Error, ExecutionQuery, Executions, Order, Page, Spent, Waiting,
+};
+use rusqlite::Connection;
 
-use super::dead_letters;
-use super::decode::{self, ATTEMPT, EVENT, EXECUTION};
-use super::error;
+use super::decode::{self, ATTEMPT, EXECUTION};
 use super::pool::Pool;
+use super::{dead_letters, error, spent, waiting};
 use crate::page::{self, ExecutionFields, ExecutionPlace, Fits, Look, Pager, Range};
 
-/// The triggers with open executions.
+/// The triggers with open executions, and where their queues begin.
 pub(super) const BACKLOG: &str = "SELECT trigger_id, count(*), min(due_at) FROM executions \
      WHERE state < 2 GROUP BY trigger_id";
 
@@ -39,7 +40,7 @@ impl Executions for Pool {
     }
 
     async fn due(&self, query: Due) -> Result<Vec<Waiting>, Error> {
-        self.read("read due executions", move |connection| due(connection, &query)).await
+        self.read("read due executions", move |connection| waiting::due(connection, &query)).await
     }
 
     async fn backlog(&self) -> Result<Vec<(TriggerId, u64, Timestamp)>, Error> {
@@ -54,8 +55,17 @@ impl Executions for Pool {
         .await
     }
 
-    async fn dead_letters(&self) -> Result<Vec<(TriggerId, u64)>, Error> {
+    async fn dead_letters(&self) -> Result<Vec<DeadLetters>, Error> {
         self.read("count dead letters", dead_letters::count).await
+    }
+
+    async fn edited(&self, id: ExecutionId) -> Result<Option<Data>, Error> {
+        self.read("read edited data", move |connection| waiting::edited(connection, id)).await
+    }
+
+    async fn spent(&self, now: Timestamp) -> Result<Vec<Spent>, Error> {
+        self.read("read what limits have spent", move |connection| spent::list(connection, now))
+            .await
     }
 }
 
@@ -95,7 +105,7 @@ pub(super) fn list_sql(order: Order) -> String {
         Order::OldestFirst => "ASC",
     };
     format!(
-        "SELECT event_id, trigger_id, state, is_test_run FROM executions \
+        "SELECT event_id, trigger_id, state, is_test_run, is_replay, cause FROM executions \
          WHERE (event_id, trigger_id) > (?1, ?2) AND (event_id, trigger_id) < (?3, ?4) \
          ORDER BY event_id {direction}, trigger_id {direction}"
     )
@@ -118,6 +128,8 @@ fn list(
             trigger: place.id().trigger,
             state: columns.state(2)?,
             is_test_run: columns.flag(3)?,
+            is_replay: columns.flag(4)?,
+            cause: columns.cause(5)?,
         };
         match pager.look(place, Fits::from(page::execution_fits(query, fields))) {
             Look::Take => {
@@ -130,49 +142,4 @@ fn list(
         }
     }
     Ok(pager.finish())
-}
-
-/// The waiting executions of one trigger behind a place, with their events.
-pub(super) fn due_sql() -> String {
-    format!(
-        "SELECT e.event_id, e.trigger_id, e.due_at, e.attempts, e.order_key, e.concurrency_key, \
-         {EVENT} \
-         FROM executions AS e LEFT JOIN events ON events.id = e.event_id \
-         WHERE e.trigger_id = ?1 AND e.state < 2 AND (e.due_at, e.event_id) > (?2, ?3) \
-         AND e.due_at <= ?4 AND (?5 IS NULL OR e.order_key = ?5) \
-         ORDER BY e.due_at, e.event_id LIMIT ?6"
-    )
-}
-
-fn due(connection: &Connection, query: &Due) -> Result<Vec<Waiting>, error::Error> {
-    const EVENT_FIRST: usize = 6;
-    let (due, event) = match query.after {
-        Some((due, event)) => (due.as_micros(), event.as_u64() as i64),
-        None => (i64::MIN, -1),
-    };
-    let mut statement = connection.prepare_cached(&due_sql())?;
-    let mut rows = statement.query(params![
-        query.trigger.as_u64() as i64,
-        due,
-        event,
-        query.until.as_micros(),
-        query.order_key.as_deref(),
-        query.limit,
-    ])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let waiting = decode::waiting(row)?;
-        if row.get::<_, Option<i64>>(EVENT_FIRST)?.is_none() {
-            return Err(decode::execution_columns(row)?.corrupt("its event is not in the log"));
-        }
-        found.push(Waiting {
-            id: waiting.id,
-            due: waiting.due,
-            attempts: waiting.attempts,
-            order_key: waiting.order_key,
-            concurrency_key: waiting.concurrency_key,
-            event: decode::event(row, EVENT_FIRST)?,
-        });
-    }
-    Ok(found)
 }

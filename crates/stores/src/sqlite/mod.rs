@@ -5,6 +5,7 @@
 //! process out. The tables are in `migrations/`; they are meant to be read with `sqlite3`.
 
 mod apply;
+mod archive;
 mod checkpoint;
 mod dead_letters;
 mod decode;
@@ -14,8 +15,11 @@ mod events;
 mod executions;
 mod lock;
 mod pool;
+mod purge;
 mod schema;
+mod spent;
 mod stored;
+mod waiting;
 mod writer;
 
 #[cfg(test)]
@@ -25,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evoke_ports::Store;
-use evoke_ports::store::{self, Definitions, Events, Executions, Writer};
+use evoke_ports::store::{self, Archive, Definitions, Events, Executions, Writer};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 
@@ -120,6 +124,7 @@ impl SqliteStore {
         let mut connection = connect(options, writing())?;
         set_up_writer(&connection, options)?;
         schema::migrate(&mut connection)?;
+        tell_whether_it_can_shrink(&connection, options)?;
         let gates = Gates::default();
         let checkpointer = Arc::new(Checkpointer::start(
             connect(options, writing())?,
@@ -166,10 +171,28 @@ fn connect(options: &SqliteOptions, flags: OpenFlags) -> Result<Connection, Erro
 
 fn set_up_writer(connection: &Connection, options: &SqliteOptions) -> Result<(), Error> {
     let set = || {
+        // Of effect only while the file is empty, hence before it is given its log.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "cache_size", -i64::from(options.writer_cache_kib))
     };
     set().map_err(|source| Error::Open { path: options.path.clone(), source })
+}
+
+/// Whether a file can give space back is decided when it is made.
+fn tell_whether_it_can_shrink(
+    connection: &Connection,
+    options: &SqliteOptions,
+) -> Result<(), Error> {
+    let mode: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+    if mode == 0 {
+        tracing::info!(
+            path = %options.path.display(),
+            "This file was made by a version whose files never become smaller: space that is freed \
+             in it is used again, not given back. VACUUM it with sqlite3 to change that"
+        );
+    }
+    Ok(())
 }
 
 impl Store for SqliteStore {
@@ -193,6 +216,10 @@ impl Store for SqliteStore {
     }
 
     fn definitions(&self) -> Arc<dyn Definitions> {
+        Arc::new(self.pool.clone())
+    }
+
+    fn archive(&self) -> Arc<dyn Archive> {
         Arc::new(self.pool.clone())
     }
 }

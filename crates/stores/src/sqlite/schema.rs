@@ -12,8 +12,10 @@ pub(super) struct Migration {
 }
 
 /// All steps, oldest first.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration { name: "0001_record", up: include_str!("migrations/0001_record.up.sql") }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001_record", up: include_str!("migrations/0001_record.up.sql") },
+    Migration { name: "0002_policies", up: include_str!("migrations/0002_policies.up.sql") },
+];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
   version INTEGER PRIMARY KEY,

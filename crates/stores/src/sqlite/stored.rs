@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use evoke_model::function::FunctionRecord;
-use evoke_model::{KeyId, Timestamp, Trigger};
-use evoke_ports::store::Key;
+use evoke_model::{KeyId, Operation, Timestamp, Trigger};
+use evoke_ports::store::{AuditEntry, Key};
 use serde::{Deserialize, Serialize};
 
 /// The body of a row of `functions`.
@@ -38,6 +38,36 @@ impl From<StoredTrigger> for Arc<Trigger> {
     fn from(stored: StoredTrigger) -> Self {
         let StoredTrigger::V1(trigger) = stored;
         trigger
+    }
+}
+
+/// The body of a row of `operations`.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "format", content = "operation")]
+pub(super) enum StoredOperation {
+    #[serde(rename = "operation/1")]
+    V1(Operation),
+}
+
+impl From<StoredOperation> for Operation {
+    fn from(stored: StoredOperation) -> Self {
+        let StoredOperation::V1(operation) = stored;
+        operation
+    }
+}
+
+/// The body of a row of `audit`.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "format", content = "audit")]
+pub(super) enum StoredAudit {
+    #[serde(rename = "audit/1")]
+    V1(AuditEntry),
+}
+
+impl From<StoredAudit> for AuditEntry {
+    fn from(stored: StoredAudit) -> Self {
+        let StoredAudit::V1(entry) = stored;
+        entry
     }
 }
 

@@ -57,6 +57,7 @@ fn ingest(n: u64, payload: &[u8]) -> Write {
         ordering_key: None,
         due: None,
         is_test_run: false,
+        replay_of: None,
     };
     let execution = NewExecution {
         id: execution_id(n),
@@ -65,6 +66,9 @@ fn ingest(n: u64, payload: &[u8]) -> Write {
         concurrency_key: None,
         done: None,
         is_test_run: false,
+        is_replay: false,
+        once: None,
+        redirect: None,
     };
     Write::Ingest(Ingest {
         events: vec![Arc::new(event)],

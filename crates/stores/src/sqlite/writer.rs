@@ -10,16 +10,10 @@ use rusqlite::Connection;
 use super::apply::Apply;
 use super::checkpoint::{Checkpointer, Gates, Meter};
 use super::error::Error;
+use super::purge::Purge;
 
 /// Statements kept prepared: more than there are.
 const STATEMENTS_MAX: usize = 64;
-/// Keys looked at in one round of housekeeping: a few milliseconds during which commits wait.
-const PURGE_SLICE: u32 = 5_000;
-
-const SLICE_END: &str = "SELECT max(key), count(*) FROM \
-     (SELECT key FROM once_keys WHERE key > ?1 ORDER BY key LIMIT ?2)";
-const PURGE: &str = "DELETE FROM once_keys WHERE key > ?1 AND key <= ?2 AND expires_at <= ?3";
-
 /// The one writer of a file.
 pub(super) struct SqliteWriter {
     connection: Connection,
@@ -27,8 +21,7 @@ pub(super) struct SqliteWriter {
     /// Pages of the write-ahead log after the last commit; SQLite's hook puts them here.
     log_pages: Arc<AtomicU32>,
     meter: Meter,
-    /// The last key housekeeping looked at.
-    purged_to: Vec<u8>,
+    purge: Purge,
     checkpointer: Arc<Checkpointer>,
 }
 
@@ -46,7 +39,7 @@ impl SqliteWriter {
             Ok(())
         }))?;
         let meter = Meter::new();
-        Ok(Self { connection, gates, log_pages, meter, purged_to: Vec::new(), checkpointer })
+        Ok(Self { connection, gates, log_pages, meter, purge: Purge::default(), checkpointer })
     }
 
     /// The connection, for tests that need it to fail.
@@ -63,24 +56,11 @@ impl SqliteWriter {
         })
     }
 
-    /// Forgets the expired keys of one slice. No index on the time of expiry is kept for this: it
-    /// would cost every event with a key.
+    /// Forgets what has expired in one slice of each table.
     fn purge(&mut self, now: Timestamp) -> Result<(), Error> {
         let _gate = self.gates.commits.lock();
-        let (end, count) = self
-            .connection
-            .prepare_cached(SLICE_END)?
-            .query_row((&self.purged_to, PURGE_SLICE), |row| {
-                Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, u32>(1)?))
-            })?;
-        if let Some(end) = &end {
-            in_transaction(&self.connection, |connection| {
-                let mut purge = connection.prepare_cached(PURGE)?;
-                Ok(purge.execute((&self.purged_to, end, now.as_micros()))?)
-            })?;
-        }
-        self.purged_to = end.filter(|_| count == PURGE_SLICE).unwrap_or_default();
-        Ok(())
+        self.purge.once_keys(&self.connection, now)?;
+        self.purge.spent(&self.connection, now)
     }
 }
 
@@ -99,7 +79,7 @@ impl Writer for SqliteWriter {
         if let Some(failure) = self.checkpointer.failure() {
             return Err(store::Error::new("move the write-ahead log into the file", failure));
         }
-        self.purge(now).map_err(|error| store::Error::new("forget expired keys", error))?;
+        self.purge(now).map_err(|error| store::Error::new("forget what has expired", error))?;
         if self.log_pages.swap(0, Ordering::Relaxed) > 0 {
             self.checkpointer.nudge();
         }
@@ -109,7 +89,7 @@ impl Writer for SqliteWriter {
 
 /// Runs `work` in a transaction: committed when it succeeds, undone whole when it or the commit
 /// fails.
-fn in_transaction<T>(
+pub(super) fn in_transaction<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {

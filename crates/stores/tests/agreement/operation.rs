@@ -134,7 +134,7 @@ impl World {
             }
             Operation::Reopen(which, due) => {
                 let due = self.now.plus(Millis::from_secs(*due));
-                Some(Write::Change(Change::Reopen { id: self.pick(*which), due }))
+                Some(Write::Change(Change::Reopen { id: self.pick(*which), due, redirect: None }))
             }
             Operation::Abandon(which) => {
                 let why = Failure::new(Code::ExecutionCancelled, "given up");
@@ -170,6 +170,7 @@ impl World {
             ordering_key: None,
             due: None,
             is_test_run: false,
+            replay_of: None,
         }
     }
 
@@ -192,6 +193,9 @@ impl World {
                     concurrency_key: None,
                     done: over.map(|attempt| Box::new((State::Failed, attempt))),
                     is_test_run: *is_test_run,
+                    is_replay: false,
+                    once: None,
+                    redirect: None,
                 });
             }
             let expires = self.now.plus(Millis::from_secs(new.ttl));
@@ -210,7 +214,7 @@ impl World {
         };
         let number = *which as u32 % 5 + 1;
         let attempt = ended.map(|ended| self.attempt(number, ended));
-        Finish { id: self.pick(*which), attempt, next }
+        Finish { id: self.pick(*which), attempt, next, cause: None }
     }
 
     fn attempt(&self, number: u32, ended: Ended) -> Attempt {

@@ -2,7 +2,7 @@
 
 use evoke_model::{Attempt, Event, EventId, Execution, ExecutionId, State, Timestamp, TriggerId};
 use evoke_ports::Store;
-use evoke_ports::store::{Due, EventQuery, ExecutionQuery, Order};
+use evoke_ports::store::{DeadLetters, Due, EventQuery, ExecutionQuery, Order};
 
 use super::operation::World;
 
@@ -14,7 +14,7 @@ pub struct Answers {
     attempts: Vec<Vec<Attempt>>,
     waiting: Vec<Vec<(ExecutionId, Timestamp, u32, Event)>>,
     backlog: Vec<(TriggerId, u64, Timestamp)>,
-    dead_letters: Vec<(TriggerId, u64)>,
+    dead_letters: Vec<DeadLetters>,
     keys: Vec<Option<EventId>>,
     newest: u64,
 }

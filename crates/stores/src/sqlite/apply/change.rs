@@ -1,14 +1,16 @@
 //! Changes of the definitions, and of single executions by hand.
 
 use evoke_model::function::FunctionRecord;
-use evoke_model::{ExecutionId, Failure, State, Timestamp, Trigger};
-use evoke_ports::store::{Change, Finish, Key, Next};
+use evoke_model::{Data, ExecutionId, Failure, Operation, Redirect, State, Timestamp, Trigger};
+use evoke_ports::store::{AuditEntry, Change, Finish, Key, Next, Spent};
 use std::sync::Arc;
 
-use super::{Apply, Changed, key, number};
+use super::{Apply, Changed, Payload, key, number};
 use crate::attempt;
 use crate::sqlite::error::Error;
-use crate::sqlite::stored::{StoredFunction, StoredKey, StoredTrigger};
+use crate::sqlite::stored::{
+    StoredAudit, StoredFunction, StoredKey, StoredOperation, StoredTrigger,
+};
 
 const FUNCTION: &str = "INSERT OR REPLACE INTO functions (id, name, version, deleted_at, body) \
      VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -16,8 +18,23 @@ const TRIGGER: &str = "INSERT OR REPLACE INTO triggers (id, name, kind, enabled,
      VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const KEY: &str = "INSERT OR REPLACE INTO keys (id, name, body) VALUES (?1, ?2, ?3)";
 const REMOVE_KEY: &str = "DELETE FROM keys WHERE id = ?1";
-const REOPEN: &str = "UPDATE executions SET state = 0, attempts = 0, due_at = ?3 \
+/// Nothing can be done for an event that is gone.
+const REOPEN: &str = "UPDATE executions SET state = 0, attempts = 0, cause = NULL, \
+     due_at = iif(order_key IS NULL, ?3, ?4), \
+     not_before = iif(order_key IS NOT NULL AND ?3 > ?4, ?3, NULL), \
+     redirect = coalesce(?5, redirect) \
      WHERE event_id = ?1 AND trigger_id = ?2";
+const HAS_EVENT: &str = "SELECT 1 FROM events WHERE id = ?1";
+const MARK_EDITED: &str = "UPDATE executions SET is_edited = 1 \
+     WHERE event_id = ?1 AND trigger_id = ?2 AND state >= 2";
+const EDIT: &str = "INSERT OR REPLACE INTO edits (event_id, trigger_id, data_kind, data) \
+     VALUES (?1, ?2, ?3, ?4)";
+const DISCARD: &str = "UPDATE executions SET cause = NULL \
+     WHERE event_id = ?1 AND trigger_id = ?2 AND cause IS NOT NULL";
+const AUDIT: &str = "INSERT INTO audit (id, action, subject, body) VALUES (?1, ?2, ?3, ?4) \
+     ON CONFLICT DO NOTHING";
+const OPERATION: &str = "INSERT OR REPLACE INTO operations (id, body) VALUES (?1, ?2)";
+const SPEND: &str = "INSERT OR REPLACE INTO spent (owner, key, until) VALUES (?1, ?2, ?3)";
 
 impl Apply<'_> {
     pub(super) fn change(&mut self, change: &Change) -> Result<Changed, Error> {
@@ -29,8 +46,17 @@ impl Apply<'_> {
                 let mut remove = self.connection.prepare_cached(REMOVE_KEY)?;
                 Ok(remove.execute([number(id.as_u64())])?.into())
             }
-            Change::Reopen { id, due } => self.reopen(*id, *due),
+            Change::Reopen { id, due, redirect } => self.reopen(*id, *due, redirect.as_ref()),
+            Change::Edit { id, data } => self.edit(*id, data),
+            Change::Discard(ids) => self.discard(ids),
             Change::Abandon { id, at, why } => self.abandon(*id, *at, why),
+            Change::Audit(entry) => self.add_audit(entry),
+            Change::Operation(operation) => self.put_operation(operation),
+            Change::Spend(spent) => self.spend(spent),
+            Change::Archive(segment) => self.archive(segment),
+            Change::RemoveSegments(ids) => self.remove_segments(ids),
+            Change::Remove(removal) => self.remove(removal),
+            Change::Shrink { bytes } => self.shrink(*bytes),
         }
     }
 
@@ -66,16 +92,67 @@ impl Apply<'_> {
         Ok(rows.into())
     }
 
-    fn reopen(&mut self, id: ExecutionId, due: Timestamp) -> Result<Changed, Error> {
-        match self.look(id)? {
-            Some(found) if found.is_final() => {
-                self.keep_last(id)?;
-                let (event, trigger) = key(id);
-                let mut reopen = self.connection.prepare_cached(REOPEN)?;
-                Ok(reopen.execute((event, trigger, due.as_micros()))?.into())
-            }
-            _ => Ok(Changed::No),
+    fn add_audit(&mut self, entry: &AuditEntry) -> Result<Changed, Error> {
+        let rows = self.connection.prepare_cached(AUDIT)?.execute((
+            number(entry.id.as_u64()),
+            &entry.action,
+            &entry.subject,
+            serde_json::to_string(&StoredAudit::V1(entry.clone()))?,
+        ))?;
+        Ok(rows.into())
+    }
+
+    fn put_operation(&mut self, operation: &Operation) -> Result<Changed, Error> {
+        let body = serde_json::to_string(&StoredOperation::V1(operation.clone()))?;
+        let mut put = self.connection.prepare_cached(OPERATION)?;
+        Ok(put.execute((number(operation.id.as_u64()), body))?.into())
+    }
+
+    fn spend(&mut self, spent: &[Spent]) -> Result<Changed, Error> {
+        let mut spend = self.connection.prepare_cached(SPEND)?;
+        for Spent { owner, key, until } in spent {
+            spend.execute((owner, key, until.as_micros()))?;
         }
+        Ok(spent.len().into())
+    }
+
+    fn reopen(
+        &mut self,
+        id: ExecutionId,
+        due: Timestamp,
+        redirect: Option<&Redirect>,
+    ) -> Result<Changed, Error> {
+        let (event, trigger) = key(id);
+        match self.look(id)? {
+            Some(found) if found.is_final() => {}
+            _ => return Ok(Changed::No),
+        }
+        if !self.connection.prepare_cached(HAS_EVENT)?.exists([event])? {
+            return Ok(Changed::No);
+        }
+        self.keep_last(id)?;
+        let redirect = redirect.map(serde_json::to_string).transpose()?;
+        let accepted = id.event.made_at().as_micros();
+        let mut reopen = self.connection.prepare_cached(REOPEN)?;
+        Ok(reopen.execute((event, trigger, due.as_micros(), accepted, redirect))?.into())
+    }
+
+    fn edit(&mut self, id: ExecutionId, data: &Data) -> Result<Changed, Error> {
+        let (event, trigger) = key(id);
+        if self.connection.prepare_cached(MARK_EDITED)?.execute((event, trigger))? == 0 {
+            return Ok(Changed::No);
+        }
+        let mut edit = self.connection.prepare_cached(EDIT)?;
+        Ok(edit.execute((event, trigger, data.tag(), Payload(data)))?.into())
+    }
+
+    fn discard(&mut self, ids: &[ExecutionId]) -> Result<Changed, Error> {
+        let mut discard = self.connection.prepare_cached(DISCARD)?;
+        let mut rows = 0;
+        for id in ids {
+            rows += discard.execute(key(*id))?;
+        }
+        Ok(rows.into())
     }
 
     fn abandon(&mut self, id: ExecutionId, at: Timestamp, why: &Failure) -> Result<Changed, Error> {
@@ -84,6 +161,7 @@ impl Apply<'_> {
                 id,
                 attempt: Some(attempt::abandoned(found.attempts, at, why)),
                 next: Next::Done(State::Cancelled),
+                cause: None,
             }),
             _ => Ok(Changed::No),
         }

@@ -1,6 +1,6 @@
 //! Ends of attempts.
 
-use evoke_model::{Attempt, Data, ExecutionId, Outcome, State, Timestamp};
+use evoke_model::{Attempt, Cause, Data, ExecutionId, Outcome, State};
 use evoke_ports::store::{Finish, Next};
 use rusqlite::{CachedStatement, OptionalExtension};
 
@@ -12,12 +12,28 @@ use crate::sqlite::error::Error;
 const PLAIN_SUCCESS: &str = "UPDATE executions SET state = 2, attempts = ?3, version = ?4, \
      started_at = ?5, finished_at = ?6, outcome = 2, output_kind = 0 \
      WHERE event_id = ?1 AND trigger_id = ?2 AND state < 2 AND finished_at IS NULL";
-/// An attempt ended and the row holds no earlier one. Without a new due time the old one stays.
+/// An attempt ended for good and the row holds no earlier one.
 const END: &str = "UPDATE executions SET state = ?3, attempts = ?4, version = ?5, started_at = ?6, \
-     finished_at = ?7, outcome = ?8, output_kind = ?9, output = ?10, error = ?11, logs = ?12, \
-     due_at = coalesce(?13, due_at) \
+     finished_at = ?7, outcome = ?8, output_kind = ?9, output = ?10, error = ?11, logs = ?12 \
      WHERE event_id = ?1 AND trigger_id = ?2 AND state < 2 AND finished_at IS NULL";
-const MOVE: &str = "UPDATE executions SET state = ?3, due_at = coalesce(?4, due_at) \
+/// The same, of a dead letter.
+const BURY: &str = "UPDATE executions SET state = ?3, attempts = ?4, version = ?5, \
+     started_at = ?6, finished_at = ?7, outcome = ?8, output_kind = ?9, output = ?10, error = ?11, \
+     logs = ?12, cause = ?13 \
+     WHERE event_id = ?1 AND trigger_id = ?2 AND state < 2 AND finished_at IS NULL";
+/// An attempt ended, another follows, and the row holds no earlier one. With an order key the
+/// execution keeps its place in the queue, which is when its event was accepted.
+const RETRY: &str = "UPDATE executions SET state = ?3, attempts = ?4, version = ?5, \
+     started_at = ?6, finished_at = ?7, outcome = ?8, output_kind = ?9, output = ?10, error = ?11, \
+     logs = ?12, due_at = iif(order_key IS NULL, ?13, ?14), \
+     not_before = iif(order_key IS NOT NULL AND ?13 > ?14, ?13, NULL) \
+     WHERE event_id = ?1 AND trigger_id = ?2 AND state < 2 AND finished_at IS NULL";
+/// Nothing ran, and nothing will.
+const LEAVE: &str = "UPDATE executions SET state = ?3, cause = ?4 \
+     WHERE event_id = ?1 AND trigger_id = ?2 AND state < 2";
+/// Nothing ran, and something will later.
+const PUT_OFF: &str = "UPDATE executions SET state = 0, due_at = iif(order_key IS NULL, ?3, ?4), \
+     not_before = iif(order_key IS NOT NULL AND ?3 > ?4, ?3, NULL) \
      WHERE event_id = ?1 AND trigger_id = ?2 AND state < 2";
 const LOOK: &str = "SELECT state, attempts FROM executions WHERE event_id = ?1 AND trigger_id = ?2";
 const KEEP: &str = "INSERT INTO attempts (event_id, trigger_id, position, number, version, \
@@ -33,33 +49,25 @@ const FORGET: &str = "UPDATE executions SET version = NULL, started_at = NULL, f
 
 impl Apply<'_> {
     pub(super) fn finish(&mut self, finish: &Finish) -> Result<Changed, Error> {
-        let (state, due) = match finish.next {
-            Next::Done(state) => (state, None),
-            Next::Retry { due } => (State::Pending, Some(due)),
-        };
         let Some(attempt) = &finish.attempt else {
-            return self.move_on(finish.id, state, due);
+            return self.move_on(finish);
         };
-        if self.try_end(finish.id, attempt, (state, due))? == Changed::Yes {
+        if self.try_end(finish, attempt)? == Changed::Yes {
             return Ok(Changed::Yes);
         }
         match self.look(finish.id)? {
             Some(found) if !found.is_final() => {
                 self.keep_last(finish.id)?;
-                self.try_end(finish.id, attempt, (state, due))
+                self.try_end(finish, attempt)
             }
             _ => Ok(Changed::No),
         }
     }
 
     /// Ends an attempt in one update, unless the row is final or holds an earlier attempt.
-    fn try_end(
-        &mut self,
-        id: ExecutionId,
-        attempt: &Attempt,
-        (state, due): (State, Option<Timestamp>),
-    ) -> Result<Changed, Error> {
-        if state == State::Success && due.is_none() && is_plain_success(attempt) {
+    fn try_end(&mut self, finish: &Finish, attempt: &Attempt) -> Result<Changed, Error> {
+        let id = finish.id;
+        if is_plain_success(finish, attempt) {
             let statement = self.plain_success.get(self.connection, PLAIN_SUCCESS)?;
             bind_key(statement, id)?;
             statement.raw_bind_parameter(3, attempt.number)?;
@@ -69,25 +77,46 @@ impl Apply<'_> {
             return Ok(statement.raw_execute()?.into());
         }
         let row = AttemptRow::of(attempt)?;
-        let statement = self.end.get(self.connection, END)?;
+        let statement = match (&finish.next, finish.cause) {
+            (Next::Done(state), None) => {
+                let statement = self.end.get(self.connection, END)?;
+                statement.raw_bind_parameter(3, *state as u8)?;
+                statement
+            }
+            (Next::Done(state), Some(cause)) => {
+                let statement = self.bury.get(self.connection, BURY)?;
+                statement.raw_bind_parameter(3, *state as u8)?;
+                statement.raw_bind_parameter(13, bits(cause))?;
+                statement
+            }
+            (Next::Retry { due }, _) => {
+                let statement = self.retry.get(self.connection, RETRY)?;
+                statement.raw_bind_parameter(3, State::Pending as u8)?;
+                statement.raw_bind_parameter(13, due.as_micros())?;
+                statement.raw_bind_parameter(14, id.event.made_at().as_micros())?;
+                statement
+            }
+        };
         bind_key(statement, id)?;
-        statement.raw_bind_parameter(3, state as u8)?;
         bind_attempt(statement, &row)?;
-        statement.raw_bind_parameter(13, due.map(Timestamp::as_micros))?;
         Ok(statement.raw_execute()?.into())
     }
 
     /// Changes the state of an execution for which nothing ran.
-    fn move_on(
-        &mut self,
-        id: ExecutionId,
-        state: State,
-        due: Option<Timestamp>,
-    ) -> Result<Changed, Error> {
-        let (event, trigger) = key(id);
-        let mut statement = self.connection.prepare_cached(MOVE)?;
-        let due = due.map(Timestamp::as_micros);
-        Ok(statement.execute((event, trigger, state as u8, due))?.into())
+    fn move_on(&mut self, finish: &Finish) -> Result<Changed, Error> {
+        let (event, trigger) = key(finish.id);
+        let rows = match finish.next {
+            Next::Done(state) => {
+                let mut leave = self.connection.prepare_cached(LEAVE)?;
+                leave.execute((event, trigger, state as u8, finish.cause.map(bits)))?
+            }
+            Next::Retry { due } => {
+                let accepted = finish.id.event.made_at();
+                let mut put_off = self.connection.prepare_cached(PUT_OFF)?;
+                put_off.execute((event, trigger, due.as_micros(), accepted.as_micros()))?
+            }
+        };
+        Ok(rows.into())
     }
 
     /// Moves the last attempt of an execution, if there is one, to the earlier ones.
@@ -128,8 +157,16 @@ impl Standing {
     }
 }
 
-fn is_plain_success(attempt: &Attempt) -> bool {
-    matches!(attempt.outcome, Outcome::Success(Data::None)) && attempt.logs.is_empty()
+fn is_plain_success(finish: &Finish, attempt: &Attempt) -> bool {
+    finish.next == Next::Done(State::Success)
+        && finish.cause.is_none()
+        && matches!(attempt.outcome, Outcome::Success(Data::None))
+        && attempt.logs.is_empty()
+}
+
+/// A cause as SQLite keeps it: the same 64 bits, with a sign.
+pub(super) const fn bits(cause: Cause) -> i64 {
+    cause.0 as i64
 }
 
 fn bind_key(statement: &mut CachedStatement<'_>, id: ExecutionId) -> Result<(), Error> {

@@ -1,26 +1,27 @@
 //! New events and their executions.
 
-use evoke_model::{Attempt, Event, EventId, State, Timestamp};
-use evoke_ports::store::{Ingest, NewExecution, OnceKey};
+use evoke_model::{Attempt, Event, EventId, ExecutionId, State, Timestamp};
+use evoke_ports::store::{Ingest, NewExecution, Receipt};
 use rusqlite::{CachedStatement, ErrorCode};
 
 use super::finish::{AttemptRow, bind_attempt};
 use super::{Apply, Payload, number};
-use crate::once::{self, Ledger, Refused};
+use crate::once::{self, Claim, Ledger, Refused};
 use crate::sqlite::error::Error;
 
 const PLAIN_EVENT: &str =
     "INSERT INTO events (id, type, source, time, data_kind, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const EVENT: &str = "INSERT INTO events (id, type, source, time, data_kind, data, subject, \
      sender_id, content_type, data_schema, ordering_key, traceparent, lineage, extensions, due_at, \
-     is_test_run) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+     is_test_run, root_id, replay_of) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+     ?13, ?14, ?15, ?16, ?17, ?18)";
 // An execution that is there already, in whatever state, is the one of its event and trigger.
 const PLAIN_EXECUTION: &str = "INSERT INTO executions (event_id, trigger_id, due_at) \
      VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 const EXECUTION: &str = "INSERT INTO executions (event_id, trigger_id, state, attempts, version, \
      started_at, finished_at, outcome, output_kind, output, error, logs, due_at, order_key, \
-     concurrency_key, is_test_run) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+     concurrency_key, is_test_run, not_before, is_replay, redirect) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
      ON CONFLICT DO NOTHING";
 
 const STANDING: &str = "SELECT event_id FROM once_keys WHERE key = ?1 AND expires_at > ?2";
@@ -29,26 +30,31 @@ const TAKE: &str = "INSERT INTO once_keys (key, event_id, expires_at) VALUES (?1
      WHERE expires_at <= ?4";
 
 impl Apply<'_> {
-    pub(super) fn ingest(&mut self, ingest: &Ingest) -> Result<Vec<(usize, EventId)>, Error> {
+    pub(super) fn ingest(&mut self, ingest: &Ingest) -> Result<Receipt, Error> {
         let duplicates = once::duplicates(ingest, self)?;
-        if duplicates.is_empty() {
-            for event in &ingest.events {
+        let left_out: Vec<EventId> =
+            duplicates.iter().map(|(index, _)| ingest.events[*index].id).collect();
+        for event in &ingest.events {
+            if !left_out.contains(&event.id) {
                 self.insert_event(event)?;
             }
-            for execution in &ingest.executions {
-                self.insert_execution(execution)?;
+        }
+        let mut skipped: Vec<ExecutionId> = Vec::new();
+        for new in &ingest.executions {
+            if left_out.contains(&new.id.event) {
+                continue;
             }
-            return Ok(duplicates);
+            let is_skipped = once::is_skipped(new, self)?;
+            let done = match new.once.as_deref() {
+                Some(once) if is_skipped => Some(&once.skipped),
+                _ => new.done.as_deref(),
+            };
+            self.insert_execution(new, done)?;
+            if is_skipped {
+                skipped.push(new.id);
+            }
         }
-        let skipped: Vec<EventId> =
-            duplicates.iter().map(|(index, _)| ingest.events[*index].id).collect();
-        for event in ingest.events.iter().filter(|event| !skipped.contains(&event.id)) {
-            self.insert_event(event)?;
-        }
-        for execution in ingest.executions.iter().filter(|new| !skipped.contains(&new.id.event)) {
-            self.insert_execution(execution)?;
-        }
-        Ok(duplicates)
+        Ok(Receipt::Ingested { duplicates, skipped })
     }
 
     fn insert_event(&mut self, event: &Event) -> Result<(), Error> {
@@ -73,35 +79,60 @@ impl Apply<'_> {
         }
     }
 
-    fn insert_execution(&mut self, new: &NewExecution) -> Result<(), Error> {
-        let (event, trigger) = super::key(new.id);
-        let due = new.due.as_micros();
-        let is_plain = new.done.is_none()
-            && new.order_key.is_none()
-            && new.concurrency_key.is_none()
-            && !new.is_test_run;
-        if is_plain {
+    fn insert_execution(
+        &mut self,
+        new: &NewExecution,
+        done: Option<&(State, Attempt)>,
+    ) -> Result<(), Error> {
+        if done.is_none() && is_plain_execution(new) {
+            let (event, trigger) = super::key(new.id);
             let statement = self.plain_execution.get(self.connection, PLAIN_EXECUTION)?;
             statement.raw_bind_parameter(1, event)?;
             statement.raw_bind_parameter(2, trigger)?;
-            statement.raw_bind_parameter(3, due)?;
+            statement.raw_bind_parameter(3, new.due.as_micros())?;
             statement.raw_execute()?;
             return Ok(());
         }
         let statement = self.execution.get(self.connection, EXECUTION)?;
-        match new.done.as_deref() {
+        match done {
             Some((state, attempt)) => bind_done(statement, *state, attempt)?,
             None => bind_pending(statement)?,
         }
-        statement.raw_bind_parameter(1, event)?;
-        statement.raw_bind_parameter(2, trigger)?;
-        statement.raw_bind_parameter(13, due)?;
-        statement.raw_bind_parameter(14, new.order_key.as_deref())?;
-        statement.raw_bind_parameter(15, new.concurrency_key.as_deref())?;
-        statement.raw_bind_parameter(16, new.is_test_run)?;
+        bind_execution(statement, new)?;
         statement.raw_execute()?;
         Ok(())
     }
+}
+
+/// Whether there is nothing about the execution but what every execution has.
+fn is_plain_execution(new: &NewExecution) -> bool {
+    new.order_key.is_none()
+        && new.concurrency_key.is_none()
+        && new.redirect.is_none()
+        && !new.is_test_run
+        && !new.is_replay
+}
+
+fn bind_execution(statement: &mut CachedStatement<'_>, new: &NewExecution) -> Result<(), Error> {
+    let (event, trigger) = super::key(new.id);
+    let (queued, not_before) = match new.order_key {
+        Some(_) => {
+            let accepted = new.id.event.made_at();
+            (accepted, Some(new.due).filter(|due| *due > accepted))
+        }
+        None => (new.due, None),
+    };
+    let redirect = new.redirect.as_deref().map(serde_json::to_string).transpose()?;
+    statement.raw_bind_parameter(1, event)?;
+    statement.raw_bind_parameter(2, trigger)?;
+    statement.raw_bind_parameter(13, queued.as_micros())?;
+    statement.raw_bind_parameter(14, new.order_key.as_deref())?;
+    statement.raw_bind_parameter(15, new.concurrency_key.as_deref())?;
+    statement.raw_bind_parameter(16, new.is_test_run)?;
+    statement.raw_bind_parameter(17, not_before.map(Timestamp::as_micros))?;
+    statement.raw_bind_parameter(18, new.is_replay)?;
+    statement.raw_bind_parameter(19, redirect)?;
+    Ok(())
 }
 
 /// Whether there is nothing about the event but what every event has.
@@ -116,6 +147,7 @@ fn is_plain(event: &Event) -> bool {
         && event.extensions.is_none()
         && event.due.is_none()
         && !event.is_test_run
+        && event.replay_of.is_none()
 }
 
 fn bind_plain_event(statement: &mut CachedStatement<'_>, event: &Event) -> Result<(), Error> {
@@ -141,6 +173,9 @@ fn bind_rest_of_event(statement: &mut CachedStatement<'_>, event: &Event) -> Res
     statement.raw_bind_parameter(14, extensions)?;
     statement.raw_bind_parameter(15, event.due.map(Timestamp::as_micros))?;
     statement.raw_bind_parameter(16, event.is_test_run)?;
+    let root = event.lineage.as_ref().and_then(|lineage| lineage.root);
+    statement.raw_bind_parameter(17, root.map(|id| number(id.as_u64())))?;
+    statement.raw_bind_parameter(18, event.replay_of.map(|id| number(id.as_u64())))?;
     Ok(())
 }
 
@@ -172,14 +207,14 @@ impl Ledger for Apply<'_> {
         }
     }
 
-    fn take(&mut self, key: &OnceKey, event: EventId) -> Result<Option<EventId>, Error> {
-        let now = event.made_at();
+    fn take(&mut self, claim: Claim<'_>) -> Result<Option<EventId>, Error> {
+        let now = claim.event.made_at();
         let taken = self.connection.prepare_cached(TAKE)?.execute((
-            key.key.as_bytes(),
-            number(event.as_u64()),
-            key.expires.as_micros(),
+            claim.key.as_bytes(),
+            number(claim.event.as_u64()),
+            claim.expires.as_micros(),
             now.as_micros(),
         ))?;
-        if taken == 0 { self.standing(&key.key, now) } else { Ok(None) }
+        if taken == 0 { self.standing(claim.key, now) } else { Ok(None) }
     }
 }

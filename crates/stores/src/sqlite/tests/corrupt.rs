@@ -25,6 +25,7 @@ fn damaged(folder: &TempDir, damage: &str) -> (SqliteStore, Box<dyn Writer>) {
         id: execution_id(1),
         attempt: Some(attempt(number)),
         next: Next::Retry { due: NOW },
+        cause: None,
     };
     writer.commit(&[ingest(1, b"x"), Write::Finish(vec![retry(1), retry(2)])]).unwrap();
     Connection::open(options(folder).path).unwrap().execute_batch(damage).unwrap();
@@ -84,7 +85,12 @@ async fn a_damaged_execution_is_named() {
         let error = store.executions().executions(query).await.expect_err(damage);
         names(&error, &row, "executions");
         // The writer goes on, with an error or with an answer.
-        let finish = Finish { id: execution_id(1), attempt: None, next: Next::Retry { due: NOW } };
+        let finish = Finish {
+            id: execution_id(1),
+            attempt: None,
+            next: Next::Retry { due: NOW },
+            cause: None,
+        };
         writer.commit(&[Write::Finish(vec![finish])]).unwrap();
     }
 }
@@ -129,7 +135,8 @@ async fn a_damaged_definition_is_named() {
 async fn a_damaged_state_does_not_stop_a_change() {
     let folder = tempfile::tempdir().unwrap();
     let (_store, mut writer) = damaged(&folder, "UPDATE executions SET state = 9");
-    let reopen = evoke_ports::store::Change::Reopen { id: execution_id(1), due: NOW };
+    let reopen =
+        evoke_ports::store::Change::Reopen { id: execution_id(1), due: NOW, redirect: None };
     let error = writer.commit(&[Write::Change(reopen)]).unwrap_err();
     names(&error, &execution_id(1).to_string(), "executions");
 }

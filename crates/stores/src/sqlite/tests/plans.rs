@@ -3,7 +3,8 @@
 use evoke_ports::store::Order;
 use rusqlite::Connection;
 
-use crate::sqlite::{dead_letters, executions, schema};
+use crate::sqlite::dead_letters::Reads;
+use crate::sqlite::{dead_letters, executions, schema, waiting};
 
 fn plan(sql: &str) -> String {
     let mut connection = Connection::open_in_memory().unwrap();
@@ -20,18 +21,18 @@ fn plan(sql: &str) -> String {
 #[test]
 fn reads_are_searches_in_order() {
     let cases = [
-        (executions::due_sql(), "open_executions (trigger_id=?"),
+        (waiting::due_sql(), "open_executions (trigger_id=?"),
         (executions::BACKLOG.to_owned(), "COVERING INDEX open_executions"),
         (executions::list_sql(Order::NewestFirst), "PRIMARY KEY ((event_id,trigger_id)>"),
         (executions::list_sql(Order::OldestFirst), "PRIMARY KEY ((event_id,trigger_id)>"),
         (dead_letters::COUNT.to_owned(), "COVERING INDEX dead_letters"),
         (dead_letters::NEXT_TRIGGER.to_owned(), "COVERING INDEX dead_letters (trigger_id>"),
         (
-            dead_letters::list_sql(Order::NewestFirst),
+            dead_letters::list_sql(Order::NewestFirst, Reads::Index),
             "COVERING INDEX dead_letters (trigger_id=? AND event_id>",
         ),
         (
-            dead_letters::list_sql(Order::OldestFirst),
+            dead_letters::list_sql(Order::OldestFirst, Reads::Index),
             "COVERING INDEX dead_letters (trigger_id=? AND event_id>",
         ),
     ];

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use evoke_model::event::Attribute;
 use evoke_model::execution::Level;
 use evoke_model::{
-    Attempt, Code, Data, Event, EventId, Execution, ExecutionId, Failure, IdSource, Lineage,
+    Attempt, Cause, Code, Data, Event, EventId, Execution, ExecutionId, Failure, IdSource, Lineage,
     LogLine, Millis, Outcome, State, Timestamp, TriggerId,
 };
 use evoke_ports::store::{
@@ -56,6 +56,7 @@ impl Bench {
             ordering_key: None,
             due: None,
             is_test_run: false,
+            replay_of: None,
         }
     }
 
@@ -76,7 +77,7 @@ impl Bench {
     pub fn ingest_planned(&mut self, events: &[Event], executions: Vec<NewExecution>) {
         let events = events.iter().cloned().map(Arc::new).collect();
         let receipt = self.commit(Write::Ingest(Ingest { events, executions, once: Vec::new() }));
-        assert_eq!(receipt, Receipt::Ingested { duplicates: Vec::new() });
+        assert_eq!(receipt, ingested());
     }
 
     /// Commits one event under keys, with one execution; answers the event that stands.
@@ -88,7 +89,7 @@ impl Bench {
             once: keys.iter().map(|(key, expires)| once(0, key, *expires)).collect(),
         });
         match self.commit(write) {
-            Receipt::Ingested { duplicates } => match duplicates.as_slice() {
+            Receipt::Ingested { duplicates, .. } => match duplicates.as_slice() {
                 [] => None,
                 [(0, standing)] => Some(*standing),
                 other => panic!("one event was answered with {other:?}"),
@@ -107,7 +108,17 @@ impl Bench {
 
     /// Ends an attempt; answers whether the execution was stale.
     pub fn finish(&mut self, id: ExecutionId, attempt: Option<Attempt>, next: Next) -> bool {
-        match self.commit(Write::Finish(vec![Finish { id, attempt, next }])) {
+        self.end(Finish { id, attempt, next, cause: None })
+    }
+
+    /// Fails an execution for good, which makes a dead letter of it.
+    pub fn bury(&mut self, id: ExecutionId, state: State, cause: Cause) {
+        let finish = Finish { id, attempt: Some(failed(1)), next: done(state), cause: Some(cause) };
+        assert!(!self.end(finish), "{id} was final");
+    }
+
+    fn end(&mut self, finish: Finish) -> bool {
+        match self.commit(Write::Finish(vec![finish])) {
             Receipt::Finished { stale } => !stale.is_empty(),
             other => panic!("a finish was answered with {other:?}"),
         }
@@ -165,7 +176,15 @@ pub fn pending(event: &Event, trigger: TriggerId, due: Timestamp) -> NewExecutio
         concurrency_key: None,
         done: None,
         is_test_run: false,
+        is_replay: false,
+        once: None,
+        redirect: None,
     }
+}
+
+/// The answer to an ingest in which everything was new.
+pub fn ingested() -> Receipt {
+    Receipt::Ingested { duplicates: Vec::new(), skipped: Vec::new() }
 }
 
 /// An attempt that ended so, without a word.
@@ -216,6 +235,7 @@ pub fn rich_event(event: Event) -> Event {
         ordering_key: Some("user-42".into()),
         due: Some(event.time.plus(Millis::from_secs(60))),
         is_test_run: true,
+        replay_of: Some(EventId::from_u64(5)),
         ..event
     }
 }

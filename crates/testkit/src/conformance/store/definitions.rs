@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evoke_model::function::FunctionRecord;
-use evoke_model::policy::Policy;
+use evoke_model::policy::{Policy, Priority};
 use evoke_model::trigger::Owner;
 use evoke_model::{
     FunctionId, FunctionSpec, KeyId, Millis, Scaling, Target, Timestamp, Trigger, TriggerId,
@@ -82,7 +82,11 @@ fn trigger(id: u64, at: Timestamp) -> Trigger {
         kind: "event".to_owned(),
         config: json!({ "match": "order.*", "filter": "event.data.total > 100" }),
         target: Target::function("resize"),
-        policy: Policy { timeout: Some(Millis::from_secs(5)), priority: 3, ..Policy::default() },
+        policy: Policy {
+            timeout: Some(Millis::from_secs(5)),
+            priority: Priority::Fixed(3),
+            ..Policy::default()
+        },
         enabled: true,
         owner: Owner::Manifest("resize".to_owned()),
         created_at: at,

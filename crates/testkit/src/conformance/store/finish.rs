@@ -88,7 +88,8 @@ async fn the_stale_ones_of_many_are_named(bench: &mut Bench) {
     let (over, waiting) = (bench.waiting(), bench.waiting());
     let unknown = ExecutionId { event: bench.event("lost").id, trigger: bench.trigger() };
     bench.finish(over, Some(succeeded(1)), done(State::Success));
-    let finish = |id| Finish { id, attempt: Some(succeeded(1)), next: done(State::Success) };
+    let finish =
+        |id| Finish { id, attempt: Some(succeeded(1)), next: done(State::Success), cause: None };
     let many = vec![finish(over), finish(waiting), finish(unknown), finish(waiting)];
     let receipt = bench.commit(Write::Finish(many));
     assert_eq!(receipt, Receipt::Finished { stale: vec![over, unknown, waiting] });

@@ -1,7 +1,11 @@
 //! Pages of events and executions.
 
-use evoke_model::{Event, EventId, Execution, ExecutionId, Millis, State, Timestamp, TriggerId};
-use evoke_ports::store::{BadCursor, EventQuery, ExecutionQuery, NewExecution, Order, Page};
+use evoke_model::{
+    Cause, Event, EventId, Execution, ExecutionId, Millis, State, Timestamp, TriggerId,
+};
+use evoke_ports::store::{
+    BadCursor, DeadLetters, EventQuery, ExecutionQuery, NewExecution, Order, Page,
+};
 
 use super::bench::{Bench, done, failed, pending, succeeded};
 use super::{Harness, bench};
@@ -185,6 +189,9 @@ async fn executions_are_filtered(bench: &mut Bench) {
     }
 }
 
+/// Rising; one of them is no signed number.
+const CAUSES: [Cause; 3] = [Cause(0), Cause(7), Cause(u64::MAX)];
+
 async fn dead_letters_come_in_pages(bench: &mut Bench) {
     let triggers = [bench.trigger(), bench.trigger(), bench.trigger()];
     let mut dead = Vec::new();
@@ -196,13 +203,12 @@ async fn dead_letters_come_in_pages(bench: &mut Bench) {
         bench.ingest_planned(&[event], executions.to_vec());
         let state = if n % 2 == 0 { State::Failed } else { State::TimedOut };
         for execution in &executions[..2] {
-            bench.finish(execution.id, Some(failed(1)), done(state));
+            bench.bury(execution.id, state, CAUSES[n % 3]);
             dead.push((execution.id, state));
         }
         bench.finish(executions[2].id, Some(succeeded(1)), done(State::Success));
     }
-    let both = vec![State::Failed, State::TimedOut];
-    let query = ExecutionQuery { states: both, ..ExecutionQuery::default() };
+    let query = ExecutionQuery { only_dead_letters: true, ..ExecutionQuery::default() };
     let oldest: Vec<ExecutionId> = dead.iter().map(|(id, _)| *id).collect();
     let newest: Vec<ExecutionId> = oldest.iter().rev().copied().collect();
     for limit in [1, 3, 4, 18, 100] {
@@ -229,7 +235,15 @@ async fn dead_letters_come_in_pages(bench: &mut Bench) {
     assert_eq!(expected.len(), 3);
     assert_eq!(all_executions(bench, &one).await, expected);
     let counts = bench.store.executions().dead_letters().await.expect("count dead letters");
-    assert_eq!(counts, [(triggers[0], 9), (triggers[1], 9)]);
+    let group = |trigger, n: usize| DeadLetters {
+        trigger,
+        cause: CAUSES[n],
+        count: 3,
+        first: dead[2 * n].0.event,
+        last: dead[2 * (n + 6)].0.event,
+    };
+    let groups = |trigger| [group(trigger, 0), group(trigger, 1), group(trigger, 2)];
+    assert_eq!(counts, [groups(triggers[0]), groups(triggers[1])].concat());
 }
 
 async fn a_rare_filter_gives_short_pages(bench: &mut Bench) {

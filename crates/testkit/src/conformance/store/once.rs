@@ -57,8 +57,8 @@ async fn the_first_of_a_batch_wins(bench: &mut Bench) {
     ];
     let receipts = bench.writer.commit(&batch).expect("a batch with duplicates");
     let expected = [
-        Receipt::Ingested { duplicates: vec![(2, events[0].id)] },
-        Receipt::Ingested { duplicates: vec![(0, events[1].id)] },
+        Receipt::Ingested { duplicates: vec![(2, events[0].id)], skipped: vec![] },
+        Receipt::Ingested { duplicates: vec![(0, events[1].id)], skipped: vec![] },
     ];
     assert_eq!(receipts, expected);
     let waiting: Vec<EventId> =
