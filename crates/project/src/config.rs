@@ -15,6 +15,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::desired::FileProblem;
 use crate::settings;
 
+mod or_false;
+pub(crate) mod retention;
+mod telemetry;
+
+pub use retention::{Retention, RetentionRule};
+pub use telemetry::Telemetry;
+
 /// The name of the file in a project's folder.
 pub const FILE: &str = "evoke.toml";
 /// The manual and the defaults.
@@ -38,6 +45,10 @@ pub struct ProjectConfig {
     pub auth: Auth,
     /// What is taken in.
     pub events: Events,
+    /// How long the record is kept.
+    pub retention: Retention,
+    /// Where spans and metrics go.
+    pub telemetry: Telemetry,
     /// How functions are run.
     pub runtimes: Runtimes,
     /// Where executions may go.
@@ -56,6 +67,8 @@ impl Default for ProjectConfig {
             log: Log::default(),
             auth: Auth::default(),
             events: Events::default(),
+            retention: Retention::default(),
+            telemetry: Telemetry::default(),
             runtimes: Runtimes::default(),
             targets: Targets::default(),
             defaults: Defaults::default(),

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use evoke_model::{ByteSize, Millis, suggest};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::config::{FILE, ProjectConfig};
+use crate::config::{FILE, ProjectConfig, retention};
 use crate::desired::FileProblem;
 use crate::document;
 use crate::manifest::{MEMORY_RANGE, TIMEOUT_RANGE};
@@ -83,9 +83,14 @@ struct Setting {
     shown: String,
 }
 
+/// A list of sections. Its items are looked at one by one, where the reader of the whole tree would
+/// stop at the first mistake.
+const RULES: &str = "retention.rules";
+
+/// All keys. An object without any is a setting whose keys the user chooses.
 fn leaves(value: &Value, at: &str, out: &mut Vec<String>) {
     match value {
-        Value::Object(fields) => {
+        Value::Object(fields) if !fields.is_empty() => {
             fields.iter().for_each(|(key, inner)| leaves(inner, &join(at, key), out));
         }
         _ => out.push(at.to_owned()),
@@ -103,7 +108,13 @@ fn collect(value: &Value, defaults: &Value, at: &str, out: &mut Vec<Setting>, re
             None => {
                 report.problem(path, unknown("key", key, known.keys().map(String::as_str)));
             }
-            Some(section @ Value::Object(_)) => collect(inner, section, &path, out, report),
+            Some(section @ Value::Object(keys)) if !keys.is_empty() => {
+                collect(inner, section, &path, out, report);
+            }
+            Some(_) if path == RULES => {
+                let value = retention::rules(inner, &path, report);
+                out.extend(value.map(|value| Setting { shown: path.clone(), path, value }));
+            }
             Some(_) => out.push(Setting { shown: path.clone(), path, value: inner.clone() }),
         }
     }
@@ -148,6 +159,8 @@ fn from_text(text: &str, default: Option<&Value>) -> Value {
     match default {
         Some(Value::Number(_)) => parsed().filter(Value::is_number),
         Some(Value::Bool(_)) => parsed().filter(Value::is_boolean),
+        Some(Value::Array(_)) if text.trim_start().starts_with('[') => parsed(),
+        Some(Value::Object(_)) => pairs(text),
         Some(Value::Array(_)) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Some(items.map(Value::from).collect())
@@ -157,6 +170,16 @@ fn from_text(text: &str, default: Option<&Value>) -> Value {
         _ => None,
     }
     .unwrap_or_else(|| Value::from(text))
+}
+
+/// `name=value, other=value`, as OpenTelemetry writes headers in a variable.
+fn pairs(text: &str) -> Option<Value> {
+    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    let split = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.trim().to_owned(), Value::from(value.trim())))
+    };
+    pairs.map(split).collect::<Option<Map<_, _>>>().map(Value::Object)
 }
 
 fn pointer<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
@@ -189,6 +212,8 @@ fn check(config: &ProjectConfig, report: &mut Report) {
     within("events.depth_max", &config.events.depth_max, &(1..=1000), report);
     let window = Millis::ZERO..=Millis::from_secs(30 * 86_400);
     within("events.idempotency_window", &config.events.idempotency_window, &window, report);
+    config.retention.check(report);
+    config.telemetry.check(report);
     let idle = Millis::from_secs(1)..=Millis::from_secs(7 * 86_400);
     within("runtimes.idle", &config.runtimes.idle, &idle, report);
     within("defaults.memory", &config.defaults.memory, &MEMORY_RANGE, report);
@@ -205,7 +230,8 @@ fn check(config: &ProjectConfig, report: &mut Report) {
     }
 }
 
-fn within<T: PartialOrd + std::fmt::Display>(
+/// Reports a value that is out of its range.
+pub(crate) fn within<T: PartialOrd + std::fmt::Display>(
     field: &str,
     value: &T,
     range: &std::ops::RangeInclusive<T>,
@@ -284,6 +310,128 @@ mod tests {
         assert_eq!(config.runtimes.tools, ["b", "c"]);
         assert!(config.targets.allow_private);
         assert_eq!(config.name, "7");
+    }
+
+    #[test]
+    fn the_record_is_kept_as_long_as_it_says() {
+        let text = r#"
+            [retention]
+            archive_after = false
+            events = "2d"
+            max_bytes = "10gb"
+            [[retention.rules]]
+            type = "order.*"
+            events = "90d"
+            executions = "365d"
+            [[retention.rules]]
+            function = "resize"
+            executions = 3600
+            [telemetry]
+            otlp_endpoint = "http://127.0.0.1:4318"
+            otlp_headers = { authorization = "Bearer t0ken", x-tenant = "a" }
+            sample = 0.25
+        "#;
+        let config = of(text, &[]).unwrap();
+        let retention = &config.retention;
+        assert_eq!((retention.archive_after, retention.events), (None, days(2)));
+        assert_eq!(retention.executions, days(30));
+        assert_eq!(retention.max_bytes, Some(ByteSize::from_mb(10 << 10)));
+        let [orders, resize] = retention.rules.as_slice() else { panic!("{retention:?}") };
+        assert_eq!(orders.kind.as_deref(), Some("order.*"));
+        assert_eq!((orders.events, orders.executions), (Some(days(90)), Some(days(365))));
+        assert_eq!(resize.function.as_deref(), Some("resize"));
+        assert_eq!(resize.executions, Some(Millis::from_secs(3600)));
+        assert_eq!(config.telemetry.otlp_headers["authorization"], "Bearer t0ken");
+        assert_eq!(config.telemetry.sample.to_bits(), 0.25_f64.to_bits());
+        let shown = format!("{config:?}");
+        assert!(shown.contains("x-tenant") && !shown.contains("t0ken"), "{shown}");
+
+        let variables = [
+            ("EVOKE_RETENTION_ARCHIVE_AFTER", "2h"),
+            ("EVOKE_RETENTION_MAX_BYTES", "false"),
+            ("EVOKE_RETENTION_RULES", r#"[{"type": "a", "events": "1h"}]"#),
+            ("EVOKE_TELEMETRY_OTLP_HEADERS", "a=b=c, d = e"),
+            ("EVOKE_TELEMETRY_SAMPLE", "1"),
+        ];
+        let config = of(text, &variables).unwrap();
+        assert_eq!(config.retention.archive_after, Some(Millis::from_secs(7200)));
+        assert_eq!(config.retention.max_bytes, None);
+        assert_eq!(config.retention.rules.len(), 1);
+        let headers = [("a", "b=c"), ("d", "e")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(config.telemetry.otlp_headers, headers.into());
+    }
+
+    fn days(days: u64) -> Millis {
+        Millis::from_secs(days * 86_400)
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_kept_like_that_is_told() {
+        let text = r#"
+            [retention]
+            archive_after = true
+            events = "10s"
+            max_bytes = "1mb"
+            [[retention.rules]]
+            type = "order.a**"
+            event = "1d"
+            [[retention.rules]]
+            type = "order.*"
+            function = 7
+            executions = "soon"
+            [telemetry]
+            otlp_endpoint = "collector:4318"
+            otlp_headers = { "a b" = "s3cret", c = "s3cret\n" }
+            sample = 2
+            service_name = " "
+            sampel = 1
+        "#;
+        let expected = [
+            "retention.archive_after: expected an amount or false, got true",
+            "retention.rules[0].event: unknown key \"event\" (did you mean \"events\"?)",
+            "retention.rules[1].function: expected a text, got 7",
+            "retention.rules[1].executions: expected a duration like",
+            "telemetry.sampel: unknown key \"sampel\" (did you mean \"sample\"?)",
+            "retention.events: 10s is out of range (1m to 36500d)",
+            "retention.max_bytes: 1mb is out of range (16mb to 524288gb)",
+            "telemetry.otlp_endpoint: it is not an address of http or https",
+            "telemetry.otlp_headers.a b: it is not a name of a header",
+            "telemetry.otlp_headers.c: the value has characters",
+            "telemetry.sample: 2 is out of range (0 to 1)",
+            "telemetry.service_name: it is empty (evoke)",
+        ];
+        told(text, &expected);
+        let rules = r#"
+            [[retention.rules]]
+            type = "order.a**"
+            events = "1s"
+            [[retention.rules]]
+            executions = "1d"
+            [[retention.rules]]
+            function = "f"
+            events = "1d"
+            [[retention.rules]]
+            function = "f"
+        "#;
+        let expected = [
+            "retention.rules[0].type: ",
+            "retention.rules[0].events: 1s is out of range",
+            "retention.rules[1]: it fits nothing",
+            "retention.rules[2].events: events belong to no function",
+            "retention.rules[3]: it changes nothing",
+        ];
+        told(rules, &expected);
+    }
+
+    fn told(text: &str, expected: &[&str]) {
+        let lines = of(text, &[]).unwrap_err();
+        for start in expected {
+            let start = format!("evoke.toml: {start}");
+            assert!(lines.iter().any(|line| line.starts_with(&start)), "{start}: {lines:#?}");
+        }
+        assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+        assert!(lines.iter().all(|line| !line.contains("s3cret")), "{lines:#?}");
     }
 
     #[test]
