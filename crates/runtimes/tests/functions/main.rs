@@ -5,6 +5,7 @@
 mod batches;
 mod calls;
 mod cancellation;
+mod documented;
 mod limits;
 mod python;
 mod server_killed;
