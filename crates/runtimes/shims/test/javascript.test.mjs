@@ -759,11 +759,12 @@ for (const [name, path] of chosen) {
         '00-1-2-01',
         { subject: 's', type: 'a.b', data: { x: 1 } },
       ]);
-      assert.deepEqual(seen[1].slice(0, 4), [
+      assert.deepEqual(seen[1].slice(0, 5), [
         'POST',
         '/api/functions/other/invoke',
         'Bearer tok_1',
         'respond-async',
+        '00-1-2-01',
       ]);
     });
 

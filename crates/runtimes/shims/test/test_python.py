@@ -849,7 +849,8 @@ class PythonShim(unittest.TestCase):
             ),
         )
         self.assertEqual(
-            seen[1][:3], ("/api/functions/other/invoke", "Bearer tok_1", "respond-async")
+            seen[1][:4],
+            ("/api/functions/other/invoke", "Bearer tok_1", "respond-async", "00-1-2-01"),
         )
 
     def test_refuses_an_answer_that_fits_no_frame(self):
