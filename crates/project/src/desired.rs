@@ -76,9 +76,11 @@ pub struct DesiredTrigger {
     pub name: String,
     /// The kind of source.
     pub kind: String,
-    /// The configuration in the canonical form of its source.
+    /// The configuration in the canonical form of its source, with references filled in: it may
+    /// hold secrets.
     pub config: Value,
-    /// The function of the manifest; in a file of its own, whatever it says.
+    /// The function of the manifest; in a file of its own, whatever it says, with references filled
+    /// in.
     pub target: Target,
     /// How executions are carried out.
     pub policy: Policy,

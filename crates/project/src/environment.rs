@@ -14,6 +14,9 @@ const RESERVED_PREFIX: &str = "EVOKE_";
 /// More than any system hands to a process.
 const VALUE_BYTES_MAX: usize = 64 << 10;
 
+/// A short text may name a long value many times.
+const FILLED_BYTES_MAX: usize = 1 << 20;
+
 /// A value that stands elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reference {
@@ -124,8 +127,14 @@ fn variable(name: &str, value: &Value) -> Result<String, Wrong> {
     Ok(text)
 }
 
-/// Fills references in; says all that cannot be.
-fn fill(text: &str, lookup: &dyn Fn(&Reference) -> Option<String>) -> Result<String, Vec<Wrong>> {
+/// Fills references in.
+///
+/// # Errors
+/// All that cannot be filled in.
+pub fn fill(
+    text: &str,
+    lookup: &dyn Fn(&Reference) -> Option<String>,
+) -> Result<String, Vec<Wrong>> {
     let (mut out, mut wrong) = (String::with_capacity(text.len()), Vec::new());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -150,6 +159,11 @@ fn fill(text: &str, lookup: &dyn Fn(&Reference) -> Option<String>) -> Result<Str
                 Some(value) => out.push_str(&value),
                 None => wrong.push(missing(&reference)),
             },
+        }
+        if out.len() > FILLED_BYTES_MAX {
+            let max = FILLED_BYTES_MAX >> 10;
+            wrong.push(Wrong::new(format!("the filled value is longer than {max} kb")));
+            return Err(wrong);
         }
     }
     out.push_str(rest);

@@ -15,6 +15,7 @@ mod settings;
 mod alyx;
 mod declared;
 mod environment;
+mod filled;
 mod folder;
 mod hash;
 mod language;

@@ -653,6 +653,44 @@ fn a_trigger_in_a_file_of_its_own_names_its_target() {
 }
 
 #[test]
+fn references_in_triggers_are_filled_in() {
+    let world = World::new();
+    world.file(
+        "triggers/forward.yaml",
+        "{type: event, match: a.*, target: {type: http, headers: {a: 'Bearer ${secrets.API_KEY}'}}}",
+    );
+    world
+        .file("triggers/odd.yaml", "{type: event, match: a, target: {type: http, url: '${NONE}'}}");
+    let desired = world
+        .manifest("triggers: [{type: http, path: '/hooks/${OPENAI_API_KEY}', methods: ['$${x}']}]");
+    let trigger = &desired.functions[0].triggers[0];
+    assert_eq!(trigger.config, json!({ "path": "/hooks/sk-1", "methods": ["${x}"] }));
+    assert_eq!(trigger.name, "http-hooks-openai-api-key");
+    assert_eq!(desired.triggers[0].target.config, json!({ "headers": { "a": "Bearer s3cret" } }));
+    assert_eq!(
+        lines(&desired),
+        ["triggers/odd.yaml: target.url: ${NONE} is not set \
+          (set the variable NONE in the environment of the server)"]
+    );
+
+    let desired = world.manifest(
+        "triggers:
+         - { type: http, path: ['${secrets.API_KEY}'] }
+         - { type: http, path: a, methods: [GET, '${secrets.NONE}'] }
+        ",
+    );
+    assert_eq!(
+        lines(&desired)[1..],
+        [
+            "functions/f/function.yaml: triggers[0].path: it is not valid with \
+             ${secrets.API_KEY} filled in (look at the value, which is not shown here)",
+            "functions/f/function.yaml: triggers[1].methods[1]: ${secrets.NONE} is not set \
+             (set the variable EVOKE_SECRET_NONE in the environment of the server)",
+        ]
+    );
+}
+
+#[test]
 fn a_broken_trigger_file_stops_no_other() {
     let world = World::new();
     world

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::alyx;
 use crate::desired::DesiredTrigger;
+use crate::filled::{self, Filled};
 use crate::policy;
 use crate::read::ReadContext;
 use crate::reader::{Report, Table, Wrong, unknown};
@@ -116,7 +117,9 @@ impl Reader<'_> {
         if kind.is_none() && self.report.problems.is_empty() {
             self.report.problem(target.path("type"), "`type` is missing");
         }
-        Some(Target { kind: kind?, config: Value::Object(target.fields().clone()) })
+        let mut config = Value::Object(target.fields().clone());
+        self.fill(&mut config, &target)?;
+        Some(Target { kind: kind?, config })
     }
 
     /// The kind, if there is or will be one of this name.
@@ -196,16 +199,29 @@ impl Reader<'_> {
     }
 
     fn config(&mut self, entry: Table, source: &dyn Source) -> Option<Value> {
-        match source.check(&Value::Object(entry.fields().clone())) {
+        let mut config = Value::Object(entry.fields().clone());
+        let filled = self.fill(&mut config, &entry)?;
+        match source.check(&config) {
             Ok(config) => Some(config),
             Err(problems) => {
-                for mut problem in problems {
+                for mut problem in problems.into_iter().map(|problem| filled.hide(problem)) {
                     problem.field = entry.path(&problem.field);
                     self.report.problems.push(problem);
                 }
                 None
             }
         }
+    }
+
+    /// Fills the references of a configuration in.
+    fn fill(&mut self, config: &mut Value, table: &Table) -> Option<Filled> {
+        let mut filled = filled::fill_in(config, self.context.lookup);
+        let wrong = std::mem::take(&mut filled.wrong);
+        let is_whole = wrong.is_empty();
+        for (path, wrong) in wrong {
+            self.report.problem(table.path(&path), wrong);
+        }
+        is_whole.then_some(filled)
     }
 }
 
