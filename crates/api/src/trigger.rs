@@ -1,5 +1,6 @@
 //! Triggers.
 
+mod policy;
 mod read;
 mod test_run;
 

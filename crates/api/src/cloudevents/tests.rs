@@ -411,6 +411,7 @@ proptest! {
             ordering_key: None,
             due: None,
             is_test_run: false,
+            replay_of: None,
         };
         let mut text = Vec::new();
         event.write_json(&mut text);

@@ -1,19 +1,14 @@
 //! Reading what a trigger is made from: all problems at once, each with its field and, for a
 //! mistyped name, the nearest one.
 
-use std::sync::LazyLock;
-
 use evoke_engine::NewTrigger;
 use evoke_model::suggest::did_you_mean;
-use evoke_model::{Policy, Problem, Target};
+use evoke_model::{Problem, Target};
 use serde_json::{Map, Value, json};
 
-use super::flat_target;
+use super::{flat_target, policy};
 
 const FIELDS: [&str; 6] = ["name", "type", "config", "target", "policy", "enabled"];
-
-/// The JSON Schema of a policy: it knows the names that are allowed at each place.
-static POLICY: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(Policy).to_value());
 
 /// Reads the body of a new trigger.
 pub(super) fn read(body: Value) -> Result<NewTrigger, Vec<Problem>> {
@@ -49,7 +44,7 @@ pub(super) fn read(body: Value) -> Result<NewTrigger, Vec<Problem>> {
         }
     };
     let target = read_target(body.remove("target"), &mut problems);
-    let policy = read_policy(body.remove("policy"), &mut problems);
+    let policy = policy::read(body.remove("policy"), &mut problems);
     let enabled = match body.remove("enabled") {
         None | Some(Value::Null) => true,
         Some(Value::Bool(flag)) => flag,
@@ -134,61 +129,11 @@ fn read_target(target: Option<Value>, problems: &mut Vec<Problem>) -> Target {
     }
 }
 
-fn read_policy(policy: Option<Value>, problems: &mut Vec<Problem>) -> Policy {
-    let fields = match policy {
-        None | Some(Value::Null) => return Policy::default(),
-        Some(Value::Object(fields)) => fields,
-        Some(_) => {
-            problems.push(Problem::new("policy", "expected an object"));
-            return Policy::default();
-        }
-    };
-    let policy = Value::Object(fields);
-    let before = problems.len();
-    unknown_names(&POLICY, &policy, "policy", problems);
-    // Each field is read for itself, so that one that is wrong does not hide the others.
-    for (name, value) in policy.as_object().into_iter().flatten() {
-        let path = format!("policy.{name}");
-        let is_named = problems[before..].iter().any(|problem| problem.field.starts_with(&path));
-        if is_named {
-            continue;
-        }
-        if let Err(error) = serde_json::from_value::<Policy>(json!({ name: value })) {
-            problems.push(Problem::new(path, error.to_string()));
-        }
-    }
-    serde_json::from_value(policy).unwrap_or_default()
-}
-
-/// Finds names the schema does not allow, at every depth it describes.
-fn unknown_names(schema: &Value, value: &Value, path: &str, problems: &mut Vec<Problem>) {
-    let (Some(known), Some(fields)) = (properties(schema), value.as_object()) else { return };
-    for (name, value) in fields {
-        let path = format!("{path}.{name}");
-        match known.get(name) {
-            Some(inner) => unknown_names(inner, value, &path, problems),
-            None => {
-                let names = known.keys().map(String::as_str);
-                let hint = did_you_mean(name, names);
-                problems.push(Problem::new(path, "is not a field of a policy").suggest(hint));
-            }
-        }
-    }
-}
-
-/// The properties of an object's schema, found through references and `null` alternatives.
-fn properties(schema: &Value) -> Option<&Map<String, Value>> {
-    if let Some(Value::Object(properties)) = schema.get("properties") {
-        return Some(properties);
-    }
-    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-        return properties(POLICY.pointer(reference.strip_prefix('#')?)?);
-    }
-    schema.get("anyOf")?.as_array()?.iter().find_map(properties)
-}
-
 #[cfg(test)]
 mod tests {
+    use evoke_model::Policy;
+    use evoke_model::policy::Priority;
+
     use super::*;
 
     fn fields(body: Value) -> Vec<String> {
@@ -235,7 +180,7 @@ mod tests {
             "policy.priorty: is not a field of a policy (did you mean \"priority\"?)",
             "policy.retry.atempts: is not a field of a policy (did you mean \"attempts\"?)",
             "policy.retry.backof: is not a field of a policy (did you mean \"backoff\"?)",
-            "policy.concurrency: missing field `limit`",
+            "policy.concurrency.limit: is required",
             "policy.mode: unknown variant `sometimes`, expected `async` or `sync`",
             "policy.timeout: expected a duration like 250ms, 30s, 5m, 2h or 7d, got \"soon\"",
             "enabled: expected true or false",
@@ -263,7 +208,8 @@ mod tests {
         let change = json!({ "config": { "source": null }, "policy": { "priority": 3 } });
         let new = patch(&old, change).expect("good");
         assert_eq!(new.config, json!({ "match": "order.*" }));
-        assert_eq!((new.policy.priority, new.policy.order_by), (3, old.policy.order_by.clone()));
+        assert_eq!(new.policy.priority, Priority::Fixed(3));
+        assert_eq!(new.policy.order_by, old.policy.order_by);
         assert_eq!((new.name.as_str(), &new.target), ("orders", &old.target));
         assert!(patch(&old, json!({ "name": null })).is_err());
         assert!(patch(&old, json!(null)).is_err());
