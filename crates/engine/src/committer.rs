@@ -22,7 +22,7 @@ use crate::traces::{Open, Traces};
 use queue::{Queue, Refused};
 
 /// How long a failed end of an attempt rests before it is written again.
-const CARRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+const CARRY_PAUSE: Millis = Millis::new(200);
 
 /// How long a failed commit makes the server say it is not ready.
 const FAILURE_REMEMBERED: Millis = Millis::from_secs(10);
@@ -131,8 +131,14 @@ impl Committer {
 
     /// Writes a change of the definitions and waits until it is durable.
     pub(crate) async fn change(&self, write: Write) -> Answer {
+        self.send(write, Vec::new()).await
+    }
+
+    /// The same with events whose executions begin with it.
+    pub(crate) async fn send(&self, write: Write, planned: Vec<Planned>) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let then = Then { reply: Some(reply), ..Then::default() };
+        let settles = Settles { planned, ..Settles::default() };
+        let then = Then { settles, reply: Some(reply) };
         let submission = Submission { write, then };
         self.queue.push(submission).await.map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
@@ -141,6 +147,11 @@ impl Committer {
     /// Ends the committer once everything that was handed in before is written.
     pub(crate) fn close(&self) {
         self.queue.close();
+    }
+
+    /// How many events and other writes wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// Whether the last commit worked.
@@ -207,13 +218,51 @@ impl Service {
                 return;
             }
             self.run_once(&mut batch);
-            if self.queue.is_closed() && !self.carried.is_empty() {
-                let count = self.carried.len();
-                tracing::error!("{count} results could not be written before the store closed");
-                return;
+            if !self.carried.is_empty() {
+                if self.gives_up() {
+                    return;
+                }
+                std::thread::sleep(CARRY_PAUSE.duration());
             }
             self.housekeep();
         }
+    }
+
+    /// The same as a task among others: for engines that run on one thread, whose every step can
+    /// be repeated.
+    pub(crate) async fn run_as_task(mut self) {
+        self.queue.serve_task();
+        let mut batch = Vec::new();
+        loop {
+            batch.append(&mut self.carried);
+            if !self.queue.try_take(&mut batch) && batch.is_empty() {
+                if self.queue.is_closed() {
+                    return;
+                }
+                self.queue.nudged().await;
+                continue;
+            }
+            self.run_once(&mut batch);
+            if !self.carried.is_empty() {
+                if self.gives_up() {
+                    return;
+                }
+                self.clock.sleep_until(self.clock.now().plus(CARRY_PAUSE)).await;
+            }
+            self.housekeep();
+            // What follows the commit goes on before the next one.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Whether results that could not be written are left behind.
+    fn gives_up(&self) -> bool {
+        if !self.queue.is_closed() {
+            return false;
+        }
+        let count = self.carried.len();
+        tracing::error!("{count} results could not be written before the store closed");
+        true
     }
 
     /// Lets the store do what can wait, once in a while and only when nothing else waits.
@@ -259,9 +308,6 @@ impl Service {
                 }
                 Err(error) => self.refuse(write, then, &error),
             }
-        }
-        if !self.carried.is_empty() {
-            std::thread::sleep(CARRY_PAUSE);
         }
     }
 

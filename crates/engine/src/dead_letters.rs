@@ -6,10 +6,11 @@
 mod counts;
 mod selection;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use evoke_model::{
-    Cause, Code, Data, Execution, ExecutionId, Failure, Outcome, Problem, Rejection, Timestamp,
+    Cause, Code, Data, EventId, Execution, ExecutionId, Failure, Outcome, Problem, Rejection, Timestamp,
     Trigger, TriggerId,
 };
 use evoke_ports::store::{Change, DeadLetters, Receipt, Write};
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub(crate) use counts::Counts;
-pub(crate) use selection::Selection;
+pub(crate) use selection::{Found, Next, Selection, Walk, compile};
 
 use crate::audit::{Actor, action};
 use crate::record::unavailable;
@@ -195,15 +196,35 @@ impl Engine {
 }
 
 impl Inner {
+    /// What was accepted up to now: ids rise with time, whatever they are of.
+    pub(crate) fn newest(&self) -> EventId {
+        self.ids.event(self.clock.now())
+    }
+
+    /// Whether an execution could be run again: its trigger is still there.
+    pub(crate) fn may_run(&self, execution: &Execution) -> bool {
+        let snapshot = self.catalog.load();
+        let trigger = snapshot.triggers.get(&execution.id.trigger);
+        trigger.is_some_and(|trigger| trigger.deleted_at.is_none())
+    }
+
     async fn payload(&self, execution: &Execution) -> Result<Option<Data>, Rejection> {
         if execution.is_edited {
             let edited = self.store.executions().edited(execution.id).await;
             if let Some(data) = edited.map_err(|error| unavailable(&error))? {
                 return Ok(Some(data));
             }
+            let archived = self.archived_execution(execution.id).await;
+            let archived = archived.map_err(|error| unavailable(&error))?;
+            if let Some(data) = archived.and_then(|archived| archived.edited.clone()) {
+                return Ok(Some(data));
+            }
         }
         let event = self.store.events().event(execution.id.event).await;
-        let event = event.map_err(|error| unavailable(&error))?;
+        let event = match event.map_err(|error| unavailable(&error))? {
+            None => self.archived_event(execution.id.event).await.map_err(|error| unavailable(&error))?,
+            found => found,
+        };
         Ok(event.map(|event| event.data.clone()))
     }
 
@@ -226,16 +247,17 @@ impl Inner {
         })
     }
 
-    /// Makes these dead letters pending again, with whatever else is to be written with it. The
-    /// caller holds the lock of what is done by hand.
+    /// Makes these executions pending again by the changes at the head of the list, one for each,
+    /// with whatever else is to be written with it. Says how many there were. The caller holds the
+    /// lock of what is done by hand.
     pub(crate) async fn reopen(
         &self,
         reopened: &[Execution],
         changes: Vec<Change>,
-    ) -> Result<(), Rejection> {
+    ) -> Result<usize, Rejection> {
         let write = Write::All(changes.into_iter().map(Write::Change).collect());
         let receipt = self.committer.change(write).await?;
-        let Receipt::All(receipts) = receipt else { return Ok(()) };
+        let Receipt::All(receipts) = receipt else { return Ok(0) };
         let mut triggers = Vec::new();
         for (execution, receipt) in reopened.iter().zip(receipts) {
             if receipt != Receipt::Changed(true) {
@@ -248,12 +270,27 @@ impl Inner {
             self.dispatcher.count_open(1);
             triggers.push(execution.id.trigger);
         }
+        let count = triggers.len();
         triggers.sort_unstable();
         triggers.dedup();
         for trigger in triggers {
             self.dispatcher.look(trigger);
         }
-        Ok(())
+        Ok(count)
+    }
+
+    /// How many dead letters the triggers of each name have.
+    pub(crate) fn dead_letters_by_name(&self) -> Vec<(String, i64)> {
+        let snapshot = self.catalog.load();
+        let there = snapshot.triggers.values().filter(|trigger| trigger.deleted_at.is_none());
+        let mut counts: HashMap<String, i64> =
+            there.map(|trigger| (trigger.name.clone(), 0)).collect();
+        for (id, count) in self.dead_letters.all() {
+            let trigger = snapshot.triggers.get(&id);
+            let name = trigger.map_or_else(|| id.to_string(), |trigger| trigger.name.clone());
+            *counts.entry(name).or_default() += count;
+        }
+        counts.into_iter().collect()
     }
 }
 

@@ -48,7 +48,12 @@ impl Inner {
     pub(crate) fn begin(&self, beginning: Beginning) -> Arc<Running> {
         let labels = self.labels(&beginning.trigger);
         let id = beginning.id;
-        let lines = Arc::new(Lines::new(id, labels.target.clone(), self.feed.clone()));
+        let lines = Arc::new(Lines::new(
+            id,
+            labels.target.clone(),
+            self.feed.clone(),
+            self.settings.log_bytes_max,
+        ));
         let now = self.clock.now();
         let span = self.traces.follow(beginning.event.traceparent.as_deref(), now);
         let own = (now, self.tokens.mint(id), span);
@@ -102,6 +107,7 @@ impl Inner {
             }
             let next = Next::Done(State::Cancelled);
             finishes.push(Finish { id: entry.id, attempt: Some(attempt), next, cause: None });
+            self.operations.ended(entry.id, Some(State::Cancelled), None);
             ids.push(entry.id);
         }
         let settles = Settles { ids, ..Settles::default() };

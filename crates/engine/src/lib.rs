@@ -6,9 +6,11 @@
 //! what happened back to the committer. [`call`] is the short way for callers who wait for the
 //! answer.
 
+mod audit;
 pub mod call;
 mod catalog;
 mod committer;
+pub mod dead_letters;
 mod declared;
 mod dispatch;
 mod draft;
@@ -20,24 +22,32 @@ mod ingest;
 pub mod keys;
 mod logs;
 pub mod metrics;
+pub mod operations;
 pub mod record;
 mod registry;
+pub mod retention;
 mod settings;
 mod start;
 mod test_run;
 mod token;
 mod traces;
+pub mod tree;
 pub mod triggers;
 
+pub use audit::Actor;
 pub use call::{HttpCallMeta, Invocation, Invoked};
+pub use dead_letters::{DeadLetterFilter, DeadLetterGroup};
 pub use declared::NotDeclared;
 pub use draft::{Draft, Emitted};
 pub use feed::Notice;
 pub use functions::{Deployment, FunctionView};
 pub use metrics::Metrics;
+pub use operations::{Redrive, Replay, ReplayCount, ReplayTo};
 pub use record::ExecutionView;
 pub use registry::Registry;
-pub use settings::Settings;
+pub use retention::{KindPattern, Retained, RetentionPolicy, RetentionView, Rule};
+pub use settings::{CommitterRuns, LOG_BYTES_MAX, Settings};
 pub use start::{Engine, Parts, StartError};
 pub use test_run::TestEvent;
+pub use tree::{Tree, TreeEvent, TreeExecution};
 pub use triggers::NewTrigger;

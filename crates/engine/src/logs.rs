@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use evoke_model::execution::Level;
-use evoke_model::{ExecutionId, LogLine};
+use evoke_model::{ByteSize, ExecutionId, LogLine};
 use evoke_ports::LogSink;
 use parking_lot::Mutex;
 
 use crate::feed::{Feed, Notice};
-use crate::settings::LOG_BYTES_MAX;
+
+/// What a line takes beside its text, so that empty lines are bounded as well.
+const LINE_BYTES: usize = 16;
 
 /// Lines of one attempt.
 pub(crate) struct Lines {
     execution: Option<ExecutionId>,
     function: Arc<str>,
     feed: Feed,
+    bytes_max: ByteSize,
     kept: Mutex<Kept>,
 }
 
@@ -27,9 +30,14 @@ struct Kept {
 }
 
 impl Lines {
-    /// Lines of an attempt of `execution`.
-    pub(crate) fn new(execution: ExecutionId, function: Arc<str>, feed: Feed) -> Self {
-        Self { execution: Some(execution), function, feed, kept: Mutex::default() }
+    /// Lines of an attempt of `execution`, of which so many bytes are kept.
+    pub(crate) fn new(
+        execution: ExecutionId,
+        function: Arc<str>,
+        feed: Feed,
+        bytes_max: ByteSize,
+    ) -> Self {
+        Self { execution: Some(execution), function, feed, bytes_max, kept: Mutex::default() }
     }
 
     /// Takes what was kept, with a last line that says how much was cut.
@@ -41,8 +49,10 @@ impl Lines {
                 time: last,
                 level: Level::Warn,
                 message: format!(
-                    "... {} more lines ({} bytes) were cut: a log may have {LOG_BYTES_MAX} bytes",
-                    kept.dropped_lines, kept.dropped_bytes
+                    "... {} more lines ({} bytes) were cut: a log may have {} bytes",
+                    kept.dropped_lines,
+                    kept.dropped_bytes,
+                    self.bytes_max.as_u64()
                 ),
             });
         }
@@ -58,11 +68,14 @@ impl LogSink for Lines {
             line: line.clone(),
         });
         let mut kept = self.kept.lock();
-        if kept.bytes + line.message.len() > LOG_BYTES_MAX {
+        // Nothing follows the cut, so that the mark at the end stands where the cut is.
+        let is_cut = kept.dropped_lines > 0;
+        let bytes = kept.bytes + line.message.len() + LINE_BYTES;
+        if is_cut || bytes as u64 > self.bytes_max.as_u64() {
             kept.dropped_lines += 1;
             kept.dropped_bytes += line.message.len() as u64;
         } else {
-            kept.bytes += line.message.len();
+            kept.bytes = bytes;
             kept.lines.push(line);
         }
     }

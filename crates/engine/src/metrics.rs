@@ -69,6 +69,13 @@ pub struct ByType {
     pub r#type: String,
 }
 
+/// The label `trigger`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ByTrigger {
+    /// The trigger's name.
+    pub trigger: String,
+}
+
 /// All counters of an engine.
 pub struct Metrics {
     registry: RwLock<Registry>,
@@ -84,7 +91,7 @@ pub struct Metrics {
     http_requests: Family<ByRequest, Counter>,
     pending: Gauge<i64, AtomicI64>,
     running: Gauge<i64, AtomicI64>,
-    dead_letters: Gauge<i64, AtomicI64>,
+    dead_letters: Family<ByTrigger, Gauge>,
     triggers: Family<ByType, Gauge>,
     workers: Family<ByWorker, Gauge>,
     worker_memory: Family<ByRuntime, Gauge>,
@@ -98,7 +105,7 @@ pub struct Metrics {
 pub(crate) struct Levels {
     pub(crate) pending: i64,
     pub(crate) running: i64,
-    pub(crate) dead_letters: i64,
+    pub(crate) dead_letters: Vec<(String, i64)>,
     pub(crate) triggers: Vec<(String, i64)>,
     pub(crate) pools: Vec<(String, evoke_ports::PoolStatus)>,
 }
@@ -119,7 +126,7 @@ impl Metrics {
             http_requests: Family::default(),
             pending: Gauge::default(),
             running: Gauge::default(),
-            dead_letters: Gauge::default(),
+            dead_letters: Family::default(),
             triggers: Family::default(),
             workers: Family::default(),
             worker_memory: Family::default(),
@@ -162,7 +169,7 @@ impl Metrics {
         r.register("http_requests", "HTTP requests answered", self.http_requests.clone());
         r.register(
             "dead_letters",
-            "Executions that used up their attempts",
+            "Dead letters by trigger",
             self.dead_letters.clone(),
         );
         r.register("triggers", "Triggers by kind", self.triggers.clone());
@@ -181,6 +188,11 @@ impl Metrics {
             Unit::Seconds,
             self.cold_start.clone(),
         );
+    }
+
+    /// Adds what a part of the engine counts for itself.
+    pub(crate) fn register_more<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
+        register(&mut self.registry.write())
     }
 
     /// An event was accepted from this kind of source.
@@ -259,7 +271,9 @@ impl Metrics {
     pub(crate) fn render(&self, levels: &Levels) -> String {
         self.pending.set(levels.pending);
         self.running.set(levels.running);
-        self.dead_letters.set(levels.dead_letters);
+        for (trigger, count) in &levels.dead_letters {
+            self.dead_letters.get_or_create(&ByTrigger { trigger: trigger.clone() }).set(*count);
+        }
         for (kind, count) in &levels.triggers {
             self.triggers.get_or_create(&ByType { r#type: kind.clone() }).set(*count);
         }

@@ -41,7 +41,7 @@ pub struct Explanation {
     pub detail: serde_json::Value,
 }
 
-fn unavailable(error: &Error) -> Rejection {
+pub(crate) fn unavailable(error: &Error) -> Rejection {
     if error.source.is::<BadCursor>() {
         let problem = Problem::new("cursor", error.source.to_string())
             .suggest("the next_cursor of a page of the same list");
@@ -67,7 +67,13 @@ impl Engine {
             Err(_) => self.by_sender_id(id).await?,
         };
         let found = match ours {
-            Some(ours) => events.event(ours).await.map_err(|error| unavailable(&error))?,
+            Some(ours) => match events.event(ours).await.map_err(|error| unavailable(&error))? {
+                None => {
+                    let archived = self.inner.archived_event(ours).await;
+                    archived.map_err(|error| unavailable(&error))?
+                }
+                found => found,
+            },
             None => None,
         };
         found
@@ -113,7 +119,12 @@ impl Engine {
                     redirect: None,
                     is_edited: false,
                 })),
-                None => Err(no_execution(id)),
+                None => {
+                    let archived = self.inner.archived_execution(id).await;
+                    let archived = archived.map_err(|error| unavailable(&error))?;
+                    let archived = archived.ok_or_else(|| no_execution(id))?;
+                    Ok(self.inner.view_execution(archived.execution.clone()))
+                }
             },
         }
     }
@@ -179,7 +190,13 @@ impl Engine {
     /// ST_001.
     pub async fn attempts(&self, id: ExecutionId) -> Result<Vec<Attempt>, Rejection> {
         let attempts = self.inner.store.executions().attempts(id).await;
-        attempts.map_err(|error| unavailable(&error))
+        let attempts = attempts.map_err(|error| unavailable(&error))?;
+        if !attempts.is_empty() {
+            return Ok(attempts);
+        }
+        let archived = self.inner.archived_execution(id).await;
+        let archived = archived.map_err(|error| unavailable(&error))?;
+        Ok(archived.map(|archived| archived.attempts.clone()).unwrap_or_default())
     }
 
     /// Dead letters by trigger.
@@ -217,8 +234,9 @@ impl Engine {
     /// Runs a final execution again, with all its attempts.
     ///
     /// # Errors
-    /// EX_001; EX_002 while it is not over.
+    /// EX_001; EX_002 while it is not over, and when it is archived.
     pub async fn retry(&self, id: ExecutionId) -> Result<(), Rejection> {
+        let _by_hand = self.inner.operations.by_hand().await;
         let view = self.execution(id).await?;
         let state = view.execution.state;
         let refuse = |message: String| Err(Rejection::new(Code::ExecutionState, message));
@@ -228,17 +246,15 @@ impl Engine {
         if view.trigger.is_none_or(|trigger| trigger.deleted_at.is_some()) {
             return refuse(format!("the trigger of execution {id} was deleted"));
         }
+        if self.inner.is_archived(id).await.map_err(|error| unavailable(&error))? {
+            return refuse(format!(
+                "execution {id} is archived, it can only be read; replay its event to run it again"
+            ));
+        }
         let due = self.inner.clock.now();
         let change = Change::Reopen { id, due, redirect: None };
-        match self.inner.committer.change(Write::Change(change)).await? {
-            Receipt::Changed(true) => {
-                if view.execution.is_dead_letter() {
-                    self.inner.dead_letters.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
-                }
-                self.inner.dispatcher.count_open(1);
-                self.inner.dispatcher.look(id.trigger);
-                Ok(())
-            }
+        match self.inner.reopen(&[view.execution], vec![change]).await? {
+            1 => Ok(()),
             _ => refuse(format!("execution {id} changed meanwhile")),
         }
     }
@@ -309,7 +325,7 @@ fn is_asked_for(running: &Running, query: &ExecutionQuery) -> bool {
 }
 
 impl Inner {
-    fn view_execution(&self, mut execution: Execution) -> ExecutionView {
+    pub(crate) fn view_execution(&self, mut execution: Execution) -> ExecutionView {
         let trigger = self.catalog.load().triggers.get(&execution.id.trigger).cloned();
         if !execution.state.is_final() && self.running.get(execution.id).is_some() {
             execution.state = State::Running;

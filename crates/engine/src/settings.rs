@@ -1,8 +1,10 @@
 //! The numbers of the engine, each with its reason.
 
-use evoke_model::Millis;
+use evoke_model::{ByteSize, Millis};
 use std::path::Path;
 use std::sync::Arc;
+
+use crate::retention::RetentionPolicy;
 
 /// What may be set from outside.
 #[derive(Clone, Debug)]
@@ -17,6 +19,40 @@ pub struct Settings {
     pub scratch: Arc<Path>,
     /// The number of this node, 0 to 255.
     pub node: u8,
+    /// How long what is kept.
+    pub retention: RetentionPolicy,
+    /// Bytes of log lines kept per attempt; what is over is cut with a visible mark. Default
+    /// [`LOG_BYTES_MAX`].
+    pub log_bytes_max: ByteSize,
+    /// Where commits are made.
+    pub committer: CommitterRuns,
+}
+
+impl Default for Settings {
+    /// For one node that nobody reaches: a face sets where it is reached and may write.
+    fn default() -> Self {
+        Self {
+            idempotency_window: Millis::from_secs(86_400),
+            depth_max: 16,
+            url: "http://127.0.0.1:8090".into(),
+            scratch: Path::new(".evoke").into(),
+            node: 0,
+            retention: RetentionPolicy::default(),
+            log_bytes_max: LOG_BYTES_MAX,
+            committer: CommitterRuns::default(),
+        }
+    }
+}
+
+/// Where commits are made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CommitterRuns {
+    /// On a thread of its own: commits block.
+    #[default]
+    Thread,
+    /// As a task among others: for simulations, where all that happens has to happen in an order that
+    /// can be repeated, on a store that does not block.
+    Task,
 }
 
 /// Events waiting for the committer. At 50,000 a second this is a second of work: more would only
@@ -44,8 +80,9 @@ pub(crate) const DUE_HORIZON: Millis = Millis::from_secs(60);
 /// Events in one request. A batch is planned and committed as one piece.
 pub const EVENTS_PER_REQUEST_MAX: usize = 10_000;
 
-/// Bytes of log lines kept per attempt; what is over is cut with a visible mark.
-pub(crate) const LOG_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of log lines kept per attempt unless it is set: some thousand lines, more than a person
+/// reads, and little enough that a million attempts fit on a disk.
+pub const LOG_BYTES_MAX: ByteSize = ByteSize::new(256 * 1024);
 
 /// Bytes of output kept in the record.
 pub(crate) const OUTPUT_BYTES_MAX: usize = 1024 * 1024;

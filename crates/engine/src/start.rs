@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use evoke_matching::PlanLimits;
 use evoke_model::{IdSource, Millis, Trigger};
-use evoke_ports::store::Key;
+use evoke_ports::store::{AuditQuery, Key};
 use evoke_ports::{Clock, Descriptor, Runtime, Source, Store, Target, Tracer};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
@@ -14,12 +13,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Catalog, Snapshot};
 use crate::committer::{self, Committer};
+use crate::dead_letters;
 use crate::dispatch::Dispatcher;
 use crate::execute::RunningTable;
 use crate::feed::{Feed, Notice};
 use crate::metrics::{Levels, Metrics};
+use crate::operations::Operations;
 use crate::registry::Registry;
-use crate::settings::Settings;
+use crate::retention::{Gauges, Retention, Shelf};
+use crate::settings::{CommitterRuns, Settings};
 use crate::token::Tokens;
 use crate::traces::Traces;
 
@@ -86,10 +88,13 @@ pub(crate) struct Inner {
     pub(crate) plan_limits: PlanLimits,
     pub(crate) keys: RwLock<Vec<Key>>,
     pub(crate) tasks: TaskTracker,
-    pub(crate) dead_letters: AtomicI64,
+    pub(crate) dead_letters: dead_letters::Counts,
+    pub(crate) operations: Operations,
+    pub(crate) retention: Retention,
     /// One lock for each function's deployments.
     pub(crate) turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     committer_thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    committer_task: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 /// What an engine could not finish before it stopped.
@@ -144,8 +149,8 @@ impl Engine {
             .map(|record| (record.spec.name.clone(), record))
             .collect();
         let newest = newest_id(&store, &triggers).await?;
-        let dead: u64 =
-            store.executions().dead_letters().await?.iter().map(|group| group.count).sum();
+        let dead_letters = dead_letters::Counts::of(&store.executions().dead_letters().await?);
+        let operations = Operations::of(definitions.operations().await?, clock.now());
         let metrics = Arc::new(Metrics::new());
         let dispatcher = Arc::new(Dispatcher::new(clock.clone()));
         let (committer, service) = committer::Service::new(
@@ -154,14 +159,24 @@ impl Engine {
             metrics.clone(),
             (clock.clone(), traces.clone()),
         );
-        let thread = std::thread::Builder::new()
-            .name("committer".into())
-            .spawn(move || service.run())
-            .map_err(StartError::Thread)?;
+        let tasks = TaskTracker::new();
+        let mut task = None;
+        let thread = match settings.committer {
+            CommitterRuns::Thread => {
+                let thread = std::thread::Builder::new().name("committer".into());
+                Some(thread.spawn(move || service.run()).map_err(StartError::Thread)?)
+            }
+            CommitterRuns::Task => {
+                task = Some(tokio::spawn(service.run_as_task()));
+                None
+            }
+        };
         catalog.replace(triggers, functions);
         let plan_limits = PlanLimits { depth_max: settings.depth_max };
         let keys = RwLock::new(definitions.keys().await?);
+        let gauges = metrics.register_more(Gauges::register);
         let inner = Arc::new(Inner {
+            retention: Retention::new(Shelf::new(store.archive()), gauges),
             store,
             runtimes,
             registry,
@@ -174,10 +189,12 @@ impl Engine {
             metrics,
             plan_limits,
             keys,
-            tasks: TaskTracker::new(),
-            dead_letters: AtomicI64::new(dead as i64),
+            tasks,
+            dead_letters,
+            operations,
             turns: Mutex::default(),
-            committer_thread: Mutex::new(Some(thread)),
+            committer_thread: Mutex::new(thread),
+            committer_task: Mutex::new(task),
             clock,
             settings,
             dispatcher,
@@ -192,6 +209,8 @@ impl Engine {
     /// what was left from before a restart does not fail for want of its function.
     pub fn admit(&self) {
         self.inner.dispatcher.admit();
+        self.inner.resume_operations();
+        self.inner.start_retention();
     }
 
     /// Stops: nothing new is admitted, what runs may finish for at most `grace`, what is recorded
@@ -199,6 +218,8 @@ impl Engine {
     pub async fn stop(&self, grace: Millis) -> Left {
         let inner = &self.inner;
         let waiting = inner.dispatcher.close();
+        inner.retention.stop();
+        inner.operations.close().await;
         let deadline = inner.clock.now().plus(grace);
         let drained = async {
             while inner.running.len() > 0 {
@@ -222,6 +243,12 @@ impl Engine {
         }
         inner.tasks.close();
         inner.committer.close();
+        let task = inner.committer_task.lock().take();
+        if let Some(task) = task
+            && task.await.is_err()
+        {
+            tracing::error!("The committer's task ended in a panic");
+        }
         let thread = inner.committer_thread.lock().take();
         if let Some(thread) = thread {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -253,7 +280,7 @@ impl Engine {
         inner.metrics.render(&Levels {
             pending: inner.dispatcher.open() - inner.dispatcher.running() as i64,
             running: inner.running.len() as i64,
-            dead_letters: inner.dead_letters.load(Ordering::Relaxed),
+            dead_letters: inner.dead_letters_by_name(),
             triggers: kinds.into_iter().collect(),
             pools,
         })
@@ -311,5 +338,10 @@ async fn newest_id(
     triggers: &HashMap<evoke_model::TriggerId, Arc<Trigger>>,
 ) -> Result<u64, StartError> {
     let events = store.events().newest().await?;
-    Ok(triggers.keys().map(|id| id.as_u64()).chain([events]).max().unwrap_or(0))
+    let definitions = store.definitions();
+    let last = AuditQuery { limit: 1, ..AuditQuery::default() };
+    let audited = definitions.audit(last).await?.items.into_iter().map(|entry| entry.id.as_u64());
+    let operations = definitions.operations().await?.into_iter().map(|one| one.id.as_u64());
+    let all = triggers.keys().map(|id| id.as_u64()).chain([events]).chain(audited);
+    Ok(all.chain(operations).max().unwrap_or(0))
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use evoke_engine::{Engine, Parts, Registry, Settings};
-use evoke_ports::{NoTracer, Runtime, Source, Store, SystemClock};
+use evoke_engine::{Engine, Parts, Registry};
+use evoke_ports::{Runtime, Source, Store, SystemClock, Tracer};
 use evoke_project::ProjectConfig;
 use evoke_runtimes::Options as RuntimeOptions;
 use evoke_stores::memory::MemoryStore;
@@ -93,7 +93,8 @@ pub fn sources() -> BTreeMap<String, Arc<dyn Source>> {
 }
 
 impl App {
-    /// Opens the store and starts the engine. `url` is where functions reach the server.
+    /// Opens the store and starts the engine. `url` is where functions reach the server, `tracer`
+    /// takes its spans.
     ///
     /// # Errors
     /// What could not be opened.
@@ -102,6 +103,7 @@ impl App {
         config: &ProjectConfig,
         url: String,
         mode: Mode,
+        tracer: Arc<dyn Tracer>,
     ) -> anyhow::Result<Self> {
         let scratch = root.join(STATE_FOLDER);
         std::fs::create_dir_all(&scratch)
@@ -123,14 +125,8 @@ impl App {
             runtimes: runtimes.clone(),
             clock,
             registry,
-            tracer: Arc::new(NoTracer),
-            settings: Settings {
-                idempotency_window: config.events.idempotency_window,
-                depth_max: u16::try_from(config.events.depth_max).unwrap_or(u16::MAX),
-                url: url.into(),
-                scratch: scratch.into(),
-                node: 0,
-            },
+            tracer,
+            settings: crate::wiring::engine(config, url, scratch)?,
         })
         .await?;
         Ok(Self { engine, runtimes, sources })

@@ -150,7 +150,8 @@ fn bench(args: BenchArgs) -> Outcome {
 async fn create_local_key(args: LocalKeyArgs) -> anyhow::Result<Value> {
     let wish = Wish { root: folder_of(&args.config), ..Wish::default() };
     let config = config(&wish, &environment())?;
-    let app = App::start(&wish.root, &config, String::new(), Mode::Serve).await?;
+    let tracer = std::sync::Arc::new(evoke_ports::NoTracer);
+    let app = App::start(&wish.root, &config, String::new(), Mode::Serve, tracer).await?;
     let (key, secret) = app.engine.create_key(args.name).await?;
     app.engine.stop(evoke_model::Millis::ZERO).await;
     let time = key.created_at.to_string();

@@ -14,3 +14,4 @@ mod doctor;
 pub mod pages;
 mod signals;
 mod telemetry;
+mod wiring;

@@ -4,16 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::bail;
 use evoke_engine::Engine;
 use evoke_project::config::{FILE, Required};
+use evoke_ports::{NoTracer, Tracer};
 use evoke_project::{Change, Desired, ProjectConfig};
 use evoke_server::{AuthMode, BoundServer, Doors, Limits, ServerOptions, Stacks};
+use evoke_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Mode};
 use crate::deploy::{self, Deployed, Project};
+
+/// How long spans may take to be sent at the end.
+const TELEMETRY_GRACE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// What a command asks for beyond the configuration.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +70,7 @@ pub struct Running {
     mode: Mode,
     config: ProjectConfig,
     server: BoundServer,
+    telemetry: Option<Telemetry>,
     project: Project,
     root: PathBuf,
     /// What runs, or ran last where the folder is broken now.
@@ -81,7 +88,12 @@ impl Running {
         let address = SocketAddr::new(config.server.host, config.server.port);
         let doors = Doors::open(&[address]).await?;
         let url = url_of(doors.addresses().first().copied().unwrap_or(address));
-        let app = App::start(&wish.root, &config, url.clone(), mode).await?;
+        let telemetry = crate::wiring::telemetry(&config, &environment)?;
+        let tracer: Arc<dyn Tracer> = match &telemetry {
+            Some(telemetry) => telemetry.tracer(),
+            None => Arc::new(NoTracer),
+        };
+        let app = App::start(&wish.root, &config, url.clone(), mode, tracer).await?;
         let options = server_options(&config, mode);
         if options.auth == AuthMode::Keys && app.engine.keys().is_empty() {
             tracing::warn!(
@@ -95,7 +107,7 @@ impl Running {
         say(&deploy::apply(&app.engine, &desired, None).await);
         app.engine.admit();
         let root = wish.root.clone();
-        Ok(Self { app, url, mode, config, server, project, root, desired })
+        Ok(Self { app, url, mode, config, server, telemetry, project, root, desired })
     }
 
     /// Takes each change of the project's folder until `stop`.
@@ -139,6 +151,12 @@ impl Running {
                 executions.waiting = left.waiting,
                 "Stopped; what was left runs at the next start"
             );
+        }
+        if let Some(telemetry) = self.telemetry {
+            let lost = telemetry.stop(TELEMETRY_GRACE).await.lost();
+            if lost > 0 {
+                tracing::warn!("{lost} spans were not sent");
+            }
         }
         tracing::debug!(mode = ?self.mode, "Ended");
     }

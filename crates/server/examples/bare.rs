@@ -31,6 +31,9 @@ async fn main() {
             url: format!("http://{address}").into(),
             scratch: Path::new("/nowhere").into(),
             node: 0,
+            retention: evoke_engine::RetentionPolicy::default(),
+            log_bytes_max: evoke_engine::LOG_BYTES_MAX,
+            committer: evoke_engine::CommitterRuns::Thread,
         },
     })
     .await

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use evoke_ports::store::Write;
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::Submission;
 use crate::settings::{COMMIT_EVENTS_MAX, QUEUE_EVENTS_MAX, QUEUE_RESULTS_MAX};
@@ -30,6 +30,8 @@ pub(super) enum Refused {
 pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
+    /// The same for a committer that is a task and no thread.
+    nudge: Notify,
     /// Places for results.
     places: Semaphore,
 }
@@ -43,6 +45,7 @@ struct State {
     /// Results nobody waits for: they were recorded behind an answer.
     unhurried: usize,
     is_waiting: bool,
+    is_task: bool,
     is_closed: bool,
 }
 
@@ -58,6 +61,7 @@ impl Queue {
         Self {
             state: Mutex::default(),
             filled: Condvar::new(),
+            nudge: Notify::new(),
             places: Semaphore::new(QUEUE_RESULTS_MAX),
         }
     }
@@ -100,7 +104,29 @@ impl Queue {
     fn wake(&self, state: &State) {
         if state.is_waiting {
             self.filled.notify_one();
+        } else if state.is_task {
+            self.nudge.notify_one();
         }
+    }
+
+    /// From now on a task takes what waits: it is nudged, and never blocks.
+    pub(super) fn serve_task(&self) {
+        self.state.lock().is_task = true;
+    }
+
+    /// Completes once something came in, or the queue was closed.
+    pub(super) async fn nudged(&self) {
+        self.nudge.notified().await;
+    }
+
+    /// Moves what waits into `batch` and does not wait for anything. `false` when there is nothing.
+    pub(super) fn try_take(&self, batch: &mut Vec<Submission>) -> bool {
+        let mut state = self.state.lock();
+        if state.new.is_empty() && state.results.is_empty() {
+            return false;
+        }
+        self.drain(&mut state, batch);
+        true
     }
 
     /// Moves what waits into `batch`: all results, and new events as many as one commit may have.
@@ -117,6 +143,11 @@ impl Queue {
             state.is_waiting = false;
         }
         self.gather(&mut state);
+        self.drain(&mut state, batch);
+        true
+    }
+
+    fn drain(&self, state: &mut State, batch: &mut Vec<Submission>) {
         self.places.add_permits(state.results.len());
         state.unhurried = 0;
         batch.append(&mut state.results);
@@ -128,7 +159,6 @@ impl Queue {
             batch.push(next);
         }
         state.events -= events;
-        true
     }
 
     /// Waits a little for more as long as nobody waits for what is there: calls that were answered
@@ -156,10 +186,17 @@ impl Queue {
         self.state.lock().is_closed = true;
         self.places.close();
         self.filled.notify_one();
+        self.nudge.notify_one();
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.state.lock().is_closed
+    }
+
+    /// How many events and other writes wait.
+    pub(super) fn len(&self) -> usize {
+        let state = self.state.lock();
+        state.events + state.results.len()
     }
 
     /// Whether nothing waits.

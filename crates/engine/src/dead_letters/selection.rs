@@ -71,8 +71,8 @@ impl Selection {
             return Ok(groups.into_iter().filter(is_wanted).collect());
         }
         let mut groups = HashMap::new();
-        let mut walk = Walk::from(self, None);
-        while let Some(found) = walk.next(inner).await? {
+        let mut walk = Walk::from(self, None, inner.newest());
+        while let Some(found) = walk.one(inner).await? {
             let (id, Some(cause)) = (found.id, found.cause) else { continue };
             let group = groups.entry((id.trigger, cause)).or_insert(DeadLetters {
                 trigger: id.trigger,
@@ -89,9 +89,9 @@ impl Selection {
 
     /// All of them, oldest first.
     pub(crate) async fn ids(&self, inner: &Inner) -> Result<Vec<ExecutionId>, Rejection> {
-        let mut walk = Walk::from(self, None);
+        let mut walk = Walk::from(self, None, inner.newest());
         let mut ids = Vec::new();
-        while let Some(found) = walk.next(inner).await? {
+        while let Some(found) = walk.one(inner).await? {
             ids.push(found.id);
         }
         Ok(ids)
@@ -143,6 +143,8 @@ pub(crate) fn compile(text: Option<&str>, problems: &mut Vec<Problem>) -> Option
 pub(crate) struct Walk<S> {
     selection: S,
     after: Option<ExecutionId>,
+    /// What came later than this was accepted after somebody asked.
+    newest: EventId,
     page: VecDeque<Execution>,
     next: Next,
     /// How many were looked at.
@@ -151,8 +153,8 @@ pub(crate) struct Walk<S> {
     pub(crate) at: Option<ExecutionId>,
 }
 
-/// Where the walk goes on.
-enum Next {
+/// Where a walk through the record goes on.
+pub(crate) enum Next {
     /// From its beginning.
     Begin,
     /// At a cursor of the store.
@@ -161,29 +163,56 @@ enum Next {
     End,
 }
 
+/// What a step of a walk brought.
+pub(crate) enum Found<T> {
+    /// One that fits.
+    One(T),
+    /// A part of the record was read; the next step tells what was in it.
+    Read,
+    /// There are no more.
+    End,
+}
+
 impl<S: AsRef<Selection>> Walk<S> {
-    /// Begins behind `after`.
-    pub(crate) fn from(selection: S, after: Option<ExecutionId>) -> Self {
+    /// Begins behind `after` and ends with the event `newest`.
+    pub(crate) fn from(selection: S, after: Option<ExecutionId>, newest: EventId) -> Self {
         let (page, next) = (VecDeque::new(), Next::Begin);
-        Self { selection, after, page, next, seen: 0, at: after }
+        Self { selection, after, newest, page, next, seen: 0, at: after }
+    }
+
+    /// What it looks for.
+    pub(crate) fn selection(&self) -> &Selection {
+        self.selection.as_ref()
+    }
+
+    /// One step. Dropped before its end it has done nothing.
+    pub(crate) async fn next(&mut self, inner: &Inner) -> Result<Found<Execution>, Rejection> {
+        while let Some(found) = self.page.front() {
+            if found.id.event > self.newest {
+                self.page.clear();
+                self.next = Next::End;
+                break;
+            }
+            let (id, fits) = (found.id, self.selection.as_ref().takes(found));
+            // It stays in the page until its event was read: a read that fails is made again.
+            let fits = fits && self.selection.as_ref().takes_event(inner, id.event).await?;
+            let found = self.page.pop_front();
+            self.seen += 1;
+            self.at = Some(id);
+            if let Some(found) = found.filter(|_| fits) {
+                return Ok(Found::One(found));
+            }
+        }
+        Ok(if self.read(inner).await? { Found::Read } else { Found::End })
     }
 
     /// The next one that fits.
-    pub(crate) async fn next(&mut self, inner: &Inner) -> Result<Option<Execution>, Rejection> {
+    async fn one(&mut self, inner: &Inner) -> Result<Option<Execution>, Rejection> {
         loop {
-            while let Some(found) = self.page.front() {
-                let (id, fits) = (found.id, self.selection.as_ref().takes(found));
-                // It stays in the page until its event was read: a read that fails is made again.
-                let fits = fits && self.selection.as_ref().takes_event(inner, id.event).await?;
-                let found = self.page.pop_front();
-                self.seen += 1;
-                self.at = Some(id);
-                if fits {
-                    return Ok(found);
-                }
-            }
-            if !self.read(inner).await? {
-                return Ok(None);
+            match self.next(inner).await? {
+                Found::One(found) => return Ok(Some(found)),
+                Found::Read => {}
+                Found::End => return Ok(None),
             }
         }
     }
@@ -199,11 +228,12 @@ impl<S: AsRef<Selection>> Walk<S> {
         };
         let is_behind = |id: ExecutionId| self.after.is_none_or(|after| id > after);
         if !selection.ids.is_empty() {
+            let mut named = VecDeque::new();
             for id in selection.ids.iter().copied().filter(|id| is_behind(*id)) {
                 let found = executions.execution(id).await.map_err(|error| unavailable(&error))?;
-                self.page.extend(found);
+                named.extend(found);
             }
-            self.next = Next::End;
+            (self.page, self.next) = (named, Next::End);
             return Ok(true);
         }
         if selection.triggers.as_ref().is_some_and(Vec::is_empty) {

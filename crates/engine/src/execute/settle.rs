@@ -1,7 +1,6 @@
 //! After a call: what comes next for each of its executions, and the write that records it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use evoke_delivery::admission::Entry;
 use evoke_delivery::fingerprint;
@@ -167,10 +166,11 @@ impl Inner {
             Some(_) => {
                 self.dispatcher.count_open(-1);
                 if cause.is_some() {
-                    self.dead_letters.fetch_add(1, Ordering::Relaxed);
+                    self.dead_letters.add(running.id.trigger, 1);
                 }
             }
         }
+        self.operations.ended(running.id, end, cause);
         tracing::trace!(execution.id = %running.id, ?end, "An attempt ended");
     }
 }

@@ -261,7 +261,7 @@ mod tests {
             rules: vec![kept],
             ..RetentionPolicy::default()
         };
-        let minutes = |minutes| Millis::from_secs(60 * minutes);
+        let minutes = |minutes: u64| Millis::from_secs(60 * minutes);
         let late = format!("default@{}", NOW.minus(minutes(1)).as_millis() + 1);
         let cases = [
             ("default", minutes(1), true),

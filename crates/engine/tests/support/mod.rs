@@ -39,7 +39,8 @@ pub struct Script {
     pub count: AtomicUsize,
 }
 
-fn descriptor(kind: &'static str) -> Descriptor {
+/// What a kind says of itself.
+pub fn descriptor(kind: &'static str) -> Descriptor {
     Descriptor {
         kind,
         title: kind,
@@ -108,10 +109,10 @@ pub fn script(
     })
 }
 
-/// An engine on this store whose only target is this endpoint.
-pub async fn engine(store: Arc<dyn Store>, endpoint: Arc<Script>) -> Engine {
+/// The parts of an engine on this store whose only target is this endpoint.
+pub fn parts(store: Arc<dyn Store>, endpoint: Arc<Script>) -> Parts {
     let target = Scripted { descriptor: descriptor("scripted"), endpoint };
-    let engine = Engine::start(Parts {
+    Parts {
         store,
         sources: vec![Arc::new(Events(descriptor("event")))],
         targets: vec![Arc::new(target)],
@@ -125,10 +126,16 @@ pub async fn engine(store: Arc<dyn Store>, endpoint: Arc<Script>) -> Engine {
             url: "http://127.0.0.1:1".into(),
             scratch: Path::new("/nowhere").into(),
             node: 0,
+            retention: evoke_engine::RetentionPolicy::default(),
+            log_bytes_max: evoke_engine::LOG_BYTES_MAX,
+            committer: evoke_engine::CommitterRuns::Thread,
         },
-    })
-    .await
-    .expect("the engine starts");
+    }
+}
+
+/// An engine on this store whose only target is this endpoint.
+pub async fn engine(store: Arc<dyn Store>, endpoint: Arc<Script>) -> Engine {
+    let engine = Engine::start(parts(store, endpoint)).await.expect("the engine starts");
     engine.admit();
     engine
 }

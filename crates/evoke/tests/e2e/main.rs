@@ -11,4 +11,5 @@ mod kill9;
 mod lessons;
 mod manifests;
 mod ordering;
+mod policies;
 mod support;

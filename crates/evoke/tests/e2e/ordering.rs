@@ -6,7 +6,7 @@ use evoke_testkit::TestServer;
 use serde_json::{Value, json};
 
 /// A function that notes in a file what it does, with a manifest of this trigger.
-async fn noting(trigger: Value, code: &str) -> TestServer {
+pub async fn noting(trigger: Value, code: &str) -> TestServer {
     let manifest = json!({ "runtime": "node", "triggers": [trigger] }).to_string();
     let code = format!(
         "import {{ appendFileSync, existsSync }} from 'node:fs';\n\
@@ -18,12 +18,12 @@ async fn noting(trigger: Value, code: &str) -> TestServer {
     dev(&[("functions/note/function.json", &manifest), ("functions/note/index.mjs", &code)]).await
 }
 
-fn notes(server: &TestServer) -> Vec<String> {
+pub fn notes(server: &TestServer) -> Vec<String> {
     let text = std::fs::read_to_string(server.dir().join("notes")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
 
-fn open(server: &TestServer, gate: &str) {
+pub fn open(server: &TestServer, gate: &str) {
     std::fs::write(server.dir().join(gate), "open").expect("write the file");
 }
 

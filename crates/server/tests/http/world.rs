@@ -63,6 +63,9 @@ impl World {
                 url: "http://127.0.0.1:1".into(),
                 scratch: Path::new("/nowhere").into(),
                 node: 0,
+                retention: evoke_engine::RetentionPolicy::default(),
+                log_bytes_max: evoke_engine::LOG_BYTES_MAX,
+                committer: evoke_engine::CommitterRuns::Thread,
             },
         })
         .await

@@ -1,0 +1,79 @@
+//! What the configuration means for the parts: each section in the words of its crate.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use evoke_engine::retention::KindPattern;
+use evoke_engine::{RetentionPolicy, Rule, Settings};
+use evoke_project::ProjectConfig;
+use evoke_telemetry::{Telemetry, TelemetryConfig};
+
+/// The numbers of the engine.
+///
+/// # Errors
+/// A pattern of a retention rule is none; the configuration was checked, so that is a mistake of
+/// ours.
+pub fn engine(
+    config: &ProjectConfig,
+    url: String,
+    scratch: PathBuf,
+) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        idempotency_window: config.events.idempotency_window,
+        depth_max: u16::try_from(config.events.depth_max).unwrap_or(u16::MAX),
+        url: url.into(),
+        scratch: scratch.into(),
+        retention: retention(config)?,
+        ..Settings::default()
+    })
+}
+
+fn retention(config: &ProjectConfig) -> anyhow::Result<RetentionPolicy> {
+    let wished = &config.retention;
+    let mut rules = Vec::with_capacity(wished.rules.len());
+    for rule in &wished.rules {
+        let kind = rule.kind.as_deref().map(KindPattern::parse).transpose();
+        rules.push(Rule {
+            kind: kind.map_err(|problem| anyhow::anyhow!("[[retention.rules]]: {problem}"))?,
+            function: rule.function.as_deref().map(Into::into),
+            events: rule.events,
+            executions: rule.executions,
+        });
+    }
+    Ok(RetentionPolicy {
+        archive_after: wished.archive_after,
+        events: wished.events,
+        executions: wished.executions,
+        dead_letters: wished.dead_letters,
+        max_bytes: wished.max_bytes,
+        rules,
+    })
+}
+
+/// Starts the export of spans, where one is wanted.
+///
+/// # Errors
+/// All that is wrong with the section or with the variables of OpenTelemetry, or no connection can
+/// be prepared.
+pub fn telemetry(
+    config: &ProjectConfig,
+    environment: &BTreeMap<String, String>,
+) -> anyhow::Result<Option<Telemetry>> {
+    let wished = &config.telemetry;
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let default = evoke_project::config::Telemetry::default();
+    let settings = evoke_telemetry::Settings {
+        otlp_endpoint: given(&wished.otlp_endpoint),
+        headers: wished.otlp_headers.clone(),
+        sample: wished.sample,
+        // What is not said leaves the variable its say.
+        service_name: given(&wished.service_name).filter(|name| *name != default.service_name),
+    };
+    let config = TelemetryConfig::read(&settings, environment).map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("telemetry cannot be sent:\n  {}", lines.join("\n  "))
+    })?;
+    let Some(config) = config else { return Ok(None) };
+    let instance = format!("{:032x}", fastrand::u128(..));
+    Ok(Some(Telemetry::start(&config, &instance)?))
+}
