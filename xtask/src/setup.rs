@@ -13,9 +13,15 @@ use serde_json::{Map, Value, json};
 use crate::run::{self, say};
 
 /// What the tests install from PyPI: the client that must be able to talk to us unchanged, the tool
-/// that tries the API with whatever its document allows, and a receiver of traces.
-const PYTHON_PACKAGES: [&str; 3] =
-    ["cloudevents==2.2.0", "schemathesis==4.32.5", "oteltest==0.49.0"];
+/// that tries the API with whatever its document allows, a receiver of traces, and the two that must
+/// understand our signatures.
+const PYTHON_PACKAGES: [&str; 5] = [
+    "cloudevents==2.2.0",
+    "schemathesis==4.32.5",
+    "oteltest==0.49.0",
+    "standardwebhooks==1.1.0",
+    "svix==2.9.1",
+];
 
 /// The folder everything is installed into.
 pub fn tools() -> PathBuf {
@@ -67,7 +73,11 @@ fn npm_manifest(os: &str, arch: &str) -> Result<Value> {
         packages.insert(format!("node{major}"), source.into());
     }
     packages.insert(format!("@oven/bun-{system}-{bun}"), "1.4.5".into());
-    packages.insert("cloudevents".to_owned(), "10.0.0".into());
+    for (name, version) in
+        [("cloudevents", "10.0.0"), ("standardwebhooks", "1.1.1"), ("svix", "2.5.0")]
+    {
+        packages.insert(name.to_owned(), version.into());
+    }
     Ok(json!({ "private": true, "dependencies": packages }))
 }
 
