@@ -32,7 +32,12 @@ fn main() {
     let kinds: [(&str, LanePolicy, Make, i32); 7] = [
         ("no policy", none(), &Keys::default, 1),
         ("concurrency", LanePolicy { concurrency: limit(10, None), ..none() }, &Keys::default, 1),
-        ("concurrency by key", LanePolicy { concurrency: limit(2, Some("k")), ..none() }, &place, 1),
+        (
+            "concurrency by key",
+            LanePolicy { concurrency: limit(2, Some("k")), ..none() },
+            &place,
+            1,
+        ),
         ("order_by", LanePolicy { ordered: true, ..none() }, &order, 1),
         ("rate", LanePolicy { rate: Some(rate), ..none() }, &Keys::default, 1),
         ("batch of 100", LanePolicy { batch: Some(batch), ..none() }, &Keys::default, 1),
@@ -57,13 +62,18 @@ fn measure(policy: &LanePolicy, keys: &dyn Fn() -> Keys, priorities: i32) -> f64
         let now = Timestamp::from_micros(i64::try_from(event).unwrap_or(i64::MAX));
         for _ in 0..BURST {
             event += 1;
-            let id = ExecutionId {
-                event: EventId::from_u64(event),
-                trigger: TriggerId::from_u64(1),
-            };
+            let id =
+                ExecutionId { event: EventId::from_u64(event), trigger: TriggerId::from_u64(1) };
             let priority = i32::try_from(event % 2).unwrap_or(0) * (priorities - 1);
-            let entry =
-                Entry { id, due: now, attempts: 0, keys: keys(), priority, bytes: 100, payload: event };
+            let entry = Entry {
+                id,
+                due: now,
+                attempts: 0,
+                keys: keys(),
+                priority,
+                bytes: 100,
+                payload: event,
+            };
             lane.offer(entry, now);
         }
         while let Some(call) = lane.next(now, usize::MAX) {

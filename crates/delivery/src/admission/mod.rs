@@ -14,7 +14,6 @@
 //! caller reads the key's next executions from the store and gives them to [`Lane::refill`].
 
 mod entry;
-mod key;
 mod lane;
 mod policy;
 #[cfg(test)]
