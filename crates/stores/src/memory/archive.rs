@@ -44,6 +44,10 @@ impl Archive for MemoryStore {
     async fn size(&self) -> Result<Size, Error> {
         Ok(self.shared.tables.read().size())
     }
+
+    async fn count_events(&self) -> Result<Option<u64>, Error> {
+        Ok(Some(self.shared.tables.read().events.len() as u64))
+    }
 }
 
 impl Tables {

@@ -36,6 +36,14 @@ impl Archive for Pool {
     async fn size(&self) -> Result<Size, Error> {
         self.read("measure the file", size).await
     }
+
+    async fn count_events(&self) -> Result<Option<u64>, Error> {
+        self.read("count the events", |connection| {
+            let mut statement = connection.prepare_cached("SELECT count(*) FROM events")?;
+            Ok(Some(statement.query_row([], |row| row.get::<_, i64>(0))? as u64))
+        })
+        .await
+    }
 }
 
 /// The last event of the first of a range, at most so many, and of what is left of events there.

@@ -1,14 +1,19 @@
 //! The suite of [`evoke_ports::Store`]: what a commit does, what reads answer, what is there after
 //! the store was dropped without a word.
 
+mod archive;
 mod bench;
 mod change;
+mod dead_letters;
 mod definitions;
 mod durability;
 mod finish;
 mod ingest;
 mod lists;
 mod once;
+mod ordered;
+mod together;
+mod trail;
 mod waiting;
 
 use std::sync::Arc;
@@ -49,8 +54,13 @@ pub async fn run<H: Harness>(harness: &H) {
     finish::run(harness).await;
     change::run(harness).await;
     definitions::run(harness).await;
+    dead_letters::run(harness).await;
     lists::run(harness).await;
     waiting::run(harness).await;
+    ordered::run(harness).await;
+    archive::run(harness).await;
+    trail::run(harness).await;
+    together::run(harness).await;
     durability::run(harness).await;
 }
 

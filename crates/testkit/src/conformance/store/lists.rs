@@ -1,7 +1,7 @@
 //! Pages of events and executions.
 
 use evoke_model::{
-    Cause, Event, EventId, Execution, ExecutionId, Millis, State, Timestamp, TriggerId,
+    Cause, Event, EventId, Execution, ExecutionId, Lineage, Millis, State, Timestamp, TriggerId,
 };
 use evoke_ports::store::{
     BadCursor, DeadLetters, EventQuery, ExecutionQuery, NewExecution, Order, Page,
@@ -13,6 +13,7 @@ use super::{Harness, bench};
 pub(super) async fn run<H: Harness>(harness: &H) {
     events_come_in_pages(&mut bench(harness).1).await;
     events_are_filtered(&mut bench(harness).1).await;
+    a_root_is_listed_with_what_came_of_it(&mut bench(harness).1).await;
     executions_come_in_pages(&mut bench(harness).1).await;
     executions_are_filtered(&mut bench(harness).1).await;
     dead_letters_come_in_pages(&mut bench(harness).1).await;
@@ -112,6 +113,38 @@ async fn events_are_filtered(bench: &mut Bench) {
     }
 }
 
+async fn a_root_is_listed_with_what_came_of_it(bench: &mut Bench) {
+    let roots = [bench.event("root"), bench.event("root")];
+    let mut events = roots.to_vec();
+    for n in 0..6 {
+        let lineage = Lineage { root: Some(roots[n % 2].id), depth: 1, ..Lineage::default() };
+        let mut event = bench.event(if n < 4 { "leaf" } else { "twig" });
+        event.lineage = Some(Box::new(lineage));
+        events.push(event);
+    }
+    bench.ingest_planned(&events, Vec::new());
+    let tree = [0, 2, 4, 6].map(|n| events[n].id);
+    let oldest = EventQuery {
+        root: Some(roots[0].id),
+        order: Order::OldestFirst,
+        limit: 1_000,
+        ..EventQuery::default()
+    };
+    let leaves = EventQuery { kind: Some("leaf".to_owned()), ..oldest.clone() };
+    assert_eq!(all_events(bench, &leaves).await, tree[1..3]);
+    for limit in [1, 3, 4, 5] {
+        let oldest = EventQuery { limit, ..oldest.clone() };
+        assert_eq!(all_events(bench, &oldest).await, tree, "{limit} a page");
+        let newest = EventQuery { order: Order::NewestFirst, ..oldest };
+        assert!(all_events(bench, &newest).await.iter().eq(tree.iter().rev()), "{limit} a page");
+    }
+    // A root that is gone is known by what came of it, and an event that is none leads to itself.
+    let lost = bench.event("lost").id;
+    assert_eq!(all_events(bench, &EventQuery { root: Some(lost), ..oldest.clone() }).await, []);
+    let leaf = EventQuery { root: Some(tree[3]), ..oldest };
+    assert_eq!(all_events(bench, &leaf).await, tree[3..]);
+}
+
 fn bench_time(second: i64) -> Timestamp {
     Timestamp::from_micros(1_795_100_000_000_000 + second * 1_000_000)
 }
@@ -144,6 +177,7 @@ async fn executions_are_filtered(bench: &mut Bench) {
         let event = bench.event("filtered");
         let mut execution = pending(&event, triggers[n as usize % 2], bench.now);
         execution.is_test_run = n == 4;
+        execution.is_replay = n == 3;
         ids.push(execution.id);
         bench.ingest_planned(&[event], vec![execution]);
     }
@@ -173,6 +207,8 @@ async fn executions_are_filtered(bench: &mut Bench) {
         ),
         (ExecutionQuery { is_test_run: Some(true), ..all.clone() }, &[4]),
         (ExecutionQuery { is_test_run: Some(false), ..all.clone() }, &[5, 3, 2, 1, 0]),
+        (ExecutionQuery { is_replay: Some(true), ..all.clone() }, &[3]),
+        (ExecutionQuery { is_replay: Some(false), ..all.clone() }, &[5, 4, 2, 1, 0]),
         (
             ExecutionQuery {
                 since: Some(bench_time(2)),

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use evoke_model::{Event, EventId, ExecutionId, Millis, Timestamp, TriggerId};
-use evoke_ports::store::{Ingest, Receipt, Write};
+use evoke_model::{
+    Attempt, Code, Event, EventId, ExecutionId, Failure, Millis, Outcome, State, Timestamp,
+    TriggerId,
+};
+use evoke_ports::store::{Ingest, NewExecution, Receipt, TriggerKey, Write};
 
-use super::bench::{Bench, once, pending};
+use super::bench::{Bench, ingested, once, pending, succeeded};
 use super::{Harness, bench};
 
 pub(super) async fn run<H: Harness>(harness: &H) {
@@ -15,6 +18,10 @@ pub(super) async fn run<H: Harness>(harness: &H) {
     an_event_takes_all_of_its_keys_or_none(&mut bench(harness).1).await;
     housekeeping_forgets_expired_keys_only(&mut bench(harness).1).await;
     a_key_without_an_event_is_refused(&mut bench(harness).1).await;
+    a_trigger_takes_a_key_once(&mut bench(harness).1).await;
+    the_key_of_a_trigger_expires(&mut bench(harness).1).await;
+    a_duplicate_takes_no_key_of_a_trigger(&mut bench(harness).1).await;
+    an_execution_written_again_is_not_skipped(&mut bench(harness).1).await;
 }
 
 fn hour_after(instant: Timestamp) -> Timestamp {
@@ -116,4 +123,112 @@ async fn a_key_without_an_event_is_refused(bench: &mut Bench) {
     });
     bench.writer.commit(&[write]).expect_err("the key is for event 1 of one");
     assert_eq!(bench.stored_event(event.id).await, None);
+}
+
+/// What is written of an execution whose key stands already.
+fn skipped(at: Timestamp) -> (State, Attempt) {
+    let outcome = Outcome::Failure(Failure::new(Code::ExecutionCancelled, "it was taken already"));
+    let attempt =
+        Attempt { number: 0, started_at: at, finished_at: at, outcome, logs: vec![], version: 0 };
+    (State::Cancelled, attempt)
+}
+
+/// An execution that its trigger takes once under a key.
+fn keyed(bench: &Bench, event: &Event, trigger: TriggerId) -> NewExecution {
+    let key = TriggerKey {
+        key: format!("trigger\0{trigger}\0order-1").into(),
+        expires: hour_after(bench.now),
+        skipped: skipped(bench.now),
+    };
+    NewExecution { once: Some(Box::new(key)), ..pending(event, trigger, bench.now) }
+}
+
+fn write(events: &[Event], executions: Vec<NewExecution>) -> Write {
+    let events = events.iter().cloned().map(Arc::new).collect();
+    Write::Ingest(Ingest { events, executions, once: Vec::new() })
+}
+
+fn with_skipped(skipped: Vec<ExecutionId>) -> Receipt {
+    Receipt::Ingested { duplicates: Vec::new(), skipped }
+}
+
+async fn a_trigger_takes_a_key_once(bench: &mut Bench) {
+    let events: Vec<Event> = (0..3).map(|_| bench.event("once")).collect();
+    let (one, other, plain) = (bench.trigger(), bench.trigger(), bench.trigger());
+    let of = |event: &Event| {
+        vec![
+            keyed(bench, event, one),
+            pending(event, plain, bench.now),
+            NewExecution { order_key: Some("k".into()), ..keyed(bench, event, other) },
+        ]
+    };
+    // The second event comes in the same ingest, the third with a later write of the batch, already
+    // over.
+    let mut third = of(&events[2]);
+    third[0].done = Some(Box::new((State::Success, succeeded(1))));
+    let batch = [
+        write(&events[..2], [of(&events[0]), of(&events[1])].concat()),
+        write(&events[2..], third),
+    ];
+    let receipts = bench.writer.commit(&batch).expect("two ingests");
+    let id = |n: usize, trigger| ExecutionId { event: events[n].id, trigger };
+    assert_eq!(receipts[0], with_skipped(vec![id(1, one), id(1, other)]));
+    assert_eq!(receipts[1], with_skipped(vec![id(2, one), id(2, other)]));
+    let (state, attempt) = skipped(bench.now);
+    for n in [1, 2] {
+        for trigger in [one, other] {
+            let found = bench.execution(id(n, trigger)).await;
+            assert_eq!((found.state, found.attempts, found.cause), (state, 0, None));
+            assert_eq!(bench.attempts(id(n, trigger)).await, [attempt.clone()]);
+        }
+        assert!(bench.stored_event(events[n].id).await.is_some(), "the event itself is taken");
+    }
+    for (trigger, count) in [(one, 1), (other, 1), (plain, 3)] {
+        assert_eq!(bench.due(trigger).await.len(), count);
+    }
+}
+
+async fn the_key_of_a_trigger_expires(bench: &mut Bench) {
+    let trigger = bench.trigger();
+    let first = bench.event("once");
+    let expires = hour_after(bench.now);
+    let execution = keyed(bench, &first, trigger);
+    assert_eq!(bench.commit(write(&[first], vec![execution])), ingested());
+    bench.now = Timestamp::from_millis(expires.as_millis() - 1);
+    let early = bench.event("once");
+    let execution = keyed(bench, &early, trigger);
+    let id = execution.id;
+    assert_eq!(bench.commit(write(&[early], vec![execution])), with_skipped(vec![id]));
+    bench.now = expires;
+    for _ in 0..2 {
+        bench.writer.housekeep(bench.now).expect("housekeeping");
+    }
+    let late = bench.event("once");
+    let execution = keyed(bench, &late, trigger);
+    assert_eq!(bench.commit(write(&[late], vec![execution])), ingested());
+}
+
+async fn a_duplicate_takes_no_key_of_a_trigger(bench: &mut Bench) {
+    let expires = hour_after(bench.now);
+    let (first, duplicate, next) = (bench.event("a"), bench.event("b"), bench.event("c"));
+    let trigger = bench.trigger();
+    bench.ingest_once(&first, &[("key", expires)]);
+    let write_keyed = Write::Ingest(Ingest {
+        events: vec![Arc::new(duplicate.clone())],
+        executions: vec![keyed(bench, &duplicate, trigger)],
+        once: vec![once(0, "key", expires)],
+    });
+    let receipt = Receipt::Ingested { duplicates: vec![(0, first.id)], skipped: Vec::new() };
+    assert_eq!(bench.commit(write_keyed), receipt);
+    let execution = keyed(bench, &next, trigger);
+    assert_eq!(bench.commit(write(&[next], vec![execution])), ingested(), "the key was taken");
+}
+
+async fn an_execution_written_again_is_not_skipped(bench: &mut Bench) {
+    let (event, trigger) = (bench.event("once"), bench.trigger());
+    let execution = keyed(bench, &event, trigger);
+    bench.ingest_planned(&[event], vec![execution.clone()]);
+    let again = write(&[], vec![execution.clone()]);
+    assert_eq!(bench.commit(again), ingested(), "an event is not in its own way");
+    assert_eq!(bench.execution(execution.id).await.state, State::Pending);
 }
