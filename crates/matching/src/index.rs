@@ -66,9 +66,13 @@ impl Wanted {
         }
     }
 
-    fn matches(&self, event: &Event) -> bool {
-        self.kind.as_ref().is_none_or(|pattern| pattern.matches(&event.kind))
-            && self.source.as_ref().is_none_or(|pattern| pattern.matches(&event.source))
+    fn takes_type(&self, kind: &str) -> bool {
+        self.kind.as_ref().is_none_or(|pattern| pattern.matches(kind))
+    }
+
+    /// Whether it wants an event of a type that fits.
+    fn takes(&self, event: &Event) -> bool {
+        self.source.as_ref().is_none_or(|pattern| pattern.matches(&event.source))
             && self.subject.as_ref().is_none_or(|pattern| {
                 event.subject.as_deref().is_some_and(|subject| pattern.matches(subject))
             })
@@ -95,7 +99,7 @@ impl Entry {
         if problems.is_empty() { Ok(entry) } else { Err(problems) }
     }
 
-    /// Whether patterns and filter take the event.
+    /// Whether patterns and filter take the event, whose type fits.
     ///
     /// # Errors
     /// Why the filter gave no answer.
@@ -104,7 +108,7 @@ impl Entry {
         event: &'e Event,
         scope: &mut Option<Scope<'e>>,
     ) -> Result<bool, String> {
-        if !self.wanted.as_ref().is_some_and(|wanted| wanted.matches(event)) {
+        if !self.wanted.as_ref().is_some_and(|wanted| wanted.takes(event)) {
             return Ok(false);
         }
         let Some(filter) = &self.filter else { return Ok(true) };
@@ -129,8 +133,8 @@ impl Entry {
     }
 }
 
-/// Everything that is wrong with a policy and the patterns of a subscription; fields are relative to
-/// the trigger (`filter`, `order_by`, `concurrency.key`, `match`, ...).
+/// Everything that is wrong with a policy and the patterns of a subscription; fields are relative
+/// to the trigger (`filter`, `order_by`, `concurrency.key`, `match`, ...).
 pub fn check(policy: &Policy, subscription: Option<&Subscription>) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(subscription) = subscription {
@@ -223,8 +227,8 @@ impl Index {
         Some(answer.map_err(|error| format!("transform: {error}")))
     }
 
-    /// The rules whose type pattern may take an event of this type, by rank.
-    pub(crate) fn candidates(&self, kind: &str) -> Candidates<'_> {
+    /// The rules whose type pattern takes an event of this type, by rank.
+    pub(crate) fn candidates<'i>(&'i self, kind: &'i str) -> Candidates<'i> {
         let exact = self.exact.get(kind).map_or(&[][..], Vec::as_slice);
         let nested = if self.by_first_segment.is_empty() {
             &[][..]
@@ -232,15 +236,30 @@ impl Index {
             let first = kind.split('.').next().unwrap_or_default();
             self.by_first_segment.get(first).map_or(&[][..], Vec::as_slice)
         };
-        Candidates { index: self, lists: [exact, nested, &self.open], last: None }
+        Candidates { index: self, kind, lists: [exact, nested, &self.open], last: None }
     }
 }
 
 /// Merges lists that are each in the order of ranks.
 pub(crate) struct Candidates<'i> {
     index: &'i Index,
+    kind: &'i str,
     lists: [&'i [usize]; 3],
     last: Option<usize>,
+}
+
+/// The list of those that are found by the whole type: their pattern need not be looked at.
+const EXACT: usize = 0;
+
+impl<'i> Candidates<'i> {
+    fn next_place(&self) -> Option<usize> {
+        // Nearly always there is nothing to merge.
+        if let [_, [], []] = self.lists {
+            return Some(EXACT);
+        }
+        let first = |(place, list): (usize, &&[usize])| Some((*list.first()?, place));
+        self.lists.iter().enumerate().filter_map(first).min().map(|(_, place)| place)
+    }
 }
 
 impl<'i> Iterator for Candidates<'i> {
@@ -248,13 +267,17 @@ impl<'i> Iterator for Candidates<'i> {
 
     fn next(&mut self) -> Option<&'i Entry> {
         loop {
-            let lists = self.lists.iter_mut().filter(|list| !list.is_empty());
-            let list = lists.min_by_key(|list| list[0])?;
-            let (rank, rest) = list.split_first()?;
-            *list = rest;
+            let place = self.next_place()?;
+            let (rank, rest) = self.lists[place].split_first()?;
+            self.lists[place] = rest;
             // A pattern with alternatives may stand in two lists.
-            if self.last.replace(*rank) != Some(*rank) {
-                return Some(&self.index.entries[*rank]);
+            if self.last.replace(*rank) == Some(*rank) {
+                continue;
+            }
+            let entry = &self.index.entries[*rank];
+            let wanted = entry.wanted.as_ref();
+            if place == EXACT || wanted.is_some_and(|wanted| wanted.takes_type(self.kind)) {
+                return Some(entry);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Which triggers an event fires. Pure: no clock, no I/O, nothing waits.
 //!
 //! Reading order: [`pattern`] (one word against one rule), [`expression`] (one CEL expression over
-//! one event), [`index`] (all rules, made once when triggers change), [`plan()`] (events against the
-//! index).
+//! one event), [`index`] (all rules, made once when triggers change), [`plan()`] (events against
+//! the index).
 
 mod check;
 pub mod expression;

@@ -1,6 +1,6 @@
-//! How much an expression makes. Its steps are bounded before it runs, but not its memory: a list of
-//! a thousand copies of a large payload takes a thousand steps. So what goes into lists and maps,
-//! and what `+` makes of texts and lists, is counted while it runs.
+//! How much an expression makes. Its steps are bounded before it runs, but not its memory: a list
+//! of a thousand copies of a large payload takes a thousand steps. So what goes into lists and
+//! maps, and what `+` makes of texts and lists, is counted while it runs.
 //!
 //! The interpreter has no hook for this. The tree is changed instead: `[x]` becomes
 //! `[@take(x, @meter)]`, and `a + b` becomes `@add(a, b, @meter)`. Expressions without lists, maps

@@ -17,7 +17,8 @@ pub struct Telemetry {
     pub otlp_endpoint: String,
     /// Headers sent with each request, by name; they may hold a token. Default: none.
     pub otlp_headers: BTreeMap<String, String>,
-    /// Share of the traces that is sent, 0 to 1. Default: 1.
+    /// Share of the traces that begin here that is sent, 0 to 1; a caller that traces has decided
+    /// already. Default: 1.
     pub sample: f64,
     /// What this server is called in traces. Default: `evoke`.
     pub service_name: String,
