@@ -26,7 +26,10 @@ async fn main() {
         let endpoint = support::script(1_000, |_| Ok(Data::None));
         let engine = support::engine(store, endpoint.clone()).await;
         engine
-            .create_trigger(support::trigger("tick", Policy::default()))
+            .create_trigger(
+                support::trigger("tick", Policy::default()),
+                &evoke_engine::Actor::local(),
+            )
             .await
             .expect("a trigger");
         let sent = Arc::new(AtomicUsize::new(0));

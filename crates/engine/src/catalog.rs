@@ -138,7 +138,9 @@ impl Catalog {
         triggers: HashMap<TriggerId, Arc<Trigger>>,
         functions: HashMap<String, FunctionRecord>,
     ) {
-        let active: Vec<_> = triggers.values().filter(|trigger| trigger.is_active()).collect();
+        let mut active: Vec<_> = triggers.values().filter(|trigger| trigger.is_active()).collect();
+        // The executions of an event are planned in the order of their triggers, always.
+        active.sort_unstable_by_key(|trigger| trigger.id);
         let rules: Vec<_> = active
             .iter()
             .filter_map(|trigger| {

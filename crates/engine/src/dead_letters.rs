@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use evoke_model::{
-    Cause, Code, Data, EventId, Execution, ExecutionId, Failure, Outcome, Problem, Rejection, Timestamp,
-    Trigger, TriggerId,
+    Cause, Code, Data, EventId, Execution, ExecutionId, Failure, Outcome, Problem, Rejection,
+    Timestamp, Trigger, TriggerId,
 };
 use evoke_ports::store::{Change, DeadLetters, Receipt, Write};
 use serde::{Deserialize, Serialize};
@@ -222,7 +222,10 @@ impl Inner {
         }
         let event = self.store.events().event(execution.id.event).await;
         let event = match event.map_err(|error| unavailable(&error))? {
-            None => self.archived_event(execution.id.event).await.map_err(|error| unavailable(&error))?,
+            None => self
+                .archived_event(execution.id.event)
+                .await
+                .map_err(|error| unavailable(&error))?,
             found => found,
         };
         Ok(event.map(|event| event.data.clone()))

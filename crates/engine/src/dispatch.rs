@@ -79,10 +79,13 @@ impl Dispatcher {
             tracing::error!("The dispatcher was started twice");
         }
         let snapshot = inner.catalog.load();
-        for trigger in snapshot.triggers.values().filter(|t| t.deleted_at.is_none()) {
-            self.take(trigger, &inner.catalog);
-        }
+        let there = snapshot.triggers.values().filter(|trigger| trigger.deleted_at.is_none());
+        let mut there: Vec<_> = there.cloned().collect();
         drop(snapshot);
+        there.sort_unstable_by_key(|trigger| trigger.id);
+        for trigger in there {
+            self.take(&trigger, &inner.catalog);
+        }
         let executions = inner.store.executions();
         for spent in executions.spent(self.clock.now()).await? {
             self.restore(spent);
@@ -457,9 +460,10 @@ impl Dispatcher {
                 }
             };
             tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
                 () = nudge => {}
                 () = sleep => {}
-                () = self.stop.cancelled() => return,
             }
         }
     }

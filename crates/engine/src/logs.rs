@@ -100,3 +100,54 @@ impl LogSink for Stray {
         self.feed.tell(|| Notice::Log { execution: None, function, line });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use evoke_model::{EventId, Timestamp, TriggerId};
+
+    use super::*;
+
+    fn lines(bytes: u64) -> Lines {
+        let id = ExecutionId { event: EventId::from_u64(1), trigger: TriggerId::from_u64(1) };
+        Lines::new(id, "f".into(), Feed::new(), ByteSize::new(bytes))
+    }
+
+    fn line(at: i64, message: &str) -> LogLine {
+        let time = Timestamp::from_millis(at);
+        LogLine { time, level: Level::Info, message: message.to_owned() }
+    }
+
+    #[test]
+    fn a_log_within_its_bound_is_kept_whole() {
+        let lines = lines(2 * (LINE_BYTES as u64 + 5));
+        lines.log(line(1, "12345"));
+        lines.log(line(2, "12345"));
+        assert_eq!(lines.take(), [line(1, "12345"), line(2, "12345")]);
+    }
+
+    #[test]
+    fn a_mark_stands_where_a_log_was_cut() {
+        let lines = lines(3 * (LINE_BYTES as u64 + 5));
+        for (at, message) in [(1, "12345"), (2, "much too long for this"), (3, "1"), (4, "123")] {
+            lines.log(line(at, message));
+        }
+        let kept = lines.take();
+        assert_eq!(kept[0], line(1, "12345"));
+        assert_eq!(kept.len(), 2);
+        assert_eq!(kept[1].level, Level::Warn);
+        assert_eq!(
+            kept[1].message,
+            "... 3 more lines (26 bytes) were cut: a log may have 63 bytes"
+        );
+        assert_eq!(lines.take(), []);
+    }
+
+    #[test]
+    fn empty_lines_are_bounded_as_well() {
+        let lines = lines(10 * LINE_BYTES as u64);
+        for at in 0..1_000 {
+            lines.log(line(at, ""));
+        }
+        assert_eq!(lines.take().len(), 11);
+    }
+}

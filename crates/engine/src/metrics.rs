@@ -1,6 +1,6 @@
 //! What is counted. Nothing here is global: each engine has its own.
 
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use evoke_model::State;
@@ -79,6 +79,7 @@ pub struct ByTrigger {
 /// All counters of an engine.
 pub struct Metrics {
     registry: RwLock<Registry>,
+    accepted: AtomicU64,
     events: Family<BySource, Counter>,
     executions: Family<ByEnd, Counter>,
     ended: RwLock<Vec<(String, [Counter; 4])>>,
@@ -114,6 +115,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let metrics = Self {
             registry: RwLock::new(Registry::with_prefix("evoke")),
+            accepted: AtomicU64::new(0),
             events: Family::default(),
             executions: Family::default(),
             ended: RwLock::default(),
@@ -167,11 +169,7 @@ impl Metrics {
         );
         r.register("store_batch_size", "Writes in one commit", self.batch.clone());
         r.register("http_requests", "HTTP requests answered", self.http_requests.clone());
-        r.register(
-            "dead_letters",
-            "Dead letters by trigger",
-            self.dead_letters.clone(),
-        );
+        r.register("dead_letters", "Dead letters by trigger", self.dead_letters.clone());
         r.register("triggers", "Triggers by kind", self.triggers.clone());
         r.register("workers", "Worker processes", self.workers.clone());
         r.register_with_unit(
@@ -197,7 +195,13 @@ impl Metrics {
 
     /// An event was accepted from this kind of source.
     pub(crate) fn accepted(&self, source: &'static str, count: u64) {
+        self.accepted.fetch_add(count, Ordering::Relaxed);
         self.events.get_or_create(&BySource { source }).inc_by(count);
+    }
+
+    /// How many events were accepted since the start.
+    pub(crate) fn all_accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// An attempt began so long after its event.

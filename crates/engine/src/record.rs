@@ -344,9 +344,10 @@ impl Inner {
             return (text, json!({ "why": "trigger_deleted", "at": at }));
         }
         if !trigger.enabled {
-            let at = trigger.updated_at;
-            let text = format!("its trigger {:?} was disabled at {at}", trigger.name);
-            return (text, json!({ "why": "trigger_disabled", "at": at }));
+            let (at, by) = (trigger.updated_at, trigger.updated_by.as_deref());
+            let who = by.map(|by| format!(" by {by}")).unwrap_or_default();
+            let text = format!("its trigger {:?} was disabled{who} at {at}", trigger.name);
+            return (text, json!({ "why": "trigger_disabled", "at": at, "by": by }));
         }
         self.dispatcher.explain(&view.execution, &trigger.policy)
     }

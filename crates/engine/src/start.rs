@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evoke_matching::PlanLimits;
 use evoke_model::{IdSource, Millis, Trigger};
-use evoke_ports::store::{AuditQuery, Key};
+use evoke_ports::store::{AuditQuery, Key, SegmentQuery};
 use evoke_ports::{Clock, Descriptor, Runtime, Source, Store, Target, Tracer};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
@@ -176,7 +176,7 @@ impl Engine {
         let keys = RwLock::new(definitions.keys().await?);
         let gauges = metrics.register_more(Gauges::register);
         let inner = Arc::new(Inner {
-            retention: Retention::new(Shelf::new(store.archive()), gauges),
+            retention: Retention::new(Shelf::new(store.archive(), settings.committer), gauges),
             store,
             runtimes,
             registry,
@@ -343,5 +343,8 @@ async fn newest_id(
     let audited = definitions.audit(last).await?.items.into_iter().map(|entry| entry.id.as_u64());
     let operations = definitions.operations().await?.into_iter().map(|one| one.id.as_u64());
     let all = triggers.keys().map(|id| id.as_u64()).chain([events]).chain(audited);
-    Ok(all.chain(operations).max().unwrap_or(0))
+    // What is archived has left the record, its ids have not become free.
+    let archived = store.archive().segments(SegmentQuery::default()).await?;
+    let archived = archived.into_iter().flat_map(|one| [one.id.as_u64(), one.last.as_u64()]);
+    Ok(all.chain(operations).chain(archived).max().unwrap_or(0))
 }

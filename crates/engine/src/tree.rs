@@ -21,8 +21,8 @@ const PAGE: u32 = 1_000;
 pub struct Tree {
     /// The first event of the chain.
     pub root: TreeEvent,
-    /// Whether there is more than stands here: more than 10,000 events, or some whose cause left the
-    /// record.
+    /// Whether there is more than stands here: more than 10,000 events, or some whose cause left
+    /// the record.
     pub truncated: bool,
 }
 

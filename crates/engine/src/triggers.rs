@@ -5,8 +5,9 @@ use std::sync::Arc;
 use evoke_model::trigger::Owner;
 use evoke_model::{Code, Policy, Problem, Rejection, Target, Trigger, TriggerId, suggest};
 use evoke_ports::store::{Change, Write};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::audit::{Actor, action};
 use crate::catalog::under;
 use crate::start::{Engine, Inner};
 
@@ -75,7 +76,11 @@ impl Engine {
     ///
     /// # Errors
     /// TR_002 with all problems, TR_003 when the name is taken.
-    pub async fn create_trigger(&self, new: NewTrigger) -> Result<Arc<Trigger>, Rejection> {
+    pub async fn create_trigger(
+        &self,
+        new: NewTrigger,
+        actor: &Actor,
+    ) -> Result<Arc<Trigger>, Rejection> {
         let inner = &self.inner;
         let _gate = inner.catalog.gate.lock().await;
         let taken = inner.catalog.load().triggers.values().any(|trigger| {
@@ -86,7 +91,7 @@ impl Engine {
             return Err(Rejection::new(Code::TriggerConflict, message));
         }
         let trigger = inner.make(new, Owner::Api, None)?;
-        inner.put(trigger).await
+        inner.put_by_hand(trigger, action::CREATE_TRIGGER, actor).await
     }
 
     /// Changes a trigger that was created through the API.
@@ -97,13 +102,14 @@ impl Engine {
         &self,
         id: TriggerId,
         new: NewTrigger,
+        actor: &Actor,
     ) -> Result<Arc<Trigger>, Rejection> {
         let inner = &self.inner;
         let _gate = inner.catalog.gate.lock().await;
         let old = self.trigger(&id.to_string())?;
         must_be_ours(&old)?;
         let trigger = inner.make(new, Owner::Api, Some(&old))?;
-        inner.put(trigger).await
+        inner.put_by_hand(trigger, action::UPDATE_TRIGGER, actor).await
     }
 
     /// Lets a trigger fire or not. What waits is kept.
@@ -114,13 +120,15 @@ impl Engine {
         &self,
         id: TriggerId,
         enabled: Enabled,
+        actor: &Actor,
     ) -> Result<Arc<Trigger>, Rejection> {
         let _gate = self.inner.catalog.gate.lock().await;
         let old = self.trigger(&id.to_string())?;
         let enabled = enabled == Enabled::Yes;
         let now = self.inner.clock.now();
         let trigger = Trigger { enabled, updated_at: now, ..Trigger::clone(&old) };
-        self.inner.put(trigger).await
+        let action = if enabled { action::ENABLE_TRIGGER } else { action::DISABLE_TRIGGER };
+        self.inner.put_by_hand(trigger, action, actor).await
     }
 
     /// Deletes a trigger that was created through the API: what waits is cancelled, the history
@@ -128,11 +136,15 @@ impl Engine {
     ///
     /// # Errors
     /// TR_001, TR_003 for one that a manifest declares.
-    pub async fn delete_trigger(&self, id: TriggerId) -> Result<(), Rejection> {
-        let _gate = self.inner.catalog.gate.lock().await;
+    pub async fn delete_trigger(&self, id: TriggerId, actor: &Actor) -> Result<(), Rejection> {
+        let inner = &self.inner;
+        let _gate = inner.catalog.gate.lock().await;
         let old = self.trigger(&id.to_string())?;
         must_be_ours(&old)?;
-        self.inner.delete(&old).await
+        let now = inner.clock.now();
+        let trigger = Trigger { deleted_at: Some(now), updated_at: now, ..Trigger::clone(&old) };
+        let trigger = inner.put_by_hand(trigger, action::DELETE_TRIGGER, actor).await?;
+        inner.abandon_all(&trigger).await
     }
 }
 
@@ -217,6 +229,7 @@ impl Inner {
             owner,
             created_at: old.map_or(now, |old| old.created_at),
             updated_at: now,
+            updated_by: None,
             deleted_at: None,
         })
     }
@@ -226,12 +239,38 @@ impl Inner {
         let trigger = Arc::new(trigger);
         let change = Change::Trigger(trigger.clone());
         self.committer.change(Write::Change(change)).await?;
+        Ok(self.put_to_work(trigger))
+    }
+
+    /// The same for what somebody does by hand: with an entry in the audit trail.
+    async fn put_by_hand(
+        &self,
+        mut trigger: Trigger,
+        action: &str,
+        actor: &Actor,
+    ) -> Result<Arc<Trigger>, Rejection> {
+        trigger.updated_by = Some(actor.0.to_string());
+        let trigger = Arc::new(trigger);
+        let detail = json!({
+            "name": trigger.name,
+            "type": trigger.kind,
+            "enabled": trigger.enabled,
+            "policy": trigger.policy,
+        });
+        let entry = self.audit_entry(actor, action, trigger.id.to_string(), detail);
+        let change = Change::Trigger(trigger.clone());
+        let write = Write::All(vec![Write::Change(change), Write::Change(entry)]);
+        self.committer.change(write).await?;
+        Ok(self.put_to_work(trigger))
+    }
+
+    fn put_to_work(&self, trigger: Arc<Trigger>) -> Arc<Trigger> {
         let snapshot = self.catalog.load();
         let mut triggers = snapshot.triggers.clone();
         triggers.insert(trigger.id, trigger.clone());
         self.catalog.replace(triggers, snapshot.functions.clone());
         self.dispatcher.take(&trigger, &self.catalog);
-        Ok(trigger)
+        trigger
     }
 
     /// Puts a declared trigger in the place of `old`, if it changed. One that somebody switched off
@@ -242,8 +281,12 @@ impl Inner {
         mut trigger: Trigger,
     ) -> Result<(), Rejection> {
         if let Some(old) = &old {
-            let unchanged =
-                Trigger { enabled: old.enabled, updated_at: old.updated_at, ..trigger.clone() };
+            let unchanged = Trigger {
+                enabled: old.enabled,
+                updated_at: old.updated_at,
+                updated_by: old.updated_by.clone(),
+                ..trigger.clone()
+            };
             if unchanged == **old {
                 self.dispatcher.take(old, &self.catalog);
                 return Ok(());

@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a failing test says where")]
 
+#[path = "support/over.rs"]
+mod over;
 mod support;
 #[path = "support/wait.rs"]
 mod wait;
@@ -15,9 +17,10 @@ use evoke_model::policy::Retry;
 use evoke_model::{Code, Data, ExecutionId, Failure, Policy, State};
 use evoke_ports::store::{AuditQuery, ExecutionQuery};
 use evoke_stores::memory::MemoryStore;
+use over::over;
 use serde_json::json;
 use support::{Script, draft, engine, script, trigger};
-use wait::{over, query, reach};
+use wait::{query, reach};
 
 fn once() -> Policy {
     Policy { retry: Some(Retry { attempts: 1, ..Retry::default() }), ..Policy::default() }
@@ -57,7 +60,7 @@ fn order(n: u64, why: &str) -> Draft {
 /// An engine with five dead letters of two causes.
 async fn with_dead_letters(broken: &Broken) -> Engine {
     let engine = engine(Arc::new(MemoryStore::new()), broken.endpoint.clone()).await;
-    engine.create_trigger(trigger("order", once())).await.expect("a trigger");
+    engine.create_trigger(trigger("order", once()), &Actor::local()).await.expect("a trigger");
     let orders = (0..5).map(|n| order(n, if n < 3 { "is lost" } else { "is late" }));
     engine.emit(orders.collect()).await.expect("accepted");
     reach(&engine, dead(), 5).await;

@@ -4,6 +4,10 @@
 
 #[path = "support/functions.rs"]
 mod functions;
+#[path = "support/hand.rs"]
+mod hand;
+#[path = "support/over.rs"]
+mod over;
 mod support;
 #[path = "support/wait.rs"]
 mod wait;
@@ -12,9 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evoke_engine::{
-    Actor, DeadLetterFilter, Draft, Engine, Redrive, Replay, ReplayTo, TestEvent,
-};
+use evoke_engine::{Actor, DeadLetterFilter, Draft, Engine, Redrive, Replay, ReplayTo, TestEvent};
 use evoke_model::operation::{OperationKind, OperationStatus};
 use evoke_model::policy::{Idempotency, Rate, Retry};
 use evoke_model::{
@@ -24,9 +26,11 @@ use evoke_ports::Store;
 use evoke_ports::store::{AuditQuery, EventQuery, ExecutionQuery};
 use evoke_stores::memory::MemoryStore;
 use evoke_stores::sqlite::{SqliteOptions, SqliteStore};
+use hand::Hand;
+use over::{over, until};
 use serde_json::json;
 use support::{Script, draft, engine, parts, script, trigger};
-use wait::{Hand, count, over, query, reach, until};
+use wait::{count, query, reach};
 
 fn once() -> Policy {
     Policy { retry: Some(Retry { attempts: 1, ..Retry::default() }), ..Policy::default() }
@@ -97,7 +101,7 @@ async fn a_redrive_keeps_to_its_rate() {
     parts.clock = clock.clone();
     let engine = Engine::start(parts).await.expect("the engine starts");
     engine.admit();
-    engine.create_trigger(trigger("order.*", once())).await.expect("a trigger");
+    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
     emit(&engine, 0..5).await;
     reach(&engine, dead(), 5).await;
     mended.store(true, Ordering::Relaxed);
@@ -129,7 +133,7 @@ async fn a_redrive_stops_by_itself_when_the_cause_comes_back() {
     parts.clock = clock.clone();
     let engine = Engine::start(parts).await.expect("the engine starts");
     engine.admit();
-    engine.create_trigger(trigger("order.*", once())).await.expect("a trigger");
+    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
     emit(&engine, 0..20).await;
     reach(&engine, dead(), 20).await;
     let groups = engine.dead_letter_groups(&DeadLetterFilter::default()).await.expect("groups");
@@ -159,7 +163,7 @@ async fn a_redrive_goes_to_a_function_that_is_there() {
     let (parts, calls) = functions::with_functions(memory(), endpoint);
     let engine = Engine::start(parts).await.expect("the engine starts");
     engine.admit();
-    engine.create_trigger(trigger("order.*", once())).await.expect("a trigger");
+    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
     engine.deploy(functions::deployment("repair", "1")).await.expect("deployed");
     emit(&engine, 0..2).await;
     reach(&engine, dead(), 2).await;
@@ -170,7 +174,10 @@ async fn a_redrive_goes_to_a_function_that_is_there() {
     let refused = engine.redrive(to("repare", None), &somebody()).await.expect_err("refused");
     assert_eq!(refused.code, Code::FunctionNotFound);
     let refused = engine.redrive(to("repair", Some(7)), &somebody()).await.expect_err("refused");
-    assert_eq!((refused.code, refused.problems[0].field.as_str()), (Code::InvalidRequest, "to.version"));
+    assert_eq!(
+        (refused.code, refused.problems[0].field.as_str()),
+        (Code::InvalidRequest, "to.version")
+    );
     assert!(refused.message.contains("version 1 is"), "{}", refused.message);
     assert!(engine.operations().is_empty());
 
@@ -189,7 +196,10 @@ async fn a_redrive_goes_on_where_it_was_after_a_restart() {
     let id = {
         let (endpoint, mended) = breakable();
         let engine = engine(sqlite(&dir), endpoint.clone()).await;
-        engine.create_trigger(trigger("order.*", once())).await.expect("a trigger");
+        engine
+            .create_trigger(trigger("order.*", once()), &Actor::local())
+            .await
+            .expect("a trigger");
         emit(&engine, 0..6).await;
         reach(&engine, dead(), 6).await;
         mended.store(true, Ordering::Relaxed);
@@ -214,7 +224,7 @@ async fn a_redrive_goes_on_where_it_was_after_a_restart() {
 async fn a_cancelled_operation_ends_and_what_it_sent_runs_on() {
     let (endpoint, mended) = breakable();
     let engine = engine(memory(), endpoint).await;
-    engine.create_trigger(trigger("order.*", once())).await.expect("a trigger");
+    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
     emit(&engine, 0..5).await;
     reach(&engine, dead(), 5).await;
     mended.store(true, Ordering::Relaxed);
@@ -241,9 +251,10 @@ async fn a_cancelled_operation_ends_and_what_it_sent_runs_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_request_is_told_before_anything_begins() {
     let engine = engine(memory(), script(1, |_| Ok(Data::None))).await;
-    let off = engine.create_trigger(trigger("a", once())).await.expect("a trigger");
+    let off =
+        engine.create_trigger(trigger("a", once()), &Actor::local()).await.expect("a trigger");
     engine
-        .set_trigger_enabled(off.id, evoke_engine::triggers::Enabled::No)
+        .set_trigger_enabled(off.id, evoke_engine::triggers::Enabled::No, &Actor::local())
         .await
         .expect("disabled");
     let to = |to| Replay { to, ..Replay::default() };
@@ -270,9 +281,12 @@ async fn what_is_wrong_with_a_request_is_told_before_anything_begins() {
 async fn a_replay_to_all_triggers_does_what_its_dry_run_says() {
     let endpoint = script(4, |_| Ok(Data::None));
     let engine = engine(memory(), endpoint.clone()).await;
-    engine.create_trigger(trigger("order.*", once())).await.expect("a trigger");
+    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
     let large = Policy { filter: Some("event.data.n >= 7".into()), ..once() };
-    let large = engine.create_trigger(trigger("order.paid", large)).await.expect("a trigger");
+    let large = engine
+        .create_trigger(trigger("order.paid", large), &Actor::local())
+        .await
+        .expect("a trigger");
     emit(&engine, 0..10).await;
     engine.emit(vec![draft("user.created")]).await.expect("accepted");
     let test = TestEvent { kind: Some("order.paid".into()), ..TestEvent::default() };
@@ -307,8 +321,11 @@ async fn a_replay_goes_to_one_trigger_or_one_function() {
     let (parts, calls) = functions::with_functions(memory(), script(4, |_| Ok(Data::None)));
     let engine = Engine::start(parts).await.expect("the engine starts");
     engine.admit();
-    let all = engine.create_trigger(trigger("order.*", once())).await.expect("a trigger");
-    engine.create_trigger(trigger("order.paid", once())).await.expect("a trigger");
+    let all = engine
+        .create_trigger(trigger("order.*", once()), &Actor::local())
+        .await
+        .expect("a trigger");
+    engine.create_trigger(trigger("order.paid", once()), &Actor::local()).await.expect("a trigger");
     engine.deploy(functions::deployment("audit", "1")).await.expect("deployed");
     emit(&engine, 0..4).await;
     engine.emit(vec![draft("user.created")]).await.expect("accepted");
@@ -343,7 +360,7 @@ async fn a_replay_goes_to_one_trigger_or_one_function() {
     // To all triggers direct calls are not sent, not even to one that wants everything.
     let everything = Target { kind: "scripted".into(), config: json!({}) };
     let everything = evoke_engine::NewTrigger { target: everything, ..trigger("**", once()) };
-    engine.create_trigger(everything).await.expect("a trigger");
+    engine.create_trigger(everything, &Actor::local()).await.expect("a trigger");
     let request = Replay { kind: Some("invoke.*".into()), ..Replay::default() };
     assert_eq!(engine.count_replay(&request).await.expect("a count").events, 0);
 }
@@ -353,7 +370,10 @@ async fn a_replay_that_was_broken_off_sends_nothing_twice() {
     let dir = tempfile::tempdir().expect("a folder");
     let id = {
         let engine = engine(sqlite(&dir), script(4, |_| Ok(Data::None))).await;
-        engine.create_trigger(trigger("order.*", once())).await.expect("a trigger");
+        engine
+            .create_trigger(trigger("order.*", once()), &Actor::local())
+            .await
+            .expect("a trigger");
         emit(&engine, 0..7).await;
         reach(&engine, query(&[State::Success]), 7).await;
         let request = Replay { rate: rate(1, hour(), 4), ..Replay::default() };
@@ -377,7 +397,7 @@ async fn the_key_of_a_trigger_counts_within_a_replay_and_not_before_it() {
     let engine = engine(memory(), script(4, |_| Ok(Data::None))).await;
     let idempotency = Some(Idempotency { key: "event.subject".into(), ttl: None });
     let policy = Policy { idempotency, ..once() };
-    engine.create_trigger(trigger("order.*", policy)).await.expect("a trigger");
+    engine.create_trigger(trigger("order.*", policy), &Actor::local()).await.expect("a trigger");
     emit(&engine, 0..6).await;
     reach(&engine, query(&[State::Success]), 2).await;
     for round in 1..=2 {
@@ -391,7 +411,7 @@ async fn the_key_of_a_trigger_counts_within_a_replay_and_not_before_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_newest_operations_come_first_and_only_eight_go_on() {
     let engine = engine(memory(), script(4, |_| Ok(Data::None))).await;
-    engine.create_trigger(trigger("order.*", once())).await.expect("a trigger");
+    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
     emit(&engine, 0..2).await;
     let request = || Replay { rate: rate(1, hour(), 1), ..Replay::default() };
     let mut begun = Vec::new();

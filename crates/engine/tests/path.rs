@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use evoke_engine::{Draft, Engine};
+use evoke_engine::{Actor, Draft, Engine};
 use evoke_model::policy::{Backoff, Concurrency, Overflow, Retry};
 use evoke_model::{Code, Data, Failure, Millis, Policy, State};
 use evoke_ports::Store;
@@ -65,7 +65,10 @@ fn sqlite(dir: &tempfile::TempDir) -> Arc<dyn Store> {
 async fn more_events_than_the_window_holds_all_run_once() {
     let endpoint = script(8, |_| Ok(Data::None));
     let engine = engine(Arc::new(MemoryStore::new()), endpoint.clone()).await;
-    engine.create_trigger(trigger("a.*", Policy::default())).await.expect("a trigger");
+    engine
+        .create_trigger(trigger("a.*", Policy::default()), &Actor::local())
+        .await
+        .expect("a trigger");
     for _ in 0..20 {
         engine.emit((0..1_000).map(|_| draft("a.b")).collect()).await.expect("accepted");
     }
@@ -80,7 +83,10 @@ async fn what_was_accepted_before_a_restart_runs_after_it() {
     {
         let closed = script(0, |_| Ok(Data::None));
         let engine = engine(sqlite(&dir), closed).await;
-        engine.create_trigger(trigger("a", Policy::default())).await.expect("a trigger");
+        engine
+            .create_trigger(trigger("a", Policy::default()), &Actor::local())
+            .await
+            .expect("a trigger");
         engine.emit((0..5_000).map(|_| draft("a")).collect()).await.expect("accepted");
         engine.stop(Millis::ZERO).await;
     }
@@ -99,7 +105,7 @@ async fn a_failing_execution_uses_its_attempts_and_is_a_dead_letter_until_it_is_
         false => Err(Failure::new(Code::FunctionError, "not today")),
     });
     let engine = engine(Arc::new(MemoryStore::new()), endpoint.clone()).await;
-    engine.create_trigger(trigger("a", fast_retry(3))).await.expect("a trigger");
+    engine.create_trigger(trigger("a", fast_retry(3)), &Actor::local()).await.expect("a trigger");
     engine.emit(vec![draft("a")]).await.expect("accepted");
     reach(&engine, &[State::Failed], 1).await;
     let attempts: Vec<u32> = endpoint.seen.lock().iter().map(|(_, attempt)| *attempt).collect();
@@ -121,7 +127,7 @@ async fn events_of_one_key_run_in_order_while_a_failing_head_blocks_only_its_key
     });
     let engine = engine(Arc::new(MemoryStore::new()), endpoint.clone()).await;
     let policy = Policy { order_by: Some("event.subject".into()), ..fast_retry(5) };
-    engine.create_trigger(trigger("**", policy)).await.expect("a trigger");
+    engine.create_trigger(trigger("**", policy), &Actor::local()).await.expect("a trigger");
     let drafts = (0..200)
         .flat_map(|n| ["x", "y", "z"].map(|key| (key, n)))
         .map(|(key, n)| Draft { subject: Some(key.into()), ..draft(&format!("{key}{n}")) });
@@ -148,7 +154,7 @@ async fn no_more_run_at_once_than_the_limit_of_their_key() {
     };
     let endpoint = script(64, |_| Ok(Data::None));
     let engine = engine(Arc::new(MemoryStore::new()), endpoint.clone()).await;
-    engine.create_trigger(trigger("a", policy)).await.expect("a trigger");
+    engine.create_trigger(trigger("a", policy), &Actor::local()).await.expect("a trigger");
     let drafts =
         (0..500).map(|n| Draft { subject: Some(format!("k{}", n % 3).into()), ..draft("a") });
     engine.emit(drafts.collect()).await.expect("accepted");
@@ -159,7 +165,10 @@ async fn no_more_run_at_once_than_the_limit_of_their_key() {
 async fn an_id_is_taken_once_and_its_answer_repeated() {
     let endpoint = script(4, |_| Ok(Data::None));
     let engine = engine(Arc::new(MemoryStore::new()), endpoint.clone()).await;
-    engine.create_trigger(trigger("a", Policy::default())).await.expect("a trigger");
+    engine
+        .create_trigger(trigger("a", Policy::default()), &Actor::local())
+        .await
+        .expect("a trigger");
     let named = || Draft { id: Some("order-7".into()), ..draft("a") };
     let first = engine.emit(vec![named()]).await.expect("accepted");
     let second = engine.emit(vec![named(), draft("a")]).await.expect("accepted");
@@ -175,7 +184,10 @@ async fn an_id_is_taken_once_and_its_answer_repeated() {
 async fn a_trigger_does_not_fire_on_its_own_effect_and_the_break_is_recorded() {
     let endpoint = script(4, |_| Ok(Data::None));
     let engine = engine(Arc::new(MemoryStore::new()), endpoint.clone()).await;
-    let own = engine.create_trigger(trigger("a", Policy::default())).await.expect("a trigger");
+    let own = engine
+        .create_trigger(trigger("a", Policy::default()), &Actor::local())
+        .await
+        .expect("a trigger");
     // A function sends an event of its own type: the cause is the execution that runs.
     let slot: Arc<parking_lot::Mutex<Option<evoke_model::ExecutionId>>> = Arc::default();
     let emitted = engine.emit(vec![draft("a")]).await.expect("accepted");
@@ -192,13 +204,16 @@ async fn a_disabled_trigger_keeps_what_waits_and_explains_it() {
     use evoke_engine::triggers::Enabled;
     let endpoint = script(0, |_| Ok(Data::None));
     let engine = engine(Arc::new(MemoryStore::new()), endpoint.clone()).await;
-    let own = engine.create_trigger(trigger("a", Policy::default())).await.expect("a trigger");
+    let own = engine
+        .create_trigger(trigger("a", Policy::default()), &Actor::local())
+        .await
+        .expect("a trigger");
     engine.emit(vec![draft("a")]).await.expect("accepted");
     let page = engine.executions(query(&[])).await.expect("a page");
     let id = page.items[0].execution.id;
     let why = engine.explain(id).await.expect("an explanation");
     assert_eq!(why.detail["why"], "no_capacity", "{}", why.reason);
-    engine.set_trigger_enabled(own.id, Enabled::No).await.expect("disabled");
+    engine.set_trigger_enabled(own.id, Enabled::No, &Actor::local()).await.expect("disabled");
     let why = engine.explain(id).await.expect("an explanation");
     assert_eq!(why.detail["why"], "trigger_disabled");
     engine.cancel(id).await.expect("cancelled");

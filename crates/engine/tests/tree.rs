@@ -2,15 +2,16 @@
 
 #![expect(clippy::expect_used, reason = "a failing test says where")]
 
+#[path = "support/relay.rs"]
+mod relay;
+#[expect(dead_code, reason = "it serves other tests as well")]
 mod support;
-#[path = "support/functions.rs"]
-mod functions;
 #[path = "support/wait.rs"]
 mod wait;
 
 use std::sync::Arc;
 
-use evoke_engine::{Engine, NewTrigger, TreeEvent};
+use evoke_engine::{Actor, Engine, NewTrigger, TreeEvent};
 use evoke_model::{Code, Outcome, Policy, State, Target};
 use evoke_stores::memory::MemoryStore;
 use serde_json::json;
@@ -18,7 +19,7 @@ use support::{draft, parts, script, trigger};
 use wait::{query, reach};
 
 /// A trigger whose executions send an event of another type.
-fn relay(pattern: &str, sends: &str) -> NewTrigger {
+fn sender(pattern: &str, sends: &str) -> NewTrigger {
     let target = Target { kind: "relay".into(), config: json!({ "sends": sends }) };
     NewTrigger { target, ..trigger(pattern, Policy::default()) }
 }
@@ -36,15 +37,18 @@ fn text(tree: &TreeEvent) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tree_goes_from_the_root_to_where_the_loop_brake_cut_it() {
     let parts = parts(Arc::new(MemoryStore::new()), script(4, |_| Ok(Default::default())));
-    let (parts, slot) = functions::with_relay(parts);
+    let (parts, slot) = relay::with_relay(parts);
     let engine = Engine::start(parts).await.expect("the engine starts");
     engine.admit();
     assert!(slot.set(engine.clone()).is_ok());
-    engine.create_trigger(relay("a", "b")).await.expect("a trigger");
-    engine.create_trigger(relay("b", "a")).await.expect("a trigger");
-    engine.create_trigger(trigger("b", Policy::default())).await.expect_err("the name is taken");
+    engine.create_trigger(sender("a", "b"), &Actor::local()).await.expect("a trigger");
+    engine.create_trigger(sender("b", "a"), &Actor::local()).await.expect("a trigger");
+    engine
+        .create_trigger(trigger("b", Policy::default()), &Actor::local())
+        .await
+        .expect_err("the name is taken");
     let watcher = NewTrigger { name: "watches b".into(), ..trigger("b", Policy::default()) };
-    engine.create_trigger(watcher).await.expect("a trigger");
+    engine.create_trigger(watcher, &Actor::local()).await.expect("a trigger");
     let emitted = engine.emit(vec![draft("a"), draft("other")]).await.expect("accepted");
     reach(&engine, query(&[State::Success]), 3).await;
     reach(&engine, query(&[State::Cancelled]), 1).await;

@@ -43,6 +43,7 @@ fn rule(id: u64, kind: String, policy: Policy) -> Rule {
         owner: Owner::Api,
         created_at: now,
         updated_at: now,
+        updated_by: None,
         deleted_at: None,
     };
     let subscription = Subscription { kind: Some(kind), ..Subscription::default() };

@@ -70,6 +70,9 @@ pub struct Trigger {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// Who changed it last, where that was done by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_by: Option<String>,
     /// When it was deleted; its executions stay in the record.
     pub deleted_at: Option<Timestamp>,
 }

@@ -38,6 +38,7 @@ pub(crate) fn job(data: &str) -> Job {
         ordering_key: None,
         due: None,
         is_test_run: false,
+        replay_of: None,
     };
     let trigger = Trigger {
         id: TriggerId::from_u64(9),
@@ -50,6 +51,7 @@ pub(crate) fn job(data: &str) -> Job {
         owner: Owner::Api,
         created_at: Timestamp::EPOCH,
         updated_at: Timestamp::EPOCH,
+        updated_by: None,
         deleted_at: None,
     };
     Job {

@@ -203,6 +203,7 @@ mod tests {
             owner: evoke_model::trigger::Owner::Api,
             created_at: evoke_model::Timestamp::EPOCH,
             updated_at: evoke_model::Timestamp::EPOCH,
+            updated_by: None,
             deleted_at: None,
         };
         let change = json!({ "config": { "source": null }, "policy": { "priority": 3 } });

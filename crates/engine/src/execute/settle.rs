@@ -245,7 +245,8 @@ fn dead_letter_event(running: &Running, end: &End) -> Option<Draft> {
         "trigger": { "id": running.id.trigger, "name": running.trigger.name },
         "function": running.trigger.target.function_name(),
         "attempts": end.attempt.number,
-        "error": failure_of(&end.attempt.outcome),
+        "error": failure_of(&end.attempt.outcome)
+            .map(|failure| json!({ "code": failure.code, "message": failure.message })),
         "cause": end.cause.map(|cause| cause.to_string()),
         "data": running.event.data.to_value(),
     });

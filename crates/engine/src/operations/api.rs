@@ -16,7 +16,8 @@ impl Engine {
     /// Begins to run dead letters again. It goes on in the background; see [`Engine::operation`].
     ///
     /// # Errors
-    /// API_001 with everything that is wrong, FN_001, OP_002 when too many operations go on, ST_001.
+    /// API_001 with everything that is wrong, FN_001, OP_002 when too many operations go on,
+    /// ST_001.
     pub async fn redrive(&self, request: Redrive, actor: &Actor) -> Result<Operation, Rejection> {
         Selection::of(&self.inner, &request.filter)?;
         request.check(&self.inner)?;
@@ -36,8 +37,8 @@ impl Engine {
     /// [`Engine::operation`].
     ///
     /// # Errors
-    /// API_001 with everything that is wrong, FN_001, TR_001, OP_002 when too many operations go on,
-    /// ST_001.
+    /// API_001 with everything that is wrong, FN_001, TR_001, OP_002 when too many operations go
+    /// on, ST_001.
     pub async fn replay(&self, request: Replay, actor: &Actor) -> Result<Operation, Rejection> {
         Wanted::of(&request)?;
         request.check(&self.inner)?;

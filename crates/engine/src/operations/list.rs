@@ -115,8 +115,8 @@ impl Operations {
         }
     }
 
-    /// An attempt of an execution ended: with it the execution, or not yet. Cheap while no operation
-    /// watches.
+    /// An attempt of an execution ended: with it the execution, or not yet. Cheap while no
+    /// operation watches.
     pub(crate) fn ended(&self, id: ExecutionId, end: Option<State>, cause: Option<Cause>) {
         if let Some(state) = end {
             self.watch.ended(id, End { state, cause });

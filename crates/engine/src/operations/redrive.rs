@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use evoke_model::{EventId, Execution, Operation, Rejection};
 use evoke_ports::store::Change;
 
+use super::BATCH_MAX;
 use super::pace::Pace;
 use super::request::Redrive;
 use super::run::{Gathered, Sent, Task};
-use super::BATCH_MAX;
 use crate::dead_letters::{Found, Selection, Walk};
 use crate::record::unavailable;
 use crate::start::Inner;

@@ -138,11 +138,7 @@ impl Replay {
 }
 
 fn check_problems(problems: Vec<Problem>) -> Result<(), Rejection> {
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(Rejection::of(Code::InvalidRequest, problems))
-    }
+    if problems.is_empty() { Ok(()) } else { Err(Rejection::of(Code::InvalidRequest, problems)) }
 }
 
 fn check_trigger(inner: &Inner, id: TriggerId) -> Result<(), Rejection> {
@@ -204,12 +200,8 @@ mod tests {
             let value = serde_json::to_value(&replay).expect("a value");
             assert_eq!(serde_json::from_value::<Replay>(value).expect("a replay"), replay);
         }
-        let redrive = Redrive {
-            to: Some(to),
-            rate: Some(rate),
-            stop_after: Some(0),
-            ..Redrive::default()
-        };
+        let redrive =
+            Redrive { to: Some(to), rate: Some(rate), stop_after: Some(0), ..Redrive::default() };
         let value = serde_json::to_value(&redrive).expect("a value");
         assert_eq!(serde_json::from_value::<Redrive>(value).expect("a redrive"), redrive);
     }

@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use evoke_model::operation::{OperationKind, OperationStatus};
-use evoke_model::{
-    Cause, Code, Execution, ExecutionId, Millis, Operation, Rejection, Timestamp,
-};
+use evoke_model::{Cause, Code, Execution, ExecutionId, Millis, Operation, Rejection, Timestamp};
 use evoke_ports::store::{Change, Write};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -103,7 +101,7 @@ impl Job {
         Ok(match operation.kind {
             OperationKind::Redrive => {
                 Self::Redrive(Box::new(redrive::Job::of(&task.inner, &operation)?))
-            },
+            }
             OperationKind::Replay => Self::Replay(Box::new(replay::Job::of(&operation)?)),
         })
     }
@@ -205,8 +203,9 @@ async fn end(task: &Task, operation: Operation) {
         }
         let again = inner.clock.now().plus(PAUSE);
         tokio::select! {
-            () = inner.clock.sleep_until(again) => {}
+            biased;
             () = inner.operations.stop.cancelled() => return,
+            () = inner.clock.sleep_until(again) => {}
         }
     }
 }
@@ -260,8 +259,9 @@ impl<'t> Run<'t> {
             self.keep_record().await;
             let wait = wait.min(self.write_at).max(inner.clock.now());
             tokio::select! {
-                () = changed => {}
+                biased;
                 () = self.called_off() => {}
+                () = changed => {}
                 () = inner.clock.sleep_until(wait) => {}
             }
         }
@@ -286,6 +286,7 @@ impl<'t> Run<'t> {
     /// Completes when it is to end.
     async fn called_off(&self) {
         tokio::select! {
+            biased;
             () = self.task.inner.operations.stop.cancelled() => {}
             () = self.task.live.cancel.cancelled() => {}
         }
@@ -326,8 +327,8 @@ impl<'t> Run<'t> {
             self.sweep().await;
         }
         let operation = self.task.operation(|operation| self.job.looked(operation));
-        let is_known = operation.progress == self.written.progress
-            && operation.cursor == self.written.cursor;
+        let is_known =
+            operation.progress == self.written.progress && operation.cursor == self.written.cursor;
         if is_known {
             return;
         }

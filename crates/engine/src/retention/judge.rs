@@ -58,9 +58,8 @@ impl Judge<'_> {
     pub(crate) fn judge(&self, whole: &Whole, functions: &[Option<Arc<str>>]) -> Verdict {
         let case = Case::new(self, whole, functions);
         let mut event = case.event();
-        let mut executions: Vec<Fate> = (0..whole.executions.len())
-            .map(|place| case.execution(place))
-            .collect();
+        let mut executions: Vec<Fate> =
+            (0..whole.executions.len()).map(|place| case.execution(place)).collect();
         if event == Fate::Remove {
             event = case.part(&mut executions);
         }

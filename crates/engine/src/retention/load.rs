@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evoke_model::{
-    Attempt, Code, Event, EventId, ExecutionId, Outcome, Rejection, SegmentId,
+    Attempt, Code, Event, EventId, Execution, Outcome, Rejection, SegmentId, TriggerId,
 };
 use evoke_ports::store::{Change, Holds, Removal, Segment, SegmentInfo, Whole, Write};
 
 use super::judge::Bin;
-use super::pace::{BYTES_MAX, EVENTS_MAX, ROWS_MAX};
+use super::pace::{self, BYTES_MAX, EVENTS_MAX, ROWS_MAX};
 use super::policy::RetentionPolicy;
 use super::segment::{Archived, Contents, Unreadable};
 use crate::committer::Chain;
+use crate::settings::CommitterRuns;
 
 /// What an item takes beside its payloads, roughly.
 const ITEM_BYTES: usize = 300;
@@ -24,6 +25,8 @@ pub(super) struct Load {
     events: BTreeMap<Bin, Vec<Arc<Event>>>,
     executions: BTreeMap<Bin, Vec<Arc<Archived>>>,
     removal: Removal,
+    /// The triggers of the dead letters that are removed.
+    dead: Vec<TriggerId>,
     moved_events: usize,
     rows: usize,
     bytes: usize,
@@ -51,8 +54,9 @@ impl Load {
         self.rows += 1;
     }
 
-    pub(super) fn remove_execution(&mut self, id: ExecutionId, attempts: usize) {
-        self.removal.executions.push(id);
+    pub(super) fn remove_execution(&mut self, execution: &Execution, attempts: usize) {
+        self.removal.executions.push(execution.id);
+        self.dead.extend(execution.is_dead_letter().then_some(execution.id.trigger));
         self.rows += 1 + attempts;
     }
 
@@ -72,13 +76,16 @@ impl Load {
 
     /// Whether it is as large as one commit may be.
     pub(super) fn is_full(&self) -> bool {
-        self.moved_events >= EVENTS_MAX as usize
-            || self.rows >= ROWS_MAX
-            || self.bytes >= BYTES_MAX
+        self.moved_events >= EVENTS_MAX as usize || self.rows >= ROWS_MAX || self.bytes >= BYTES_MAX
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    /// The triggers of the dead letters that are removed, one for each.
+    pub(super) fn take_dead(&mut self) -> Vec<TriggerId> {
+        std::mem::take(&mut self.dead)
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -93,7 +100,7 @@ impl Load {
     /// Makes the segments, on a thread that may take its time, and the one write.
     pub(super) async fn pack(
         self,
-        policy: &RetentionPolicy,
+        (policy, runs): (&RetentionPolicy, CommitterRuns),
         mut id: impl FnMut() -> SegmentId,
     ) -> Result<Packed, Rejection> {
         let events = self.events.into_iter().map(|(bin, some)| (bin, Contents::Events(some)));
@@ -108,7 +115,7 @@ impl Load {
             })
             .collect();
         let pack = move || parts.into_iter().map(Part::pack).collect::<Result<Vec<_>, _>>();
-        let segments = tokio::task::spawn_blocking(pack)
+        let segments = pace::aside(runs, pack)
             .await
             .map_err(|panic| failed(&panic))?
             .map_err(|unreadable| failed(&unreadable))?;

@@ -1,6 +1,6 @@
 //! What is counted of retention.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use evoke_ports::store::{Archive, Error, Size};
 use parking_lot::Mutex;
@@ -49,6 +49,8 @@ pub(crate) struct Gauges {
 #[derive(Default)]
 struct Active {
     count: Option<u64>,
+    /// How many had been accepted when it was counted.
+    accepted: u64,
     /// When it may be counted again.
     due: Option<Instant>,
 }
@@ -75,20 +77,35 @@ impl Gauges {
         gauges
     }
 
-    /// How many events the record held when it was counted last.
+    /// How many events the record held after the last run.
     pub(crate) fn active(&self) -> Option<u64> {
         self.active.lock().count
     }
 
-    /// Counts the record, unless that was costly and not long ago.
-    async fn count(&self, archive: &dyn Archive) -> Result<Option<u64>, Error> {
+    /// Counts the record. When that was costly and not long ago, what came since is added to the
+    /// last count and what the run took out is taken off.
+    async fn count(
+        &self,
+        archive: &dyn Archive,
+        accepted: u64,
+        done: &Retained,
+    ) -> Result<Option<u64>, Error> {
         let started = Instant::now();
-        if self.active.lock().due.is_some_and(|due| started < due) {
-            return Ok(self.active());
+        {
+            let mut active = self.active.lock();
+            if let Some(count) = active.count
+                && active.due.is_some_and(|due| started < due)
+            {
+                let count = count + accepted.saturating_sub(active.accepted);
+                let left = done.archived_events + done.removed_events;
+                active.count = Some(count.saturating_sub(left));
+                active.accepted = accepted;
+                return Ok(active.count);
+            }
         }
         let count = archive.count_events().await?;
-        let took: Duration = started.elapsed();
-        *self.active.lock() = Active { count, due: Some(started + took * COUNT_SHARE) };
+        let due = Some(started + started.elapsed() * COUNT_SHARE);
+        *self.active.lock() = Active { count, accepted, due };
         Ok(count)
     }
 
@@ -121,9 +138,10 @@ impl Inner {
 
     async fn try_measure(&self, done: &Retained) -> Result<(), Error> {
         let gauges = &self.retention.gauges;
+        let accepted = self.metrics.all_accepted();
         let archive = self.store.archive();
         gauges.set(done, self.retention.shelf.totals().await?, archive.size().await?);
-        if let Some(active) = gauges.count(&*archive).await? {
+        if let Some(active) = gauges.count(&*archive, accepted, done).await? {
             let label = ByTier { tier: "active" };
             gauges.events.get_or_create(&label).set(active as i64);
         }

@@ -9,6 +9,8 @@ use evoke_ports::store::{Receipt, Write};
 use tokio_util::sync::CancellationToken;
 
 use crate::committer::Committer;
+use crate::settings::CommitterRuns;
+use crate::start::Inner;
 
 /// How often it is looked whether something is old.
 pub(super) const PERIOD: Millis = Millis::from_secs(60);
@@ -54,20 +56,37 @@ const QUEUE_LONG: usize = 512;
 /// It waits no longer than this: a server that is always busy must not fill its disk.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// Does work that keeps a thread busy on one that may be kept, but at once where all has to happen
+/// in an order that can be repeated.
+pub(super) async fn aside<T: Send + 'static>(
+    runs: CommitterRuns,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    match runs {
+        CommitterRuns::Thread => tokio::task::spawn_blocking(work).await,
+        CommitterRuns::Task => Ok(work()),
+    }
+}
+
 /// The rhythm of one run.
 pub(super) struct Pace {
     committer: Committer,
+    runs: CommitterRuns,
     stop: CancellationToken,
     events: u32,
 }
 
 fn stopped() -> Rejection {
-    Rejection::new(Code::ShuttingDown, "retention ends with the server; it goes on at the next start")
+    Rejection::new(
+        Code::ShuttingDown,
+        "retention ends with the server; it goes on at the next start",
+    )
 }
 
 impl Pace {
-    pub(super) fn new(committer: Committer, stop: CancellationToken) -> Self {
-        Self { committer, stop, events: EVENTS_FIRST }
+    pub(super) fn new(inner: &Inner, stop: CancellationToken) -> Self {
+        let (committer, runs) = (inner.committer.clone(), inner.settings.committer);
+        Self { committer, runs, stop, events: EVENTS_FIRST }
     }
 
     /// How many events to read next.
@@ -110,7 +129,11 @@ impl Pace {
     }
 
     /// The pauses are of real time whatever the engine's clock says: what they spare is the disk.
+    /// In a simulation there is none to spare and no such time.
     async fn pause(&self, wait: Duration) {
+        if self.runs == CommitterRuns::Task {
+            return tokio::task::yield_now().await;
+        }
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = tokio::time::sleep(wait) => {}

@@ -174,9 +174,7 @@ impl<'c> Class<'c> {
     fn parse(text: &'c str) -> Self {
         match text.split_once('@') {
             None => Self { name: text, settled: None },
-            Some((name, at)) => {
-                Self { name, settled: at.parse().ok().map(Timestamp::from_millis) }
-            }
+            Some((name, at)) => Self { name, settled: at.parse().ok().map(Timestamp::from_millis) },
         }
     }
 }

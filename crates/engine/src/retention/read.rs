@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evoke_model::{Event, EventId, ExecutionId, Rejection, SegmentId, Timestamp};
-use evoke_ports::store::{
-    BadCursor, Error, EventQuery, ExecutionQuery, Order, Page, SegmentInfo,
-};
+use evoke_ports::store::{BadCursor, Error, EventQuery, ExecutionQuery, Order, Page, SegmentInfo};
 
 use super::segment::Archived;
 use super::shelf::{Item, Place, Shelf};
@@ -26,10 +24,7 @@ impl Engine {
     ///
     /// # Errors
     /// API_001 for a bad cursor, ST_001.
-    pub async fn archived_events(
-        &self,
-        query: EventQuery,
-    ) -> Result<Page<Arc<Event>>, Rejection> {
+    pub async fn archived_events(&self, query: EventQuery) -> Result<Page<Arc<Event>>, Rejection> {
         self.inner.list_events(&query).await.map_err(|error| unavailable(&error))
     }
 

@@ -82,12 +82,7 @@ impl Run<'_> {
     }
 
     /// Adds what leaves the record to the load.
-    async fn add(
-        &self,
-        load: &mut Load,
-        whole: Whole,
-        verdict: Verdict,
-    ) -> Result<(), Rejection> {
+    async fn add(&self, load: &mut Load, whole: Whole, verdict: Verdict) -> Result<(), Rejection> {
         if let Some(event) = whole.event {
             match verdict.event {
                 Fate::Stay => {}
@@ -98,7 +93,7 @@ impl Run<'_> {
         for ((execution, attempts), fate) in whole.executions.into_iter().zip(verdict.executions) {
             match fate {
                 Fate::Stay => {}
-                Fate::Remove => load.remove_execution(execution.id, attempts.len()),
+                Fate::Remove => load.remove_execution(&execution, attempts.len()),
                 Fate::Archive(bin) => {
                     let edited = if execution.is_edited {
                         let executions = self.inner.store.executions();
@@ -114,11 +109,11 @@ impl Run<'_> {
     }
 
     /// Packs a load and writes it.
-    async fn unload(&mut self, load: Load) -> Result<(), Rejection> {
-        let counts = load.counts();
+    async fn unload(&mut self, mut load: Load) -> Result<(), Rejection> {
+        let (counts, dead) = (load.counts(), load.take_dead());
         let (inner, now) = (self.inner, self.now);
         let id = || SegmentId::from_u64(inner.ids.next(now));
-        let packed = load.pack(self.policy, id).await?;
+        let packed = load.pack((self.policy, inner.settings.committer), id).await?;
         let shelf = &inner.retention.shelf;
         shelf.add(&packed.infos).await.map_err(failed)?;
         if let Err(rejection) = self.pace.write(packed.write).await {
@@ -126,6 +121,7 @@ impl Run<'_> {
             shelf.remove(&ids);
             return Err(rejection);
         }
+        dead.into_iter().for_each(|trigger| inner.dead_letters.add(trigger, -1));
         self.done.archived_events += counts.archived_events;
         self.done.archived_executions += counts.archived_executions;
         self.done.removed_events += counts.removed_events;

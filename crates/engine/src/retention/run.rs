@@ -131,7 +131,7 @@ impl Inner {
     pub(crate) async fn retain(&self, scope: Scope, now: Timestamp) -> Result<Retained, Rejection> {
         let retention = &self.retention;
         let mut progress = retention.progress.lock().await;
-        let pace = Pace::new(self.committer.clone(), retention.stop.clone());
+        let pace = Pace::new(self, retention.stop.clone());
         let policy = &self.settings.retention;
         let done = Retained { at: now, ..Retained::default() };
         let mut run = Run { inner: self, policy, now, pace, done };
@@ -167,6 +167,7 @@ impl Inner {
             let mut due = clock.now().plus(FIRST);
             loop {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => return,
                     () = clock.sleep_until(due) => {}
                 }

@@ -9,7 +9,9 @@ use evoke_ports::store::{Archive, Error, Holds, SegmentInfo, SegmentQuery};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::OnceCell;
 
+use super::pace;
 use super::segment::{self, Archived, Contents};
+use crate::settings::CommitterRuns;
 
 /// Bytes of unpacked segments that are kept: some thirty of the usual ones, so that turning pages
 /// back and forth opens nothing twice.
@@ -20,6 +22,7 @@ type Infos = RwLock<Vec<Arc<SegmentInfo>>>;
 /// The archive as readers see it.
 pub(crate) struct Shelf {
     archive: Arc<dyn Archive>,
+    runs: CommitterRuns,
     infos: OnceCell<Infos>,
     cache: Mutex<Cache>,
 }
@@ -83,8 +86,8 @@ impl Item for Archived {
 }
 
 impl Shelf {
-    pub(crate) fn new(archive: Arc<dyn Archive>) -> Self {
-        Self { archive, infos: OnceCell::new(), cache: Mutex::default() }
+    pub(crate) fn new(archive: Arc<dyn Archive>, runs: CommitterRuns) -> Self {
+        Self { archive, runs, infos: OnceCell::new(), cache: Mutex::default() }
     }
 
     async fn infos(&self) -> Result<&Infos, Error> {
@@ -152,7 +155,7 @@ impl Shelf {
             Holds::Executions => Contents::executions(&content),
         };
         let failed = |source| Error { action: format!("open segment {}", info.id), source };
-        let contents = tokio::task::spawn_blocking(unpack)
+        let contents = pace::aside(self.runs, unpack)
             .await
             .map_err(|panic| failed(Box::new(panic)))?
             .map_err(|unreadable| failed(Box::new(unreadable)))?;

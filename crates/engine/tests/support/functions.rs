@@ -1,16 +1,14 @@
 //! Functions without a language: what they are called with is written down.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use evoke_engine::{Deployment, Draft, Engine, Parts, Registry};
+use evoke_engine::{Deployment, Parts, Registry};
 use evoke_model::{
-    ByteSize, Code, Data, Failure, FunctionSpec, FunctionVersion, Millis, Outcome, Problem, Scaling,
+    ByteSize, Data, Failure, FunctionSpec, FunctionVersion, Millis, Outcome, Problem, Scaling,
 };
 use evoke_ports::runtime::{Call, DeployError, Found, Host, PoolStatus, Reply};
-use evoke_ports::{
-    Delivered, Descriptor, Endpoint, Functions, Job, Pool, Runtime, Store, Target,
-};
+use evoke_ports::{Delivered, Descriptor, Endpoint, Functions, Job, Pool, Runtime, Store, Target};
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -100,51 +98,6 @@ impl Endpoint for ToFunction {
     }
 }
 
-/// A target whose executions each send an event of the type it is configured with, before they
-/// end.
-pub struct Relay {
-    descriptor: Descriptor,
-    engine: Arc<OnceLock<Engine>>,
-}
-
-struct Sender {
-    kind: String,
-    engine: Arc<OnceLock<Engine>>,
-}
-
-impl Target for Relay {
-    fn descriptor(&self) -> &Descriptor {
-        &self.descriptor
-    }
-    fn open(&self, config: &Value) -> Result<Arc<dyn Endpoint>, Vec<Problem>> {
-        let kind = config["sends"].as_str().unwrap_or_default().to_owned();
-        Ok(Arc::new(Sender { kind, engine: self.engine.clone() }))
-    }
-}
-
-#[async_trait]
-impl Endpoint for Sender {
-    fn capacity(&self) -> usize {
-        8
-    }
-    async fn deliver(&self, job: Job) -> Delivered {
-        let kind = self.kind.as_str().into();
-        let draft = Draft { kind, cause: Some(job.execution), ..Draft::default() };
-        let sent = match self.engine.get() {
-            Some(engine) => engine.emit(vec![draft]).await.is_ok(),
-            None => false,
-        };
-        let outcome = match sent {
-            true => Outcome::Success(Data::None),
-            false => Outcome::Failure(Failure::new(Code::FunctionError, "nobody took it")),
-        };
-        Delivered { outcome, version: 0 }
-    }
-    async fn deliver_batch(&self, job: Job, _: &[Arc<evoke_model::Event>]) -> Delivered {
-        self.deliver(job).await
-    }
-}
-
 /// The parts of an engine with functions beside the scripted endpoint, and what they were called
 /// with.
 pub fn with_functions(store: Arc<dyn Store>, endpoint: Arc<Script>) -> (Parts, Calls) {
@@ -158,14 +111,6 @@ pub fn with_functions(store: Arc<dyn Store>, endpoint: Arc<Script>) -> (Parts, C
     parts.sources.push(Arc::new(Direct(descriptor("invoke"))));
     parts.runtimes.push(Arc::new(Language(descriptor("fake"))));
     (parts, calls)
-}
-
-/// Gives an engine the target whose executions send events.
-pub fn with_relay(mut parts: Parts) -> (Parts, Arc<OnceLock<Engine>>) {
-    let engine = Arc::<OnceLock<Engine>>::default();
-    let relay = Relay { descriptor: descriptor("relay"), engine: engine.clone() };
-    parts.targets.push(Arc::new(relay));
-    (parts, engine)
 }
 
 /// The source of direct calls: nothing is matched.

@@ -24,6 +24,7 @@ fn rule(id: u64, kind: &str, policy: Policy) -> Rule {
         owner: Owner::Api,
         created_at: NOW,
         updated_at: NOW,
+        updated_by: None,
         deleted_at: None,
     };
     let subscription = Subscription { kind: Some(kind.to_owned()), ..Subscription::default() };

@@ -70,7 +70,7 @@ pub(crate) async fn create(
     Json(body): Json,
 ) -> Result<(StatusCode, Out<Trigger>), Refusal> {
     let new = TriggerBody::read(body).map_err(invalid)?;
-    let trigger = server.engine.create_trigger(new).await?;
+    let trigger = server.engine.create_trigger(new, &evoke_engine::Actor::local()).await?;
     Ok((StatusCode::CREATED, Out(Trigger::from(trigger.as_ref()))))
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn replace(
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
     let new = TriggerBody::read(body).map_err(invalid)?;
-    let trigger = server.engine.update_trigger(old.id, new).await?;
+    let trigger = server.engine.update_trigger(old.id, new, &evoke_engine::Actor::local()).await?;
     Ok(Out(Trigger::from(trigger.as_ref())))
 }
 
@@ -124,7 +124,7 @@ pub(crate) async fn change(
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
     let new = TriggerBody::patch(&old, body).map_err(invalid)?;
-    let trigger = server.engine.update_trigger(old.id, new).await?;
+    let trigger = server.engine.update_trigger(old.id, new, &evoke_engine::Actor::local()).await?;
     Ok(Out(Trigger::from(trigger.as_ref())))
 }
 
@@ -142,7 +142,7 @@ pub(crate) async fn delete(
     Segment(id): Segment,
 ) -> Result<StatusCode, Refusal> {
     let old = server.engine.trigger(&id)?;
-    server.engine.delete_trigger(old.id).await?;
+    server.engine.delete_trigger(old.id, &evoke_engine::Actor::local()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -158,7 +158,10 @@ pub(crate) async fn enable(
     Segment(id): Segment,
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
-    let trigger = server.engine.set_trigger_enabled(old.id, Enabled::Yes).await?;
+    let trigger = server
+        .engine
+        .set_trigger_enabled(old.id, Enabled::Yes, &evoke_engine::Actor::local())
+        .await?;
     Ok(Out(Trigger::from(trigger.as_ref())))
 }
 
@@ -176,7 +179,10 @@ pub(crate) async fn disable(
     Segment(id): Segment,
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
-    let trigger = server.engine.set_trigger_enabled(old.id, Enabled::No).await?;
+    let trigger = server
+        .engine
+        .set_trigger_enabled(old.id, Enabled::No, &evoke_engine::Actor::local())
+        .await?;
     Ok(Out(Trigger::from(trigger.as_ref())))
 }
 

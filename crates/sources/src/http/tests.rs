@@ -25,6 +25,7 @@ fn trigger(id: u64, path: &str, methods: &[&str]) -> Arc<Trigger> {
         owner: Owner::Api,
         created_at: Timestamp::EPOCH,
         updated_at: Timestamp::EPOCH,
+        updated_by: None,
         deleted_at: None,
     })
 }

@@ -52,9 +52,8 @@ fn extensions() -> impl Strategy<Value = Box<Extensions>> {
 
 fn lineage() -> impl Strategy<Value = Box<Lineage>> {
     let chain = vec((0..u64::MAX >> 1).prop_map(TriggerId::from_u64), 0..4);
-    (option::of(event_id()), option::of(execution_id()), any::<u16>(), chain).prop_map(
-        |(root, cause, depth, chain)| Box::new(Lineage { root, cause, depth, chain }),
-    )
+    (option::of(event_id()), option::of(execution_id()), any::<u16>(), chain)
+        .prop_map(|(root, cause, depth, chain)| Box::new(Lineage { root, cause, depth, chain }))
 }
 
 fn event() -> impl Strategy<Value = Event> {

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use crate::retention::read::{self, SEGMENTS_PER_PAGE_MAX};
 use crate::retention::segment::Contents;
 use crate::retention::shelf::{Place, Shelf};
+use crate::settings::CommitterRuns;
 
 /// An archive of these segments.
 struct Shelved(HashMap<SegmentId, (SegmentInfo, Bytes)>);
@@ -74,7 +75,7 @@ fn shelf(segments: &[Vec<Event>]) -> Shelf {
         let contents = Contents::Events(events.into_iter().map(Arc::new).collect());
         shelved.insert(id, (info, contents.encode().unwrap()));
     }
-    Shelf::new(Arc::new(Shelved(shelved)))
+    Shelf::new(Arc::new(Shelved(shelved)), CommitterRuns::Thread)
 }
 
 /// All pages, one after the other.

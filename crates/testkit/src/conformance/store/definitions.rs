@@ -91,6 +91,7 @@ fn trigger(id: u64, at: Timestamp) -> Trigger {
         owner: Owner::Manifest("resize".to_owned()),
         created_at: at,
         updated_at: at,
+        updated_by: Some("admin".to_owned()),
         deleted_at: None,
     }
 }

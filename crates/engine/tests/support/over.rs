@@ -1,0 +1,32 @@
+//! Waiting for operations.
+
+use std::time::Duration;
+
+use evoke_engine::Engine;
+use evoke_model::operation::OperationStatus;
+use evoke_model::{Operation, OperationId};
+
+/// How often it is looked, and how many times.
+const STEP: Duration = Duration::from_millis(5);
+const STEPS: usize = 6_000;
+
+/// Waits until an operation looks as wanted.
+pub async fn until(
+    engine: &Engine,
+    id: OperationId,
+    wanted: impl Fn(&Operation) -> bool,
+) -> Operation {
+    for _ in 0..STEPS {
+        let operation = engine.operation(id).expect("it is listed");
+        if wanted(&operation) {
+            return operation;
+        }
+        tokio::time::sleep(STEP).await;
+    }
+    panic!("it stays {:?}", engine.operation(id));
+}
+
+/// Waits until an operation is over.
+pub async fn over(engine: &Engine, id: OperationId) -> Operation {
+    until(engine, id, |operation| operation.status != OperationStatus::Running).await
+}
