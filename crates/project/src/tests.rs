@@ -11,7 +11,7 @@ use evoke_model::policy::{
     Backoff, DeadLetter, Debounce, DebounceMode, Mode, OnFailure, Overflow, Priority, Retry,
 };
 use evoke_model::trigger::Subscription;
-use evoke_model::{ByteSize, Millis, Problem, Scaling, Target};
+use evoke_model::{ByteSize, Millis, Policy, Problem, Scaling, Target};
 use evoke_ports::{Descriptor, Runs, Source};
 use serde_json::{Value, json};
 
@@ -297,6 +297,44 @@ fn policies_are_read() {
     assert_eq!(second.debounce, Some(Debounce::after(Millis::new(500))));
     assert_eq!(second.priority, Priority::By("event.data.vip ? 60 : 0".to_owned()));
     assert_eq!(second.concurrency.as_ref().unwrap().overflow, Overflow::Cancel);
+}
+
+#[test]
+fn policies_mean_the_same_in_every_form() {
+    let manifest = json!({
+        "triggers": [{
+            "type": "event",
+            "match": "a",
+            "debounce": { "wait": "2s", "max_wait": 10, "mode": "all", "key": "event.subject" },
+            "batch": { "size": 3, "wait": "200ms", "bytes": "1mb", "key": "event.subject" },
+            "rate": { "limit": 5, "per": "1m", "burst": 2, "key": "event.subject" },
+            "priority": "event.data.n",
+            "transform": "{'a': event.data.a}",
+            "idempotency": { "key": "event.id", "ttl": "1h" },
+            "concurrency": { "limit": 2, "overflow": "skip" },
+            "dead_letter": { "publish": "a.failed" },
+        }],
+    });
+    let script = format!("const m = {manifest}; export default () => m;");
+    let forms = [
+        ("yaml", manifest.to_string()),
+        ("json", manifest.to_string()),
+        ("toml", toml::to_string(&manifest).unwrap()),
+        ("config.ts", script),
+    ];
+    let expected: Policy = {
+        let mut policy = manifest["triggers"][0].clone();
+        let fields = policy.as_object_mut().unwrap();
+        fields.retain(|key, _| key != "type" && key != "match");
+        serde_json::from_value(policy).unwrap()
+    };
+    for (form, text) in forms {
+        let world = World::new();
+        world.file("functions/f/index.js", "").file(&format!("functions/f/function.{form}"), text);
+        let desired = world.read();
+        assert_eq!(lines(&desired), Vec::<String>::new(), "{form}");
+        assert_eq!(desired.functions[0].triggers[0].policy, expected, "{form}");
+    }
 }
 
 #[test]

@@ -217,6 +217,7 @@ proptest! {
         let event = event(ORDER);
         if let Ok(expression) = Expression::compile(&text) {
             drop(expression.evaluate_key(&Scope::new(&event)));
+            drop(expression.evaluate_json(&Scope::new(&event)));
         }
     }
 }
