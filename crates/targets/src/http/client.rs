@@ -1,13 +1,16 @@
 //! The HTTP clients all endpoints share: connections are kept and used again across triggers.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Url};
 
-use super::config::Redirects;
+use super::config::{Config, Redirects};
 use super::guard::{self, GuardedResolver};
+use super::tls::Tls;
 
 /// A handshake that takes longer will not come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,10 +30,16 @@ const REDIRECTS_MAX: usize = 3;
 #[derive(Debug)]
 pub(super) struct Clients {
     reach: Reach,
-    plain: OnceLock<Result<Client, String>>,
-    secure: OnceLock<Result<Client, String>>,
-    following: OnceLock<Result<Client, String>>,
+    plain: OnceLock<Made>,
+    secure: OnceLock<Made>,
+    following: OnceLock<Made>,
+    /// Those with certificates of their own, as long as a target needs them: they are replaced every
+    /// few weeks.
+    own: Mutex<HashMap<Arc<Tls>, Weak<Client>>>,
 }
+
+/// A client, or why there is none.
+type Made = Result<Arc<Client>, String>;
 
 /// Which addresses may be reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,27 +53,41 @@ pub(super) enum Reach {
 impl Clients {
     pub(super) fn new(reach: Reach) -> Self {
         let (plain, secure, following) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { reach, plain, secure, following }
+        Self { reach, plain, secure, following, own: Mutex::default() }
     }
 
-    /// The client for requests to `url`.
+    /// The client for the requests of a target.
     ///
     /// # Errors
-    /// Why there can be none: no crypto provider, no certificates.
-    pub(super) fn get(&self, url: &Url, redirects: Redirects) -> Result<Client, String> {
-        let made = match (redirects, url.scheme()) {
-            (Redirects::Follow, _) => self
+    /// Why there can be none: no crypto provider, no certificates, or a key that does not belong to
+    /// its certificate.
+    pub(super) fn get(&self, config: &Config) -> Made {
+        let made = match (&config.tls, config.redirects, config.url.scheme()) {
+            (Some(tls), ..) => return self.own(tls),
+            (None, Redirects::Follow, _) => self
                 .following
                 .get_or_init(|| self.build(Client::builder().redirect(policy(self.reach)))),
-            (Redirects::Refuse, "http") => self.plain.get_or_init(|| {
+            (None, Redirects::Refuse, "http") => self.plain.get_or_init(|| {
                 // Certificates are of no use here, so a machine without any can still send.
                 self.build(Client::builder().redirect(Policy::none()).tls_certs_only([]))
             }),
-            (Redirects::Refuse, _) => {
+            (None, Redirects::Refuse, _) => {
                 self.secure.get_or_init(|| self.build(Client::builder().redirect(Policy::none())))
             }
         };
         made.clone()
+    }
+
+    fn own(&self, tls: &Arc<Tls>) -> Made {
+        let mut own = self.own.lock();
+        if let Some(client) = own.get(tls).and_then(Weak::upgrade) {
+            return Ok(client);
+        }
+        let builder = tls.apply(Client::builder().redirect(Policy::none()));
+        let client = self.build(builder.map_err(|error| causes(&error))?)?;
+        own.retain(|_, client| client.strong_count() > 0);
+        own.insert(Arc::clone(tls), Arc::downgrade(&client));
+        Ok(client)
     }
 
     pub(super) fn check(&self, url: &Url) -> Result<(), guard::Refused> {
@@ -74,7 +97,7 @@ impl Clients {
         }
     }
 
-    fn build(&self, builder: reqwest::ClientBuilder) -> Result<Client, String> {
+    fn build(&self, builder: reqwest::ClientBuilder) -> Made {
         let mut builder = builder
             .user_agent(concat!("evoke/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -85,7 +108,8 @@ impl Clients {
         if self.reach == Reach::Public {
             builder = builder.dns_resolver(GuardedResolver);
         }
-        builder.build().map_err(|error| format!("no HTTP client can be made: {}", causes(&error)))
+        let made = builder.build().map(Arc::new);
+        made.map_err(|error| format!("no HTTP client can be made: {}", causes(&error)))
     }
 }
 

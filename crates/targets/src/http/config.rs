@@ -1,12 +1,17 @@
+use std::sync::Arc;
+
+use evoke_model::policy::Rate;
 use evoke_model::suggest::did_you_mean;
-use evoke_model::{Millis, Problem};
+use evoke_model::{ByteSize, Millis, Problem};
 use evoke_ports::Fields;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method};
 use reqwest::Url;
 use serde_json::Value;
 
+use super::signature::{self, Signing};
 use super::template::Template;
+use super::tls::Tls;
 use crate::answer::says_json;
 
 /// The methods a target may name.
@@ -35,8 +40,25 @@ const FRAMING: &[HeaderName] = &[
     header::EXPECT,
 ];
 
-const KNOWN: &[&str] =
-    &["url", "method", "headers", "body", "timeout", "concurrency", "follow_redirects"];
+/// Bytes of an answer that are recorded where nothing is said: an error page and its reason.
+pub(super) const RECORD_DEFAULT: ByteSize = ByteSize::new(64 << 10);
+
+/// The record is for people to read, and each execution keeps its own.
+pub(super) const RECORD_MAX: ByteSize = ByteSize::from_mb(1);
+
+const KNOWN: &[&str] = &[
+    "url",
+    "method",
+    "headers",
+    "body",
+    "timeout",
+    "concurrency",
+    "rate",
+    "follow_redirects",
+    "signing",
+    "tls",
+    "record_response",
+];
 
 /// What a trigger says.
 #[derive(Debug)]
@@ -47,7 +69,12 @@ pub(super) struct Config {
     pub(super) body: Option<Template>,
     pub(super) timeout: Millis,
     pub(super) concurrency: usize,
+    pub(super) rate: Option<Rate>,
     pub(super) redirects: Redirects,
+    pub(super) signing: Option<Signing>,
+    pub(super) tls: Option<Arc<Tls>>,
+    /// Bytes of an answer's body that are recorded.
+    pub(super) record_bytes_max: usize,
 }
 
 /// What a redirect means.
@@ -66,25 +93,116 @@ impl Config {
         let method = method(&mut fields);
         let headers = headers(&mut fields);
         let body = body(&mut fields, &headers);
-        let timeout = fields.read("timeout").unwrap_or(TIMEOUT_DEFAULT);
-        if timeout == Millis::ZERO || timeout > TIMEOUT_MAX {
-            fields
-                .problem(Problem::new("timeout", format!("must be between 1ms and {TIMEOUT_MAX}")));
-        }
-        let concurrency = fields.read("concurrency").unwrap_or(CONCURRENCY_DEFAULT);
-        if !(1..=CONCURRENCY_MAX).contains(&concurrency) {
-            let message = format!("must be between 1 and {CONCURRENCY_MAX}");
-            fields.problem(Problem::new("concurrency", message));
-        }
+        let timeout = timeout(&mut fields);
+        let concurrency = concurrency(&mut fields);
+        let rate = rate(&mut fields);
         let redirects = match fields.read("follow_redirects") {
             Some(true) => Redirects::Follow,
             Some(false) | None => Redirects::Refuse,
         };
+        let signing = within(&mut fields, "signing", Signing::read);
+        if signing.is_some() {
+            signature::collisions(&headers).into_iter().for_each(|each| fields.problem(each));
+        }
+        let tls = within(&mut fields, "tls", Tls::read).map(Arc::new);
+        if let (Some(_), Some(url)) = (&tls, &url) {
+            fits_tls(&mut fields, url, redirects);
+        }
+        let record_bytes_max = record_response(&mut fields);
         // A missing URL is a problem already, so the placeholder is never used.
         let Some(url) = url else { return fields.finish(()).and(Err(Vec::new())) };
-        let concurrency = concurrency as usize;
-        fields.finish(Self { url, method, headers, body, timeout, concurrency, redirects })
+        fields.finish(Self {
+            url,
+            method,
+            headers,
+            body,
+            timeout,
+            concurrency,
+            rate,
+            redirects,
+            signing,
+            tls,
+            record_bytes_max,
+        })
     }
+
+    /// Whom the target calls, whatever the path: `https://example.com:443`.
+    pub(super) fn origin(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port_or_known_default().unwrap_or_default();
+        format!("{}://{host}:{port}", self.url.scheme())
+    }
+}
+
+/// Reads an object inside of the configuration; its problems are told with its name in front.
+fn within<T>(
+    fields: &mut Fields<'_>,
+    name: &str,
+    read: fn(&Value) -> Result<T, Vec<Problem>>,
+) -> Option<T> {
+    let problems = match read(fields.get(name)?) {
+        Ok(value) => return Some(value),
+        Err(problems) => problems,
+    };
+    for problem in problems {
+        let field = match problem.field.as_str() {
+            "" => name.to_owned(),
+            inner => format!("{name}.{inner}"),
+        };
+        fields.problem(Problem { field, ..problem });
+    }
+    None
+}
+
+fn timeout(fields: &mut Fields<'_>) -> Millis {
+    let timeout = fields.read("timeout").unwrap_or(TIMEOUT_DEFAULT);
+    if timeout == Millis::ZERO || timeout > TIMEOUT_MAX {
+        fields.problem(Problem::new("timeout", format!("must be between 1ms and {TIMEOUT_MAX}")));
+    }
+    timeout
+}
+
+fn concurrency(fields: &mut Fields<'_>) -> usize {
+    let concurrency = fields.read("concurrency").unwrap_or(CONCURRENCY_DEFAULT);
+    if !(1..=CONCURRENCY_MAX).contains(&concurrency) {
+        let message = format!("must be between 1 and {CONCURRENCY_MAX}");
+        fields.problem(Problem::new("concurrency", message));
+    }
+    concurrency as usize
+}
+
+fn rate(fields: &mut Fields<'_>) -> Option<Rate> {
+    let rate: Rate = fields.read("rate")?;
+    let wrong = [
+        ("rate.limit", rate.limit == 0, "must be at least 1"),
+        ("rate.per", rate.per == Millis::ZERO, "must be at least 1ms"),
+        ("rate.burst", rate.burst == Some(0), "must be at least 1"),
+        ("rate.key", rate.key.is_some(), "the rate of an endpoint has no key; a policy's has"),
+    ];
+    for (field, _, message) in wrong.into_iter().filter(|(_, is_wrong, _)| *is_wrong) {
+        fields.problem(Problem::new(field, message));
+    }
+    Some(rate)
+}
+
+/// A certificate is for one endpoint, and only TLS has any.
+fn fits_tls(fields: &mut Fields<'_>, url: &Url, redirects: Redirects) {
+    if url.scheme() != "https" {
+        fields.problem(Problem::new("tls", "needs a URL that begins with https"));
+    }
+    if redirects == Redirects::Follow {
+        let message = "would show the certificate to whom the endpoint names; not with tls";
+        fields.problem(Problem::new("follow_redirects", message));
+    }
+}
+
+fn record_response(fields: &mut Fields<'_>) -> usize {
+    let size: ByteSize = fields.read("record_response").unwrap_or(RECORD_DEFAULT);
+    if size > RECORD_MAX {
+        let message = format!("must be between 0 (nothing) and {RECORD_MAX}");
+        fields.problem(Problem::new("record_response", message));
+    }
+    size.as_u64() as usize
 }
 
 fn url(fields: &mut Fields<'_>) -> Option<Url> {

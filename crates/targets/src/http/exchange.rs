@@ -1,71 +1,77 @@
 //! One request and what its answer means.
 
+use std::error::Error;
+use std::io;
+
 use evoke_model::execution::RetryHint;
 use evoke_model::{Code, Data, Failure, Outcome, Timestamp};
-use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use reqwest::Response;
-use serde_json::{Map, Value, json};
 
 use super::client::causes;
 use super::guard::Refused;
+use super::record::Record;
 use crate::answer;
 
-/// Bytes of an answer that are recorded; the rest is not read.
-pub(super) const RECORDED_BYTES_MAX: usize = 64 * 1024;
-
-/// Headers of an answer that are recorded: those that help to find it again at the other side.
-const RECORDED_HEADERS: &[&str] = &[
-    "content-type",
-    "content-length",
-    "date",
-    "etag",
-    "location",
-    "retry-after",
-    "server",
-    "traceparent",
-    "x-request-id",
-];
+/// An answer that is longer than what is read of it is read to its end nevertheless, and thrown away,
+/// where it says that it is not longer than this: the connection can be used again then.
+const DISCARD_BYTES_MAX: u64 = 64 * 1024;
 
 /// What came back.
 pub(super) struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    is_cut: bool,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// The beginning of the body.
+    pub(super) body: Vec<u8>,
+    /// More was there than is read.
+    pub(super) is_cut: bool,
+    pub(super) record: Record,
 }
 
-/// Sends a request and reads as much of the answer as is recorded.
-pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
+/// Sends a request and reads as much of the answer as matters.
+pub(super) async fn send(
+    request: reqwest::RequestBuilder,
+    record: Record,
+) -> Result<Answer, Failure> {
     let mut response = request.send().await.map_err(|error| failure(&error.without_url()))?;
     let mut body = Vec::new();
-    let is_cut = read(&mut response, &mut body).await.map_err(|error| {
+    let read = read(&mut response, &mut body, record.read_bytes_max).await;
+    let is_cut = read.map_err(|error| {
         let what = causes(&error.without_url());
         Failure::new(Code::TargetFailed, format!("the answer broke off: {what}"))
     })?;
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-    Ok(Answer { status, headers, body, is_cut })
+    Ok(Answer { status, headers, body, is_cut, record })
 }
 
-/// Whether more was there than is recorded.
-async fn read(response: &mut Response, body: &mut Vec<u8>) -> reqwest::Result<bool> {
+/// Whether more was there than may be read.
+async fn read(
+    response: &mut Response,
+    body: &mut Vec<u8>,
+    bytes_max: usize,
+) -> reqwest::Result<bool> {
+    let is_short = response.content_length().is_some_and(|bytes| bytes <= DISCARD_BYTES_MAX);
+    let mut is_cut = false;
     while let Some(piece) = response.chunk().await? {
-        let room = RECORDED_BYTES_MAX - body.len();
+        let room = bytes_max - body.len();
         body.extend_from_slice(&piece[..piece.len().min(room)]);
-        if piece.len() > room {
-            return Ok(true);
+        is_cut |= piece.len() > room;
+        if is_cut && !is_short {
+            break;
         }
     }
-    Ok(false)
+    Ok(is_cut)
 }
 
 /// What an error of the client means.
 fn failure(error: &reqwest::Error) -> Failure {
-    if let Some(refused) = refused(error) {
+    if let Some(refused) = cause(error, |cause| cause.downcast_ref::<Refused>()) {
         return Failure::new(Code::TargetRefused, refused.to_string()).for_good();
     }
     let what = causes(error);
-    if error.is_connect() {
+    // In TLS 1.3 a server refuses a certificate after the client has begun to send.
+    let is_tls = cause(error, |cause| cause.downcast_ref::<rustls::Error>()).is_some();
+    if is_tls || error.is_connect() {
         Failure::new(Code::TargetUnreachable, format!("no connection: {what}"))
     } else if error.is_redirect() || error.is_builder() {
         Failure::new(Code::TargetFailed, what).for_good()
@@ -74,13 +80,19 @@ fn failure(error: &reqwest::Error) -> Failure {
     }
 }
 
-fn refused(error: &reqwest::Error) -> Option<&Refused> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+/// The first cause that `find` finds something in.
+fn cause<'a, T>(
+    error: &'a reqwest::Error,
+    find: impl Fn(&'a (dyn Error + 'static)) -> Option<T>,
+) -> Option<T> {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(cause) = next {
-        if let Some(refused) = cause.downcast_ref::<Refused>() {
-            return Some(refused);
+        if let Some(found) = find(cause) {
+            return Some(found);
         }
-        next = cause.source();
+        // An error of the system that wraps another one skips it when asked for its source.
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| cause.source());
     }
     None
 }
@@ -92,7 +104,20 @@ impl Answer {
         if self.status.is_success() {
             return Outcome::Success(Data::from_value(&self.record()));
         }
-        let mut message = format!("the target {}", answer::describe(self.status, &self.body));
+        Outcome::Failure(self.failure(now))
+    }
+
+    /// The same for a batch: where the call went well, the answer says which events did not.
+    pub(super) fn batch_outcome(self, now: Timestamp) -> Outcome {
+        if self.status.is_success() {
+            return self.batch_record().map_or_else(Outcome::Failure, Outcome::Success);
+        }
+        Outcome::Failure(self.failure(now))
+    }
+
+    fn failure(&self, now: Timestamp) -> Failure {
+        let shown = self.record.kept(&self.body);
+        let mut message = format!("the target {}", answer::describe(self.status, shown));
         let location = self.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         if let Some(location) = location.filter(|_| self.status.is_redirection()) {
             message = format!("{message} (to {location}; see follow_redirects)");
@@ -104,48 +129,6 @@ impl Answer {
             Some(wait) => RetryHint::After(wait),
             None => RetryHint::Policy,
         };
-        Outcome::Failure(Failure { retry, ..Failure::new(Code::TargetFailed, message) })
+        Failure { retry, ..Failure::new(Code::TargetFailed, message) }
     }
-
-    fn record(self) -> Value {
-        let mut headers = Map::new();
-        for name in RECORDED_HEADERS {
-            if let Some(value) = self.headers.get(*name) {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                headers.insert((*name).to_owned(), value.into());
-            }
-        }
-        let mut record = json!({ "status": self.status.as_u16(), "headers": headers });
-        if self.is_cut {
-            record["truncated"] = true.into();
-            // The cut may have gone through a character; that is still a text.
-            if let Err(error) = std::str::from_utf8(&self.body)
-                && error.error_len().is_none()
-            {
-                let text = String::from_utf8_lossy(&self.body[..error.valid_up_to()]);
-                record["body"] = text.into();
-                return record;
-            }
-        }
-        match answer::data(&self.headers, self.body.into()) {
-            Data::Binary(bytes) => {
-                record["body_base64"] = evoke_model::event::base64(&bytes).into()
-            }
-            data => record["body"] = data.to_value(),
-        }
-        record
-    }
-}
-
-/// Headers of every request, unless the trigger sets them itself.
-pub(super) fn headers(own: &HeaderMap, ours: Vec<(HeaderName, String)>) -> HeaderMap {
-    let mut headers = own.clone();
-    for (name, value) in ours {
-        if let Ok(value) = HeaderValue::from_str(&value)
-            && !own.contains_key(&name)
-        {
-            headers.insert(name, value);
-        }
-    }
-    headers
 }

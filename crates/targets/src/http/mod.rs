@@ -4,15 +4,19 @@ mod client;
 mod config;
 mod exchange;
 mod guard;
+mod record;
+mod request;
+mod signature;
 mod target;
 mod template;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub(crate) use target::HttpTarget;
 
 use evoke_ports::{Descriptor, Runs};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn descriptor() -> Descriptor {
     Descriptor {
@@ -51,10 +55,29 @@ fn descriptor() -> Descriptor {
                     "default": config::CONCURRENCY_DEFAULT,
                     "description": "Requests under way at once.",
                 },
+                "rate": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["limit", "per"],
+                    "properties": {
+                        "limit": { "type": "integer", "minimum": 1 },
+                        "per": { "type": ["string", "number"] },
+                        "burst": { "type": "integer", "minimum": 1 },
+                    },
+                    "description": "Requests per time to this scheme, host and port, whichever \
+                                    trigger they come from; the rest waits.",
+                },
                 "follow_redirects": {
                     "type": "boolean",
                     "default": false,
                     "description": "Follows up to 3 redirects; otherwise a redirect is a failure.",
+                },
+                "signing": signing(),
+                "tls": tls(),
+                "record_response": {
+                    "type": ["string", "number"],
+                    "default": "64kb",
+                    "description": "So much of an answer's body is kept; at most 1mb, 0 is nothing.",
                 },
             },
         }),
@@ -67,4 +90,38 @@ fn descriptor() -> Descriptor {
         docs: "targets/http.md",
         runs: Runs::EveryNode,
     }
+}
+
+fn signing() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["secrets"],
+        "properties": {
+            "secrets": {
+                "type": "array",
+                "items": { "type": "string" },
+                "minItems": 1,
+                "maxItems": signature::SECRETS_MAX,
+            },
+        },
+        "description": "Signs each request as Standard Webhooks has it, with each of the secrets: \
+                        whsec_ and base64 of 24 to 64 bytes.",
+    })
+}
+
+fn tls() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "minProperties": 1,
+        "properties": {
+            "cert": { "type": "string" },
+            "key": { "type": "string" },
+            "ca": { "type": "string" },
+        },
+        "dependentRequired": { "cert": ["key"], "key": ["cert"] },
+        "description": "PEM, or the absolute path of a file with it. cert and key are shown to the \
+                        endpoint; with ca its own certificate must come from there.",
+    })
 }

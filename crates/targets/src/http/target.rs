@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evoke_model::{Code, Failure, Outcome, Problem};
+use evoke_model::policy::Rate;
+use evoke_model::{Code, Event, Failure, Outcome, Problem, Timestamp};
 use evoke_ports::{Clock, Delivered, Descriptor, Endpoint, Job, Target};
-use http::header::{self, HeaderName};
-use http::{HeaderMap, Method};
 use reqwest::Client;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::client::{Clients, Reach};
 use super::config::Config;
-use super::{exchange, template::Template};
+use super::exchange::{self, Answer};
+use super::record::Record;
+use super::request::{self, Content, Parts};
 use crate::TargetOptions;
 
 /// HTTP endpoints.
@@ -35,17 +36,21 @@ impl Target for HttpTarget {
 
     fn open(&self, config: &Value) -> Result<Arc<dyn Endpoint>, Vec<Problem>> {
         let config = Config::read(config)?;
-        let refuse = |message: String| vec![Problem::new("url", message)];
-        self.clients.check(&config.url).map_err(|refused| refuse(refused.to_string()))?;
-        let client = self.clients.get(&config.url, config.redirects).map_err(refuse)?;
-        Ok(Arc::new(HttpEndpoint { config, client, clock: self.clock.clone() }))
+        let refuse = |field, message: String| vec![Problem::new(field, message)];
+        self.clients.check(&config.url).map_err(|refused| refuse("url", refused.to_string()))?;
+        let made = self.clients.get(&config);
+        let client =
+            made.map_err(|message| refuse(config.tls.as_ref().map_or("url", |_| "tls"), message))?;
+        let group = format!("{}:{}", self.descriptor.kind, config.origin()).into();
+        Ok(Arc::new(HttpEndpoint { config, client, group, clock: self.clock.clone() }))
     }
 }
 
 /// One URL and what is sent there.
 struct HttpEndpoint {
     config: Config,
-    client: Client,
+    client: Arc<Client>,
+    group: Arc<str>,
     clock: Arc<dyn Clock>,
 }
 
@@ -55,90 +60,71 @@ impl Endpoint for HttpEndpoint {
         self.config.concurrency
     }
 
+    fn group(&self) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.group))
+    }
+
+    fn rate(&self) -> Option<Rate> {
+        self.config.rate.clone()
+    }
+
     async fn deliver(&self, job: Job) -> Delivered {
-        let outcome = match self.request(&job) {
-            Ok(request) => self.carry_out(request, &job).await,
-            Err(failure) => Outcome::Failure(failure),
-        };
-        Delivered { outcome, version: 0 }
+        let event = Arc::clone(&job.event);
+        let answer = self.call(job, Content::Event(&event)).await;
+        self.delivered(answer, Answer::outcome)
+    }
+
+    /// The body of the answer says which events failed; it is handed on as it is.
+    async fn deliver_batch(&self, job: Job, events: &[Arc<Event>]) -> Delivered {
+        let answer = self.call(job, Content::Batch(events)).await;
+        self.delivered(answer, Answer::batch_outcome)
     }
 }
 
 impl HttpEndpoint {
-    async fn carry_out(&self, request: reqwest::RequestBuilder, job: &Job) -> Outcome {
-        let own = self.clock.now().plus(self.config.timeout);
+    fn delivered(
+        &self,
+        answer: Result<Answer, Outcome>,
+        read: fn(Answer, Timestamp) -> Outcome,
+    ) -> Delivered {
+        let outcome =
+            answer.map_or_else(|outcome| outcome, |answer| read(answer, self.clock.now()));
+        Delivered { outcome, version: 0 }
+    }
+
+    /// Makes the request; what ends it without an answer is an outcome already.
+    async fn call(&self, job: Job, content: Content<'_>) -> Result<Answer, Outcome> {
+        let now = self.clock.now();
+        let own = now.plus(self.config.timeout);
         let deadline = job.deadline.map_or(own, |deadline| deadline.min(own));
+        let request = self.request(&job, content, now).map_err(Outcome::Failure)?;
+        let record = match content {
+            Content::Event(_) => Record::of(self.config.record_bytes_max),
+            Content::Batch(_) => Record::of_batch(self.config.record_bytes_max),
+        };
         tokio::select! {
             biased;
-            () = job.cancel.cancelled() => Outcome::Cancelled,
-            answer = exchange::send(request) => match answer {
-                Ok(answer) => answer.outcome(self.clock.now()),
-                Err(failure) => Outcome::Failure(failure),
-            },
+            () = job.cancel.cancelled() => Err(Outcome::Cancelled),
+            answer = exchange::send(request, record) => answer.map_err(Outcome::Failure),
             () = self.clock.sleep_until(deadline) => {
                 let message = "the target gave no whole answer in time";
-                Outcome::TimedOut(Failure::new(Code::TargetTimeout, message))
+                Err(Outcome::TimedOut(Failure::new(Code::TargetTimeout, message)))
             }
         }
     }
 
-    fn request(&self, job: &Job) -> Result<reqwest::RequestBuilder, Failure> {
-        let Config { url, method, headers, body, .. } = &self.config;
-        let body = match body {
-            Some(template) => Some(render(template, job)?),
-            None if *method == Method::GET || *method == Method::HEAD => None,
-            None => {
-                let mut event = Vec::with_capacity(job.event.data.len() + 512);
-                job.event.write_json(&mut event);
-                Some(event)
-            }
-        };
-        let request = self
-            .client
-            .request(method.clone(), url.clone())
-            .headers(exchange::headers(headers, self.our_headers(job, headers)));
+    fn request(
+        &self,
+        job: &Job,
+        content: Content<'_>,
+        now: Timestamp,
+    ) -> Result<reqwest::RequestBuilder, Failure> {
+        let Config { url, method, .. } = &self.config;
+        let Parts { headers, body } = request::parts(&self.config, job, content, now)?;
+        let request = self.client.request(method.clone(), url.clone()).headers(headers);
         Ok(match body {
             Some(body) => request.body(body),
             None => request,
         })
     }
-
-    fn our_headers(&self, job: &Job, own: &HeaderMap) -> Vec<(HeaderName, String)> {
-        let execution = job.execution.to_string();
-        let mut headers = vec![
-            (HeaderName::from_static("evoke-event"), job.event.public_id()),
-            (HeaderName::from_static("evoke-attempt"), job.attempt.to_string()),
-            (HeaderName::from_static("evoke-execution"), execution.clone()),
-            // The same for every attempt, so that the other side can tell a repetition.
-            (HeaderName::from_static("idempotency-key"), execution),
-        ];
-        if let Some(traceparent) = &job.event.traceparent {
-            headers.push((HeaderName::from_static("traceparent"), traceparent.to_string()));
-        }
-        let media_type = match (&self.config.body, &self.config.method) {
-            (Some(_), _) => Some("application/json"),
-            (None, &Method::GET | &Method::HEAD) => None,
-            (None, _) => Some("application/cloudevents+json; charset=utf-8"),
-        };
-        if let Some(media_type) = media_type.filter(|_| !own.contains_key(header::CONTENT_TYPE)) {
-            headers.push((header::CONTENT_TYPE, media_type.to_owned()));
-        }
-        headers
-    }
-}
-
-/// A template that fails for an event fails for it again, so there is no other attempt.
-fn render(template: &Template, job: &Job) -> Result<Vec<u8>, Failure> {
-    let mut event = Vec::with_capacity(job.event.data.len() + 512);
-    job.event.write_json(&mut event);
-    let refuse = |message: String| {
-        Failure::new(Code::TargetFailed, format!("the body template: {message}")).for_good()
-    };
-    let event: Value = serde_json::from_slice(&event).map_err(|error| refuse(error.to_string()))?;
-    let values = json!({
-        "event": event,
-        "execution": { "id": job.execution.to_string(), "attempt": job.attempt },
-        "trigger": { "name": job.trigger.name, "kind": job.trigger.kind },
-    });
-    template.render(&values).map_err(refuse)
 }

@@ -1,3 +1,5 @@
+mod outgoing;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -15,8 +17,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::client::Reach;
-use super::exchange::RECORDED_BYTES_MAX;
+use super::config::RECORD_DEFAULT;
 use super::guard::GuardedResolver;
+use super::record::Record;
 use super::target::HttpTarget;
 use crate::TargetOptions;
 use crate::testing::{clock, job};
@@ -60,6 +63,12 @@ async fn answer(State(seen): State<Seen>, request: Request) -> Response {
             respond.header("content-type", "application/json").body(r#"{"ok":true}"#.into())
         }
         ["bytes"] => respond.body(vec![0xff, 0x00].into()),
+        ["say", media_type, text] => {
+            let media_type = media_type.replace('~', "/");
+            let body = text.replace("%22", "\"").replace("%7B", "{").replace("%7D", "}");
+            respond.header("content-type", media_type).body(body.into())
+        }
+        ["bigjson"] => respond.body(format!("{{{}", " ".repeat(2 << 20)).into()),
         ["big"] => respond.body("ü".repeat(5_000_000).into()),
         ["to", ..] => {
             let location = path.trim_start_matches("/to/").to_owned();
@@ -254,9 +263,10 @@ async fn a_cancelled_request_ends_at_once() {
 #[tokio::test]
 async fn answers_are_recorded_up_to_their_limit() {
     let server = Server::start().await;
+    let kept = "ü".repeat(RECORD_DEFAULT.as_u64() as usize / 2);
     let big = output(ask(&server.url("/big")).await);
     assert_eq!(big["truncated"], true);
-    assert_eq!(big["body"].as_str().unwrap().len(), RECORDED_BYTES_MAX);
+    assert_eq!(big["body"], format!("{kept}... [cut after 64kb]"));
     let bytes = output(ask(&server.url("/bytes")).await);
     assert_eq!(bytes["body_base64"], "/wA=");
     assert!(output(ask(&server.url("/empty")).await)["body"].is_null());
@@ -315,7 +325,9 @@ async fn a_redirect_to_a_private_address_is_refused() {
         format!("http://localhost:{port}/json"),
     ] {
         let request = client.get(format!("http://public.test:{port}/to/{location}"));
-        let Err(refused) = super::exchange::send(request).await else { panic!("{location}") };
+        let Err(refused) = super::exchange::send(request, Record::of(0)).await else {
+            panic!("{location}")
+        };
         assert_eq!((refused.code, refused.retry), (Code::TargetRefused, RetryHint::Never));
     }
     assert_eq!(server.seen.lock().len(), 3);
@@ -350,6 +362,14 @@ fn mistakes_are_told_with_their_field() {
         (json!({ "url": url, "concurrency": 0 }), "concurrency"),
         (json!({ "url": url, "follow_redirects": "yes" }), "follow_redirects"),
         (json!({ "url": url, "uri": 1 }), "uri"),
+        (json!({ "url": url, "rate": 5 }), "rate"),
+        (json!({ "url": url, "rate": { "limit": 5 } }), "rate"),
+        (json!({ "url": url, "rate": { "limit": 0, "per": "1s" } }), "rate.limit"),
+        (json!({ "url": url, "rate": { "limit": 1, "per": 0 } }), "rate.per"),
+        (json!({ "url": url, "rate": { "limit": 1, "per": 1, "burst": 0 } }), "rate.burst"),
+        (json!({ "url": url, "rate": { "limit": 1, "per": 1, "key": "event.id" } }), "rate.key"),
+        (json!({ "url": url, "record_response": "2mb" }), "record_response"),
+        (json!({ "url": url, "record_response": "much" }), "record_response"),
     ] {
         let problems = target(false).open(&config).map(drop).unwrap_err();
         assert_eq!(problems.len(), 1, "{config}: {problems:?}");
