@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a failing test says where")]
 
+#[expect(dead_code, reason = "the engines here have a clock of their own")]
 mod support;
 
 #[path = "retention/interrupted.rs"]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use evoke_model::{Execution, Millis, Timestamp};
 use evoke_ports::store::{Holds, Whole};
 
-use super::policy::RetentionPolicy;
+use super::policy::{About, RetentionPolicy};
 
 /// An end that came this much after the event is an end of its own: retention counts from it, so
 /// that what was planned for next year is not forgotten the moment it is done. Retries within the
@@ -104,7 +104,7 @@ impl<'c> Case<'c> {
     /// The rule of the execution at this place.
     fn rule(&self, place: usize) -> Option<usize> {
         let function = self.functions.get(place).and_then(Option::as_deref);
-        self.judge.policy.rule_for(self.kind(), function)
+        self.judge.policy.rule_for(self.kind(), About::Execution(function))
     }
 
     /// Whether what nothing holds leaves the record, if only for the archive.
@@ -145,8 +145,7 @@ impl<'c> Case<'c> {
         if self.whole.event.is_none() || self.is_held {
             return Fate::Stay;
         }
-        let functions = self.functions.iter().flatten().map(|name| &**name);
-        let rule = self.judge.policy.rule_for(self.kind(), functions);
+        let rule = self.judge.policy.rule_for(self.kind(), About::Event);
         if self.is_past(self.judge.policy.keep(Holds::Events, rule)) {
             Fate::Remove
         } else if self.is_ripe() {

@@ -1,6 +1,6 @@
-//! How fast retention works: the numbers, each with its reason, and the pauses. Retention shares the
-//! one writer with intake, so what it does is cut into pieces that are short beside a commit of
-//! intake, and it rests between them.
+//! How fast retention works: the numbers, each with its reason, and the pauses. Retention shares
+//! the one writer with intake, so what it does is cut into pieces that are short beside a commit
+//! of intake, and it rests between them.
 
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,8 @@ pub(super) const FIRST: Millis = Millis::from_secs(10);
 /// at again. Everything else is looked at when it reaches one of the ages of the policy.
 pub(super) const LAP: Millis = Millis::from_secs(3_600);
 
-/// Events in one commit, and in one segment. Removing so many with their executions takes SQLite one
-/// to two milliseconds, less than one fsync; compression gains little from more.
+/// Events in one commit, and in one segment. Removing so many with their executions takes SQLite
+/// one to two milliseconds, less than one fsync; compression gains little from more.
 pub(super) const EVENTS_MAX: u32 = 256;
 
 /// Rows in one commit, for events with many executions.

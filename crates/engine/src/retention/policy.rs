@@ -48,12 +48,21 @@ impl Default for RetentionPolicy {
 pub struct Rule {
     /// Only events of these types, and their executions.
     pub kind: Option<KindPattern>,
-    /// Only executions of this function, and the events it was run for.
+    /// Only executions of this function.
     pub function: Option<Box<str>>,
     /// How long the events are kept; as usual if not given.
     pub events: Option<Millis>,
     /// How long the executions are kept; as usual if not given.
     pub executions: Option<Millis>,
+}
+
+/// What a rule is to be found for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About<'f> {
+    /// An event; events belong to no function.
+    Event,
+    /// An execution of this function, if it is one of a function.
+    Execution(Option<&'f str>),
 }
 
 /// A pattern over types of events as in triggers, with the text it was written as.
@@ -79,21 +88,19 @@ impl KindPattern {
 }
 
 impl Rule {
-    /// Whether the rule is about an event of this type that these functions were run for, or about
-    /// the execution of this function. The type is not known where the event is gone already.
-    pub(crate) fn fits<'f>(
-        &self,
-        kind: Option<&str>,
-        functions: impl IntoIterator<Item = &'f str>,
-    ) -> bool {
+    /// Whether the rule is about this. The type is not known where the event is gone already.
+    fn fits(&self, kind: Option<&str>, about: About<'_>) -> bool {
         let kind_fits = match (&self.kind, kind) {
             (None, _) => true,
             (Some(wanted), Some(kind)) => wanted.pattern.matches(kind),
             (Some(_), None) => false,
         };
-        let mut functions = functions.into_iter();
         kind_fits
-            && self.function.as_deref().is_none_or(|wanted| functions.any(|name| name == wanted))
+            && match (self.function.as_deref(), about) {
+                (None, _) => true,
+                (Some(wanted), About::Execution(function)) => function == Some(wanted),
+                (Some(_), About::Event) => false,
+            }
     }
 
     /// The name under which the archive keeps what the rule is about. It tells what the rule
@@ -115,13 +122,9 @@ impl Rule {
 }
 
 impl RetentionPolicy {
-    /// The place of the first rule that fits.
-    pub(crate) fn rule_for<'f>(
-        &self,
-        kind: Option<&str>,
-        functions: impl IntoIterator<Item = &'f str> + Clone,
-    ) -> Option<usize> {
-        self.rules.iter().position(|rule| rule.fits(kind, functions.clone()))
+    /// The place of the first rule that fits an event of this type, or an execution of one.
+    pub(crate) fn rule_for(&self, kind: Option<&str>, about: About<'_>) -> Option<usize> {
+        self.rules.iter().position(|rule| rule.fits(kind, about))
     }
 
     /// How long what a rule is about is kept; what no rule is about, for `None`.
@@ -202,17 +205,20 @@ mod tests {
             ],
             ..RetentionPolicy::default()
         };
-        let cases: &[(Option<&str>, &[&str], Option<usize>)] = &[
-            (Some("order.paid"), &["ship", "bill"], Some(0)),
-            (Some("order.paid"), &["ship"], Some(1)),
-            (Some("order.paid"), &[], Some(1)),
-            (Some("user.created"), &["bill"], Some(2)),
-            (Some("user.created"), &["ship"], None),
-            (None, &["bill"], Some(2)),
-            (None, &[], None),
+        let of = |function| About::Execution(Some(function));
+        let cases = [
+            (Some("order.paid"), of("bill"), Some(0)),
+            (Some("order.paid"), of("ship"), Some(1)),
+            (Some("order.paid"), About::Execution(None), Some(1)),
+            (Some("order.paid"), About::Event, Some(1)),
+            (Some("user.created"), of("bill"), Some(2)),
+            (Some("user.created"), of("ship"), None),
+            (Some("user.created"), About::Event, None),
+            (None, of("bill"), Some(2)),
+            (None, of("ship"), None),
         ];
-        for (kind, functions, place) in cases {
-            assert_eq!(policy.rule_for(*kind, functions.iter().copied()), *place, "{kind:?}");
+        for (kind, about, place) in cases {
+            assert_eq!(policy.rule_for(kind, about), place, "{kind:?} {about:?}");
         }
     }
 

@@ -64,7 +64,8 @@ impl Inner {
         Ok(!is_recorded && self.archived_execution(id).await?.is_some())
     }
 
-    async fn list_events(&self, query: &EventQuery) -> Result<Page<Arc<Event>>, Error> {
+    /// A page of the archive's events, without those that are in the record.
+    pub(crate) async fn list_events(&self, query: &EventQuery) -> Result<Page<Arc<Event>>, Error> {
         let page = events(&self.retention.shelf, query).await?;
         let record = self.store.events();
         let mut items = Vec::with_capacity(page.items.len());
@@ -76,7 +77,11 @@ impl Inner {
         Ok(Page { items, next: page.next })
     }
 
-    async fn list_executions(&self, query: &ExecutionQuery) -> Result<Page<Arc<Archived>>, Error> {
+    /// A page of the archive's executions, without those that are in the record.
+    pub(crate) async fn list_executions(
+        &self,
+        query: &ExecutionQuery,
+    ) -> Result<Page<Arc<Archived>>, Error> {
         let page = executions(&self.retention.shelf, query).await?;
         let record = self.store.executions();
         let mut items = Vec::with_capacity(page.items.len());

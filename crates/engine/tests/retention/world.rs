@@ -19,8 +19,8 @@ use tokio::sync::watch;
 
 use crate::support::{self, Script};
 
-/// A clock that moves when it is told. Who sleeps sleeps on until [`World::wake`], so that the loop of
-/// retention does nothing that a test has not asked for.
+/// A clock that moves when it is told. Who sleeps sleeps on until [`World::wake`], so that the loop
+/// of retention does nothing that a test has not asked for.
 pub struct ManualClock {
     now: AtomicI64,
     woken: watch::Sender<Timestamp>,

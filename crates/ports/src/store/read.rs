@@ -239,6 +239,12 @@ pub trait Archive: Send + Sync {
 
     /// How large everything is.
     async fn size(&self) -> Result<Size, Error>;
+
+    /// How many events the record holds. It is counted, which takes its time in a large one; `None`
+    /// from a store that does not count.
+    async fn count_events(&self) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
 }
 
 /// Which entries of the audit trail; newest first.

@@ -174,7 +174,7 @@ fn a_rule_gives_other_times_and_a_class_of_its_own() {
     let verdict = judge(&policy, Reason::Age, &whole(hours(100), "order.x", &[State::Success]));
     assert_eq!(verdict, Verdict { event: Fate::Remove, executions: vec![by(1)] });
     let verdict = judge(&policy, Reason::Age, &whole(hours(30), "order.x", &[State::Success]));
-    assert_eq!(verdict, Verdict { event: by(1), executions: vec![by(1)] });
+    assert_eq!(verdict, Verdict { event: Fate::Archive(PLAIN), executions: vec![by(1)] });
 }
 
 #[test]
