@@ -117,8 +117,9 @@ impl Entry {
     }
 
     /// The keys of an execution where there is nothing to evaluate.
-    pub(crate) fn plain_keys(&self) -> Keys {
-        Keys { priority: self.priority, ..Keys::default() }
+    #[inline]
+    pub(crate) const fn plain_keys(&self) -> Keys {
+        Keys::plain(self.priority)
     }
 
     /// The keys of an execution for the event, where there is something to evaluate.

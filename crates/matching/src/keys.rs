@@ -29,6 +29,23 @@ pub struct Keys {
     pub trouble: Vec<String>,
 }
 
+impl Keys {
+    /// Those of an execution whose trigger asks for none.
+    #[inline]
+    pub(crate) const fn plain(priority: i32) -> Self {
+        Self {
+            order: None,
+            concurrency: None,
+            rate: None,
+            debounce: None,
+            batch: None,
+            idempotency: None,
+            priority,
+            trouble: Vec::new(),
+        }
+    }
+}
+
 /// The key expressions of a policy, compiled.
 #[derive(Debug)]
 pub(crate) struct KeyExpressions {

@@ -110,20 +110,22 @@ impl Plan {
         limits: PlanLimits,
         now: Timestamp,
     ) {
-        let mut planned = Planned {
+        // Put in place with the keys of nearly all triggers, none: what is evaluated comes after, so
+        // that the others are not moved about for it.
+        self.executions.push(Planned {
             event: place,
             trigger: Arc::clone(&entry.trigger),
             due: event.due.unwrap_or(now),
             keys: entry.plain_keys(),
             broken: loop_break(event, entry.trigger.id, limits),
-        };
-        if let Some(keys) = entry.evaluated_keys(event, scope) {
-            planned.keys = keys;
-            for message in std::mem::take(&mut planned.keys.trouble) {
-                self.trouble(event, entry.trigger.id, message);
-            }
+        });
+        let Some(mut keys) = entry.evaluated_keys(event, scope) else { return };
+        for message in std::mem::take(&mut keys.trouble) {
+            self.trouble(event, entry.trigger.id, message);
         }
-        self.executions.push(planned);
+        if let Some(planned) = self.executions.last_mut() {
+            planned.keys = keys;
+        }
     }
 
     fn trouble(&mut self, event: &Event, trigger: TriggerId, message: String) {
