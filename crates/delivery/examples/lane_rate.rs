@@ -1,6 +1,6 @@
 //! What an execution costs in its lane: offered, admitted and finished, in nanoseconds each.
 //!
-//! `cargo run --release -p evoke-delivery --example lane_rate`
+//! `cargo run --release -p evoke-delivery --example lane_rate -- [KIND]`
 
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 #![expect(clippy::disallowed_methods, reason = "it measures the time of the machine")]
@@ -43,7 +43,11 @@ fn main() {
         ("batch of 100", LanePolicy { batch: Some(batch), ..none() }, &Keys::default, 1),
         ("two priorities", none(), &Keys::default, 2),
     ];
+    let wanted = std::env::args().nth(1).unwrap_or_default();
     for (name, policy, keys, priorities) in kinds {
+        if !name.contains(&wanted) {
+            continue;
+        }
         let best = (0..ROUNDS).map(|_| measure(&policy, keys, priorities)).fold(f64::MAX, f64::min);
         println!("{name:20} {best:6.1} ns");
     }

@@ -28,3 +28,77 @@ pub fn pick(waiting: &[Waiting], now: Timestamp) -> Option<usize> {
     // Of equal claims `max_by_key` would give the last.
     (0..waiting.len()).rev().max_by_key(|place| claim(&waiting[*place]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn waiting(lanes: &[(i32, i64)]) -> Vec<Waiting> {
+        lanes
+            .iter()
+            .map(|(priority, served)| Waiting { priority: *priority, served: at(*served) })
+            .collect()
+    }
+
+    #[test]
+    fn the_greatest_claim_goes_first() {
+        for (lanes, picked) in [
+            (&[][..], None),
+            (&[(0, 10)], Some(0)),
+            (&[(0, 10), (0, 5)], Some(1)),
+            (&[(0, 10), (0, 10)], Some(0)),
+            (&[(0, 10), (1, 10)], Some(1)),
+            // Waiting for a second and a bit outweighs one point.
+            (&[(0, 0), (1, 1_001)], Some(0)),
+            (&[(0, 0), (1, 999)], Some(1)),
+            (&[(-1, 0), (0, 1_001)], Some(0)),
+            // Priorities are cut.
+            (&[(i32::MAX, 2_000), (1_000, 1_999)], Some(1)),
+        ] {
+            assert_eq!(pick(&waiting(lanes), at(2_000)), picked, "{lanes:?}");
+        }
+    }
+
+    #[test]
+    fn equal_ones_take_turns() {
+        let mut lanes = waiting(&[(3, 0), (3, 0), (3, 0)]);
+        let turns: Vec<_> = (1..=9)
+            .filter_map(|now| {
+                let picked = pick(&lanes, at(now))?;
+                lanes[picked].served = at(now);
+                Some(picked)
+            })
+            .collect();
+        assert_eq!(turns, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+    }
+
+    proptest! {
+        /// However many calls the others have to make, one every `step`: a lane whose priority is
+        /// lower by `d` is served again after `d` seconds and a turn of each other one at the
+        /// latest.
+        #[test]
+        fn nobody_starves(
+            priorities in proptest::collection::vec(-20_i32..20, 2..6),
+            step in 1_i64..2_000,
+        ) {
+            let lanes: Vec<_> = priorities.iter().map(|priority| (*priority, 0)).collect();
+            let mut lanes = waiting(&lanes);
+            let highest = priorities.iter().copied().max().unwrap_or(0);
+            for turn in 1..400 {
+                let now = at(turn * step);
+                let picked = pick(&lanes, now).expect("some wait");
+                lanes[picked].served = now;
+                for lane in &lanes {
+                    let waited = now.since(lane.served).as_millis() as i64;
+                    let bound = i64::from(highest - lane.priority) * 1_000;
+                    prop_assert!(waited <= bound + step * (priorities.len() as i64 + 1));
+                }
+            }
+        }
+    }
+}

@@ -14,7 +14,7 @@ use super::super::{Admitted, Entry, Keys, LanePolicy};
 use super::line::{CallSize, Line, Stand};
 use super::lines::{LineId, Lines};
 use super::places::Places;
-use super::queue::{Rank, Standing};
+use super::queue::Rank;
 use super::timers::{Timers, Wake};
 use super::tokens::{Pass, Tokens};
 
@@ -57,10 +57,14 @@ impl<T> Board<T> {
     }
 
     /// Takes an execution that may go as far as its time and its order key are concerned.
+    #[inline]
     pub(super) fn push(&mut self, entry: Entry<T>, rank: Rank, now: Timestamp) -> LineId {
         let id = self.lines.line_of(&entry.keys);
         let line = &mut self.lines[id];
-        line.push(rank, Standing { since: now, entry });
+        line.push(rank, entry);
+        if self.size.waits() {
+            line.await_more(rank.event, now);
+        }
         if line.stand == Stand::ForPlace && self.places.overflow != Overflow::Queue {
             // One more has come, and there may be no place for it to wait for.
             self.stand(id, Stand::Open, now);
@@ -72,9 +76,9 @@ impl<T> Board<T> {
 
     /// Takes out one that stands in this line.
     pub(super) fn take_back(&mut self, id: LineId, rank: Rank, now: Timestamp) -> Option<Entry<T>> {
-        let standing = self.lines[id].remove_at(rank, self.size)?;
+        let entry = self.lines[id].remove_at(rank, self.size)?;
         self.restand(id, now);
-        Some(standing.entry)
+        Some(entry)
     }
 
     /// Takes out one that stands in this line.
@@ -84,12 +88,13 @@ impl<T> Board<T> {
         id: ExecutionId,
         now: Timestamp,
     ) -> Option<Entry<T>> {
-        let standing = self.lines[line].remove(id, self.size)?;
+        let entry = self.lines[line].remove(id, self.size)?;
         self.restand(line, now);
-        Some(standing.entry)
+        Some(entry)
     }
 
     /// The open line whose turn it is.
+    #[inline]
     pub(super) fn first_open(&self) -> Option<LineId> {
         let plain = &self.lines[LineId::PLAIN];
         let plain = plain.front_rank().filter(|_| plain.stand == Stand::Open);
@@ -108,6 +113,7 @@ impl<T> Board<T> {
 
     /// Looks whether the next call of an open line may be made. If it has to wait, the line waits
     /// from now on.
+    #[inline]
     pub(super) fn look(&mut self, id: LineId, now: Timestamp) -> Look {
         let key = &self.lines[id].key;
         let has_place = self
@@ -138,6 +144,7 @@ impl<T> Board<T> {
     }
 
     /// Takes the next call off a line, which has to stand anew afterwards.
+    #[inline]
     pub(super) fn cut(&mut self, id: LineId) -> Option<Admitted<T>> {
         self.lines[id].cut(self.size)
     }
@@ -186,6 +193,7 @@ impl<T> Board<T> {
     }
 
     /// Sees to it that a line stands where it belongs, after something came into it or left it.
+    #[inline]
     pub(super) fn restand(&mut self, id: LineId, now: Timestamp) {
         let line = &self.lines[id];
         let stand = match line.stand {

@@ -75,7 +75,8 @@ impl Calls {
 
     /// One of its executions has ended.
     pub(super) fn end(&mut self, execution: ExecutionId) -> Ended {
-        let id = match (self.of.remove(&execution.event), self.keeps) {
+        let known = if self.of.is_empty() { None } else { self.of.remove(&execution.event) };
+        let id = match (known, self.keeps) {
             (Some(id), _) => id,
             (None, Keeps::Shared) => {
                 self.running = self.running.saturating_sub(1);

@@ -71,11 +71,11 @@ impl<T> Lane<T> {
             return None;
         }
         let open = self.board.first_open().and_then(|line| self.board.lines[line].front());
-        if let Some(standing) = open {
-            return Some(head_of(&standing.entry));
+        if let Some(entry) = open {
+            return Some(head_of(entry));
         }
         let timer = self.board.timers.first().filter(|timer| timer.at <= now)?;
-        let front = |line: LineId| self.board.lines[line].front().map(|front| &front.entry);
+        let front = |line: LineId| self.board.lines[line].front();
         let entry = match &timer.wake {
             Wake::Arrive(entry) | Wake::Due(entry) => Some(entry),
             Wake::Key(key) => self.keys.get(key)?.head(),
@@ -89,8 +89,8 @@ impl<T> Lane<T> {
     fn find(&self, id: ExecutionId) -> Option<Found<'_, T>> {
         self.board.lines.ids().find_map(|line| {
             let mut standing = self.board.lines[line].iter();
-            let (rank, standing) = standing.find(|(_, standing)| standing.entry.id == id)?;
-            Some(Found { line, rank, entry: &standing.entry })
+            let (rank, entry) = standing.find(|(_, entry)| entry.id == id)?;
+            Some(Found { line, rank, entry })
         })
     }
 
@@ -175,7 +175,7 @@ impl<T> Lane<T> {
     /// How many go before one, in its own line and in those of the others that count.
     fn before(&self, found: &Found<'_, T>, counts: impl Fn(LineId) -> bool) -> usize {
         let own = self.board.lines[found.line].iter();
-        let in_own = own.take_while(|(_, standing)| standing.entry.id != found.entry.id).count();
+        let in_own = own.take_while(|(_, entry)| entry.id != found.entry.id).count();
         let others = self.board.lines.ids().filter(|line| *line != found.line && counts(*line));
         let is_before = |line: LineId| {
             let standing = self.board.lines[line].iter();

@@ -2,12 +2,13 @@
 //! call is cut from the front of its line at the moment it is made, so that those that come while
 //! it waits for a place or a token still go along.
 
+use ahash::AHashMap;
 use evoke_model::policy::DebounceMode;
-use evoke_model::{ExecutionId, Millis, Timestamp};
+use evoke_model::{EventId, ExecutionId, Millis, Timestamp};
 
-use super::super::{Admitted, LanePolicy};
+use super::super::{Admitted, Entry, LanePolicy};
 use super::line_key::LineKey;
-use super::queue::{Order, Queue, Rank, Standing};
+use super::queue::{Order, Queue, Rank};
 
 /// At most so many go in the one call at the end of a debounce, where the trigger has no `batch` to
 /// say: what one call may bring has to fit in memory a few times over.
@@ -41,6 +42,11 @@ impl CallSize {
             },
         }
     }
+
+    /// Whether a call that is not full is waited with.
+    pub(super) fn waits(self) -> bool {
+        self.wait > Millis::ZERO && self.entries > 1
+    }
 }
 
 /// What a line waits for.
@@ -68,12 +74,14 @@ pub(super) struct Line<T> {
     pub(super) timer: Option<Timestamp>,
     queue: Queue<T>,
     bytes: u64,
-    /// When the first of those came that will go next.
+    /// When each came into the line, where they wait for more.
+    came: AHashMap<EventId, Timestamp>,
+    /// The first of these times, where they do not fill a call.
     since: Timestamp,
 }
 
 impl<T> Line<T> {
-    pub(super) const fn new(key: LineKey, order: Order) -> Self {
+    pub(super) fn new(key: LineKey, order: Order) -> Self {
         Self {
             key,
             stand: Stand::Idle,
@@ -81,6 +89,7 @@ impl<T> Line<T> {
             timer: None,
             queue: Queue::new(order),
             bytes: 0,
+            came: AHashMap::new(),
             since: Timestamp::EPOCH,
         }
     }
@@ -89,7 +98,7 @@ impl<T> Line<T> {
         self.queue.len()
     }
 
-    pub(super) fn front(&self) -> Option<&Standing<T>> {
+    pub(super) fn front(&self) -> Option<&Entry<T>> {
         self.queue.front()
     }
 
@@ -97,40 +106,46 @@ impl<T> Line<T> {
         self.queue.front_rank()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Rank, &Standing<T>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Rank, &Entry<T>)> {
         self.queue.iter()
     }
 
-    pub(super) fn push(&mut self, rank: Rank, standing: Standing<T>) {
-        if self.queue.len() == 0 {
-            self.since = standing.since;
+    #[inline]
+    pub(super) fn push(&mut self, rank: Rank, entry: Entry<T>) {
+        self.bytes += u64::from(entry.bytes);
+        self.queue.push(rank, entry);
+    }
+
+    /// One that was just pushed waits for more, from now on.
+    pub(super) fn await_more(&mut self, event: EventId, now: Timestamp) {
+        if self.came.is_empty() {
+            self.since = now;
         }
-        self.bytes += u64::from(standing.entry.bytes);
-        self.queue.push(rank, standing);
+        self.came.insert(event, now);
     }
 
-    pub(super) fn remove_at(&mut self, rank: Rank, size: CallSize) -> Option<Standing<T>> {
-        let removed = self.queue.remove_at(rank);
-        self.left(removed, size)
+    pub(super) fn remove_at(&mut self, rank: Rank, size: CallSize) -> Option<Entry<T>> {
+        let removed = self.queue.remove_at(rank)?;
+        self.left(&removed, size);
+        Some(removed)
     }
 
-    pub(super) fn remove(&mut self, id: ExecutionId, size: CallSize) -> Option<Standing<T>> {
-        let removed = self.queue.remove(id);
-        self.left(removed, size)
+    pub(super) fn remove(&mut self, id: ExecutionId, size: CallSize) -> Option<Entry<T>> {
+        let removed = self.queue.remove(id)?;
+        self.left(&removed, size);
+        Some(removed)
     }
 
-    fn left(&mut self, removed: Option<Standing<T>>, size: CallSize) -> Option<Standing<T>> {
-        if let Some(standing) = &removed {
-            self.bytes -= u64::from(standing.entry.bytes);
-            self.count_since(size);
-        }
-        removed
+    fn left(&mut self, entry: &Entry<T>, size: CallSize) {
+        self.bytes -= u64::from(entry.bytes);
+        self.came.remove(&entry.id.event);
+        self.count_since(size);
     }
 
     /// Whether the next call may be made: it is full, or was waited for long enough.
     pub(super) fn is_ripe(&self, size: CallSize, now: Timestamp) -> bool {
         let is_full = self.len() >= size.entries || self.bytes > size.bytes;
-        self.len() > 0 && (is_full || size.wait == Millis::ZERO || self.ripe_at(size) <= now)
+        self.len() > 0 && (is_full || !size.waits() || self.ripe_at(size) <= now)
     }
 
     /// When the next call is made although it is not full.
@@ -144,13 +159,12 @@ impl<T> Line<T> {
     }
 
     /// Takes what goes in the next call.
+    #[inline]
     pub(super) fn cut(&mut self, size: CallSize) -> Option<Admitted<T>> {
-        let Standing { entry: first, .. } = self.queue.pop_front()?;
-        self.bytes -= u64::from(first.bytes);
-        let mut call = Admitted::one(first);
+        let mut call = Admitted::one(self.queue.pop_front()?);
+        self.bytes -= u64::from(call.first.bytes);
         if size.entries > 1 {
             self.fill(&mut call, size);
-            self.count_since(size);
         }
         Some(call)
     }
@@ -158,15 +172,13 @@ impl<T> Line<T> {
     fn fill(&mut self, call: &mut Admitted<T>, size: CallSize) {
         let mut bytes = u64::from(call.first.bytes);
         while call.len() < size.entries {
-            let Some(next) = self.queue.front().map(|next| u64::from(next.entry.bytes)) else {
-                break;
-            };
+            let Some(next) = self.queue.front().map(|next| u64::from(next.bytes)) else { break };
             if bytes + next > size.bytes {
                 break;
             }
             bytes += next;
             self.bytes -= next;
-            call.more.extend(self.queue.pop_front().map(|standing| standing.entry));
+            call.more.extend(self.queue.pop_front());
         }
         // Who goes is decided by priority; in the call the oldest stands first.
         if let Some(oldest) = call.more.iter_mut().min_by_key(|entry| entry.id)
@@ -175,14 +187,19 @@ impl<T> Line<T> {
             std::mem::swap(&mut call.first, oldest);
         }
         call.more.sort_unstable_by_key(|entry| entry.id);
+        if size.waits() {
+            for entry in call.entries() {
+                self.came.remove(&entry.id.event);
+            }
+            self.count_since(size);
+        }
     }
 
     /// Those that are left gather on, from the first of them on. Where they fill a call it does not
     /// matter when they came.
     fn count_since(&mut self, size: CallSize) {
-        if size.wait > Millis::ZERO && self.len() < size.entries {
-            let since = self.queue.iter().map(|(_, standing)| standing.since).min();
-            self.since = since.unwrap_or(Timestamp::EPOCH);
+        if size.waits() && self.len() < size.entries {
+            self.since = self.came.values().min().copied().unwrap_or(Timestamp::EPOCH);
         }
     }
 }

@@ -331,6 +331,7 @@ impl<T> Lane<T> {
     }
 
     /// Puts an execution that keeps no order into its line, once it is due.
+    #[inline]
     fn queue(&mut self, entry: Entry<T>) {
         if entry.due > self.clock {
             self.board.timers.set(entry.due, Wake::Due(entry));
@@ -341,6 +342,7 @@ impl<T> Lane<T> {
     }
 
     /// Makes the next call of a line: it takes its place and its token, and nothing else does.
+    #[inline]
     fn begin(&mut self, line: LineId) -> Option<Admitted<T>> {
         let call = self.board.cut(line)?;
         let id = self.calls.begin(&call);

@@ -100,7 +100,7 @@ impl<T> Lane<T> {
     fn who_waits(&self, lines: &[LineId]) -> Vec<(ExecutionId, LineId)> {
         let in_line = |line: &LineId| {
             let line = *line;
-            self.board.lines[line].iter().map(move |(_, standing)| (standing.entry.id, line))
+            self.board.lines[line].iter().map(move |(_, entry)| (entry.id, line))
         };
         let mut waiting: Vec<_> = lines.iter().flat_map(in_line).collect();
         waiting.sort_unstable();

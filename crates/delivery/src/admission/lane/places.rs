@@ -79,14 +79,12 @@ impl Places {
         if self.scope == Scope::All { Some(&mut self.all) } else { self.keys.get_mut(name) }
     }
 
-    fn entry(&mut self, name: &str) -> &mut Place {
-        if self.scope == Scope::All {
-            return &mut self.all;
+    /// Does something with the places of a key, known or not.
+    fn with(&mut self, name: &str, change: impl FnOnce(&mut Place)) {
+        match self.get_mut(name) {
+            Some(place) => change(place),
+            None => change(self.keys.entry(name.into()).or_default()),
         }
-        if !self.keys.contains_key(name) {
-            self.keys.insert(name.into(), Place::default());
-        }
-        self.keys.entry(name.into()).or_default()
     }
 
     pub(super) fn is_free(&self, name: &str) -> bool {
@@ -101,26 +99,35 @@ impl Places {
     }
 
     pub(super) fn take(&mut self, name: &str, call: Option<CallId>) {
-        let place = self.entry(name);
-        place.running += 1;
-        place.calls.extend(call);
+        self.with(name, |place| {
+            place.running += 1;
+            place.calls.extend(call);
+        });
     }
 
     pub(super) fn give_back(&mut self, name: &str, call: Option<CallId>) {
         let Some(place) = self.get_mut(name) else { return };
         place.running = place.running.saturating_sub(1);
-        place.calls.retain(|running| Some(*running) != call);
-        self.forget(name);
+        if call.is_some() {
+            place.calls.retain(|running| Some(*running) != call);
+        }
+        if place.is_spent() {
+            self.forget(name);
+        }
     }
 
     pub(super) fn wait(&mut self, name: &str, rank: Rank, line: LineId) {
-        self.entry(name).waiting.insert((rank, line));
+        self.with(name, |place| {
+            place.waiting.insert((rank, line));
+        });
     }
 
     pub(super) fn leave(&mut self, name: &str, rank: Rank, line: LineId) {
         if let Some(place) = self.get_mut(name) {
             place.waiting.remove(&(rank, line));
-            self.forget(name);
+            if place.is_spent() {
+                self.forget(name);
+            }
         }
     }
 
@@ -131,14 +138,15 @@ impl Places {
     }
 
     fn forget(&mut self, name: &str) {
-        if self.scope == Scope::Key
-            && self
-                .keys
-                .get(name)
-                .is_some_and(|place| place.running == 0 && place.waiting.is_empty())
-        {
+        if self.scope == Scope::Key {
             self.keys.remove(name);
         }
+    }
+}
+
+impl Place {
+    fn is_spent(&self) -> bool {
+        self.running == 0 && self.waiting.is_empty()
     }
 }
 

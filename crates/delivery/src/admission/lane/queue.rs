@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::iter;
 
-use evoke_model::{EventId, ExecutionId, Timestamp};
+use evoke_model::{EventId, ExecutionId};
 
 use super::super::Entry;
 
@@ -21,6 +21,7 @@ pub(super) struct Rank {
 }
 
 impl Rank {
+    #[inline]
     pub(super) fn of<T>(entry: &Entry<T>) -> Self {
         Self { virtual_due: entry.virtual_due(), event: entry.id.event }
     }
@@ -32,14 +33,6 @@ impl Rank {
         }
         self
     }
-}
-
-/// An execution that stands in a line.
-#[derive(Debug)]
-pub(super) struct Standing<T> {
-    /// When it came into the line.
-    pub(super) since: Timestamp,
-    pub(super) entry: Entry<T>,
 }
 
 #[derive(Debug)]
@@ -59,8 +52,8 @@ pub(super) enum Order {
 
 #[derive(Debug)]
 enum Form<T> {
-    Arrived(VecDeque<Standing<T>>),
-    Sorted(BTreeMap<Rank, Standing<T>>),
+    Arrived(VecDeque<Entry<T>>),
+    Sorted(BTreeMap<Rank, Entry<T>>),
 }
 
 impl<T> Queue<T> {
@@ -79,41 +72,45 @@ impl<T> Queue<T> {
         }
     }
 
-    pub(super) fn push(&mut self, rank: Rank, standing: Standing<T>) {
+    #[inline]
+    pub(super) fn push(&mut self, rank: Rank, entry: Entry<T>) {
         match &mut self.form {
             Form::Arrived(deque) => {
-                let priority = standing.entry.priority;
-                if deque.front().is_none_or(|first| first.entry.priority == priority) {
-                    deque.push_back(standing);
+                let priority = entry.priority;
+                if deque.front().is_none_or(|first| first.priority == priority) {
+                    deque.push_back(entry);
                     return;
                 }
                 let arrived = std::mem::take(deque).into_iter();
                 let mut map: BTreeMap<_, _> =
-                    arrived.map(|standing| (Rank::of(&standing.entry), standing)).collect();
-                map.insert(rank, standing);
+                    arrived.map(|entry| (Rank::of(&entry), entry)).collect();
+                map.insert(rank, entry);
                 self.form = Form::Sorted(map);
             }
             Form::Sorted(map) => {
-                map.insert(rank, standing);
+                map.insert(rank, entry);
             }
         }
     }
 
-    pub(super) fn front(&self) -> Option<&Standing<T>> {
+    #[inline]
+    pub(super) fn front(&self) -> Option<&Entry<T>> {
         match &self.form {
             Form::Arrived(deque) => deque.front(),
             Form::Sorted(map) => map.values().next(),
         }
     }
 
+    #[inline]
     pub(super) fn front_rank(&self) -> Option<Rank> {
         match &self.form {
-            Form::Arrived(deque) => deque.front().map(|first| Rank::of(&first.entry)),
+            Form::Arrived(deque) => deque.front().map(Rank::of),
             Form::Sorted(map) => map.keys().next().copied(),
         }
     }
 
-    pub(super) fn pop_front(&mut self) -> Option<Standing<T>> {
+    #[inline]
+    pub(super) fn pop_front(&mut self) -> Option<Entry<T>> {
         match &mut self.form {
             Form::Arrived(deque) => deque.pop_front(),
             Form::Sorted(map) => {
@@ -125,7 +122,7 @@ impl<T> Queue<T> {
     }
 
     /// Those that stand here, the first to go first, with their ranks.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Rank, &Standing<T>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Rank, &Entry<T>)> {
         let (arrived, sorted) = match &self.form {
             Form::Arrived(deque) => (Some(deque), None),
             Form::Sorted(map) => (None, Some(map)),
@@ -133,13 +130,13 @@ impl<T> Queue<T> {
         let arrived = arrived.into_iter().flatten();
         let sorted = sorted.into_iter().flatten();
         iter::chain(
-            arrived.map(|standing| (Rank::of(&standing.entry), standing)),
-            sorted.map(|(rank, standing)| (*rank, standing)),
+            arrived.map(|entry| (Rank::of(entry), entry)),
+            sorted.map(|(rank, entry)| (*rank, entry)),
         )
     }
 
     /// Takes one out by its rank, where the order is that of ranks.
-    pub(super) fn remove_at(&mut self, rank: Rank) -> Option<Standing<T>> {
+    pub(super) fn remove_at(&mut self, rank: Rank) -> Option<Entry<T>> {
         match &mut self.form {
             Form::Arrived(_) => None,
             Form::Sorted(map) => map.remove(&rank),
@@ -147,14 +144,14 @@ impl<T> Queue<T> {
     }
 
     /// Takes one out, whichever way it stands. O(n), less where it is among the first.
-    pub(super) fn remove(&mut self, id: ExecutionId) -> Option<Standing<T>> {
+    pub(super) fn remove(&mut self, id: ExecutionId) -> Option<Entry<T>> {
         match &mut self.form {
             Form::Arrived(deque) => {
-                let place = deque.iter().position(|standing| standing.entry.id == id)?;
+                let place = deque.iter().position(|entry| entry.id == id)?;
                 deque.remove(place)
             }
             Form::Sorted(map) => {
-                let (rank, _) = map.iter().find(|(_, standing)| standing.entry.id == id)?;
+                let (rank, _) = map.iter().find(|(_, entry)| entry.id == id)?;
                 let rank = *rank;
                 let removed = map.remove(&rank);
                 self.relax();

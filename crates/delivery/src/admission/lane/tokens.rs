@@ -19,6 +19,8 @@ const BUCKETS_MIN: usize = 256;
 pub(super) struct Tokens {
     pub(super) gcra: Option<Gcra>,
     has_key: bool,
+    /// The bucket of calls without a key.
+    plain: Bucket,
     buckets: AHashMap<Box<str>, Bucket>,
     /// Those that changed since they were last made durable.
     changed: Vec<Box<str>>,
@@ -52,6 +54,7 @@ impl Tokens {
         Self {
             gcra: rate.map(Gcra::new),
             has_key: rate.is_some_and(|rate| rate.key.is_some()),
+            plain: Bucket::default(),
             buckets: AHashMap::new(),
             changed: Vec::new(),
             sweep_at: BUCKETS_MIN,
@@ -70,7 +73,7 @@ impl Tokens {
     }
 
     pub(super) fn full_at(&self, name: &str) -> Timestamp {
-        self.buckets.get(name).map_or(Timestamp::EPOCH, |bucket| bucket.full_at)
+        self.get(name).map_or(Timestamp::EPOCH, |bucket| bucket.full_at)
     }
 
     /// Whether there is a token; the error is when there is one.
@@ -81,20 +84,22 @@ impl Tokens {
     pub(super) fn take(&mut self, name: &str, now: Timestamp) {
         if let Ok(full_at) = self.check(name, now) {
             self.sweep(now);
-            let bucket = self.entry(name);
-            bucket.full_at = full_at;
-            if !std::mem::replace(&mut bucket.is_changed, true) {
+            let was_changed = self.with(name, |bucket| {
+                bucket.full_at = full_at;
+                std::mem::replace(&mut bucket.is_changed, true)
+            });
+            if !was_changed {
                 self.changed.push(name.into());
             }
         }
     }
 
     pub(super) fn wait(&mut self, name: &str, rank: Rank, line: LineId) {
-        self.entry(name).waiting.insert((rank, line));
+        self.with(name, |bucket| bucket.waiting.insert((rank, line)));
     }
 
     pub(super) fn leave(&mut self, name: &str, rank: Rank, line: LineId) {
-        if let Some(bucket) = self.buckets.get_mut(name) {
+        if let Some(bucket) = self.get_mut(name) {
             bucket.waiting.remove(&(rank, line));
         }
     }
@@ -102,7 +107,7 @@ impl Tokens {
     /// Whose turn it is to try, or else when to look again. Once too often does no harm.
     pub(super) fn pass(&mut self, name: &str, now: Timestamp) -> Pass {
         let token = self.check(name, now);
-        let Some(bucket) = self.buckets.get_mut(name) else { return Pass::Nothing };
+        let Some(bucket) = self.get_mut(name) else { return Pass::Nothing };
         match (bucket.waiting.first(), token) {
             (None, _) => Pass::Nothing,
             (Some((_, line)), Ok(_)) => Pass::Line(*line),
@@ -116,20 +121,19 @@ impl Tokens {
 
     /// The timer of a bucket went off.
     pub(super) fn woken(&mut self, name: &str) {
-        if let Some(bucket) = self.buckets.get_mut(name) {
+        if let Some(bucket) = self.get_mut(name) {
             bucket.timer = None;
         }
     }
 
     pub(super) fn first_waiting(&self, name: &str) -> Option<LineId> {
-        self.buckets.get(name)?.waiting.first().map(|(_, line)| *line)
+        self.get(name)?.waiting.first().map(|(_, line)| *line)
     }
 
-    /// All lines that wait under a key.
     pub(super) fn take_changed(&mut self) -> Vec<(Box<str>, Timestamp)> {
         let changed = std::mem::take(&mut self.changed);
         let state = |name: Box<str>| {
-            let bucket = self.buckets.get_mut(&name)?;
+            let bucket = self.get_mut(&name)?;
             bucket.is_changed = false;
             Some((name, bucket.full_at))
         };
@@ -137,22 +141,32 @@ impl Tokens {
     }
 
     pub(super) fn all(&self) -> Vec<(Box<str>, Timestamp)> {
-        let spent = self.buckets.iter().filter(|(_, bucket)| bucket.full_at > Timestamp::EPOCH);
-        spent.map(|(name, bucket)| (name.clone(), bucket.full_at)).collect()
+        let plain = (Box::default(), self.plain.full_at);
+        let keyed = self.buckets.iter().map(|(name, bucket)| (name.clone(), bucket.full_at));
+        let all = std::iter::once(plain).chain(keyed);
+        all.filter(|(_, full_at)| *full_at > Timestamp::EPOCH).collect()
     }
 
     pub(super) fn restore(&mut self, name: &str, full_at: Timestamp) {
         if self.gcra.is_some() {
-            let bucket = self.entry(name);
-            bucket.full_at = bucket.full_at.max(full_at);
+            self.with(name, |bucket| bucket.full_at = bucket.full_at.max(full_at));
         }
     }
 
-    fn entry(&mut self, name: &str) -> &mut Bucket {
-        if !self.buckets.contains_key(name) {
-            self.buckets.insert(name.into(), Bucket::default());
+    fn get(&self, name: &str) -> Option<&Bucket> {
+        if name.is_empty() { Some(&self.plain) } else { self.buckets.get(name) }
+    }
+
+    fn get_mut(&mut self, name: &str) -> Option<&mut Bucket> {
+        if name.is_empty() { Some(&mut self.plain) } else { self.buckets.get_mut(name) }
+    }
+
+    /// Does something with the bucket of a key, known or not.
+    fn with<R>(&mut self, name: &str, change: impl FnOnce(&mut Bucket) -> R) -> R {
+        match self.get_mut(name) {
+            Some(bucket) => change(bucket),
+            None => change(self.buckets.entry(name.into()).or_default()),
         }
-        self.buckets.entry(name.into()).or_default()
     }
 
     /// Forgets the full buckets nobody waits for, now and then: a full bucket is like none.
@@ -170,6 +184,7 @@ impl Tokens {
 #[cfg(test)]
 impl Tokens {
     pub(super) fn assert_at_rest(&self) {
+        assert!(self.plain.waiting.is_empty());
         assert!(self.buckets.values().all(|bucket| bucket.waiting.is_empty()));
     }
 }
