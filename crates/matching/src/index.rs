@@ -255,8 +255,11 @@ const EXACT: usize = 0;
 impl<'i> Candidates<'i> {
     fn next_place(&self) -> Option<usize> {
         // Nearly always there is nothing to merge.
-        if let [_, [], []] = self.lists {
-            return Some(EXACT);
+        match self.lists {
+            [_, [], []] => return Some(EXACT),
+            [[], _, []] => return Some(1),
+            [[], [], _] => return Some(2),
+            _ => {}
         }
         let first = |(place, list): (usize, &&[usize])| Some((*list.first()?, place));
         self.lists.iter().enumerate().filter_map(first).min().map(|(_, place)| place)
