@@ -1,7 +1,7 @@
 //! First attempts that wait for a quiet time, together with others of the same key.
 //!
 //! When an execution *arrived* is read from its id, never from the clock: after a restart, when all
-//! are offered again in any order, the same groups come about and end at the same instants.
+//! are offered again one after the other, the same groups come about and end at the same instants.
 
 use ahash::AHashMap;
 use evoke_model::policy::{Debounce, DebounceMode};
