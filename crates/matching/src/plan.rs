@@ -110,8 +110,8 @@ impl Plan {
         limits: PlanLimits,
         now: Timestamp,
     ) {
-        // Put in place with the keys of nearly all triggers, none: what is evaluated comes after, so
-        // that the others are not moved about for it.
+        // Put in place with the keys of nearly all triggers, none: what is evaluated comes after,
+        // so that the others are not moved about for it.
         self.executions.push(Planned {
             event: place,
             trigger: Arc::clone(&entry.trigger),
