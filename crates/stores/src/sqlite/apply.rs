@@ -2,7 +2,7 @@
 //! event does not have is not bound, and the usual course of an execution is one insert and one
 //! update.
 
-mod archive;
+pub(super) mod archive;
 mod change;
 mod finish;
 mod ingest;

@@ -147,7 +147,7 @@ const CONTENT: &str = "SELECT content FROM segments WHERE id = ?1";
 
 /// The parts with one kind of contents that begin in a range, oldest first.
 pub(super) const SEGMENTS: &str = "SELECT id, holds, class, first, last, items, bytes \
-     FROM segments WHERE holds = ?1 AND first <= ?2 ORDER BY first, id";
+     FROM segments WHERE holds = ?1 AND first <= ?2 ORDER BY first";
 
 fn segments(
     connection: &Connection,

@@ -5,8 +5,10 @@ mod corrupt;
 mod failing;
 mod files;
 mod formats;
+mod migrating;
 mod plans;
 mod purge;
+mod space;
 
 use std::sync::Arc;
 

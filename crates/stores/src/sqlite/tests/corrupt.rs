@@ -1,7 +1,9 @@
 //! A row that makes no sense is an error that names it.
 
 use evoke_model::TriggerId;
-use evoke_ports::store::{Due, Error, EventQuery, ExecutionQuery, Finish, Next, Write};
+use evoke_ports::store::{
+    AuditQuery, Due, Error, EventQuery, ExecutionQuery, Finish, Next, Ripe, SegmentQuery, Write,
+};
 use evoke_ports::{Store, Writer};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -50,6 +52,7 @@ async fn a_damaged_event_is_named() {
         "UPDATE events SET lineage = '{'",
         "UPDATE events SET extensions = '[1]'",
         "UPDATE events SET due_at = 1.5",
+        "UPDATE events SET replay_of = 'evt'",
     ] {
         let damage = damage.replace("data_kind = NULL", "data_kind = 'none'");
         let folder = tempfile::tempdir().unwrap();
@@ -76,6 +79,11 @@ async fn a_damaged_execution_is_named() {
         "UPDATE executions SET outcome = 2",
         "UPDATE executions SET version = NULL",
         "UPDATE executions SET logs = 'none'",
+        "UPDATE executions SET not_before = 'noon'",
+        "UPDATE executions SET is_replay = 'yes'",
+        "UPDATE executions SET cause = 'timeout'",
+        "UPDATE executions SET redirect = 'resize'",
+        "UPDATE executions SET is_edited = 0.5",
     ] {
         let folder = tempfile::tempdir().unwrap();
         let (store, mut writer) = damaged(&folder, damage);
@@ -119,16 +127,60 @@ async fn a_waiting_execution_without_its_event_is_named() {
 }
 
 #[tokio::test]
+async fn edited_data_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _writer) = damaged(&folder, "UPDATE executions SET is_edited = 1");
+    let query = Due {
+        trigger: TriggerId::from_u64(1),
+        after: None,
+        until: NOW,
+        order_key: None,
+        limit: 10,
+    };
+    let error = store.executions().due(query).await.unwrap_err();
+    names(&error, &execution_id(1).to_string(), "executions");
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_named_on_its_way_to_the_archive() {
+    let all = Ripe {
+        after: evoke_model::EventId::from_u64(0),
+        before: evoke_model::Timestamp::from_micros(i64::MAX),
+        limit: 10,
+    };
+    for (damage, table) in [
+        ("UPDATE events SET time = 'noon'", "events"),
+        ("UPDATE executions SET state = 9", "executions"),
+        ("UPDATE attempts SET outcome = 77", "attempts"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _writer) = damaged(&folder, damage);
+        let error = store.archive().ripe(all.clone()).await.expect_err(damage);
+        names(&error, "_", table);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let damage = "INSERT INTO segments VALUES (7, 0, 'c', 1, 2, -1, 0, '')";
+    let (store, _writer) = damaged(&folder, damage);
+    let error = store.archive().segments(SegmentQuery::default()).await.unwrap_err();
+    names(&error, "row 7", "segments");
+}
+
+#[tokio::test]
 async fn a_damaged_definition_is_named() {
     let damage = "INSERT INTO triggers VALUES (7, 'n', 'event', 1, NULL, '{\"format\":\"x\"}'); \
          INSERT INTO functions VALUES (7, 'n', 1, NULL, '{}'); \
-         INSERT INTO keys VALUES (7, 'n', '')";
+         INSERT INTO keys VALUES (7, 'n', ''); \
+         INSERT INTO operations VALUES (7, '[]'); \
+         INSERT INTO audit VALUES (7, 'a', 's', '{}')";
     let folder = tempfile::tempdir().unwrap();
     let (store, _writer) = damaged(&folder, damage);
     let definitions = store.definitions();
     names(&definitions.triggers().await.unwrap_err(), "row 7", "triggers");
     names(&definitions.functions().await.unwrap_err(), "row 7", "functions");
     names(&definitions.keys().await.unwrap_err(), "row 7", "keys");
+    names(&definitions.operations().await.unwrap_err(), "row 7", "operations");
+    let all = AuditQuery { limit: 1, ..AuditQuery::default() };
+    names(&definitions.audit(all).await.unwrap_err(), "row 7", "audit");
 }
 
 #[tokio::test]

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use evoke_model::event::Extensions;
 use evoke_model::function::FunctionRecord;
-use evoke_model::{Failure, Lineage, LogLine, Trigger};
-use evoke_ports::store::Key;
+use evoke_model::{Failure, Lineage, LogLine, Operation, Redirect, Trigger};
+use evoke_ports::store::{AuditEntry, Key};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::sqlite::stored::{StoredFunction, StoredKey, StoredTrigger};
+use crate::sqlite::stored::{
+    StoredAudit, StoredFunction, StoredKey, StoredOperation, StoredTrigger,
+};
 
 /// Decodes a golden file and checks that the same would be written today.
 fn stays<T: DeserializeOwned + Serialize>(golden: &str) -> T {
@@ -42,6 +44,26 @@ fn keys() {
     let stored = stays::<StoredKey>(include_str!("../golden/key.1.json"));
     let key = Key::try_from(stored).unwrap();
     assert_eq!(key.hash, [0xab; 32]);
+}
+
+#[test]
+fn operations() {
+    let stored = stays::<StoredOperation>(include_str!("../golden/operation.1.json"));
+    let operation = Operation::from(stored);
+    assert_eq!((operation.progress.taken, operation.kind.as_str()), (40, "redrive"));
+}
+
+#[test]
+fn audit() {
+    let stored = stays::<StoredAudit>(include_str!("../golden/audit.1.json"));
+    assert_eq!(AuditEntry::from(stored).action, "dead_letter.edit");
+}
+
+#[test]
+fn redirects() {
+    let redirects = stays::<Vec<Redirect>>(include_str!("../golden/redirect.json"));
+    let versions: Vec<_> = redirects.iter().map(|redirect| redirect.version).collect();
+    assert_eq!(versions, [None, Some(3)]);
 }
 
 #[test]
