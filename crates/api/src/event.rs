@@ -75,10 +75,22 @@ pub struct Event {
     pub chain: Vec<TriggerId>,
     /// The sender marked it as a test.
     pub is_test_run: bool,
+    /// The event this one repeats, where it is part of a replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub replay_of: Option<EventId>,
 }
 
 impl From<&evoke_model::Event> for Event {
     fn from(event: &evoke_model::Event) -> Self {
+        let data = payload::json(&event.data);
+        Self { data, data_base64: payload::bytes(&event.data), ..Self::without_data(event) }
+    }
+}
+
+impl Event {
+    /// The event without its payload.
+    pub fn without_data(event: &evoke_model::Event) -> Self {
         let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
         let lineage = event.lineage.as_deref();
         let extensions = event.extensions.iter().flat_map(|extensions| extensions.iter());
@@ -93,8 +105,8 @@ impl From<&evoke_model::Event> for Event {
             due_at: event.due,
             content_type: text(&event.content_type),
             data_schema: text(&event.data_schema),
-            data: payload::json(&event.data),
-            data_base64: payload::bytes(&event.data),
+            data: None,
+            data_base64: None,
             extensions: extensions.map(|(name, value)| (name.to_string(), json(value))).collect(),
             ordering_key: text(&event.ordering_key),
             traceparent: text(&event.traceparent),
@@ -103,6 +115,7 @@ impl From<&evoke_model::Event> for Event {
             depth: event.depth(),
             chain: lineage.map(|lineage| lineage.chain.clone()).unwrap_or_default(),
             is_test_run: event.is_test_run,
+            replay_of: event.replay_of,
         }
     }
 }

@@ -3,14 +3,14 @@
 use evoke_engine::ExecutionView;
 use evoke_engine::record;
 use evoke_model::{
-    Code, Data, EventId, ExecutionId, Outcome, State, Timestamp, TriggerId, execution,
+    Code, Data, EventId, ExecutionId, Outcome, Redirect, State, Timestamp, TriggerId, execution,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::{payload, schemas};
+use crate::{operation, payload, schemas};
 
 /// One event for one trigger: the job, the log entry and the dead letter in one.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -39,6 +39,18 @@ pub struct Execution {
     pub attempts: u32,
     /// A test run.
     pub is_test_run: bool,
+    /// Its event is part of a replay.
+    pub is_replay: bool,
+    /// Its payload was edited: it gets other data than its event has.
+    pub is_edited: bool,
+    /// Where it goes instead of its trigger's target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<operation::Redirect>)]
+    pub redirect: Option<Redirect>,
+    /// The fingerprint of what it failed of, while it is a dead letter: 16 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "9f86d081884c7d65")]
+    pub cause: Option<String>,
     /// When the event was accepted.
     #[schema(schema_with = schemas::time)]
     pub created_at: Timestamp,
@@ -61,10 +73,13 @@ pub struct Execution {
     pub concurrency_key: Option<String>,
     /// Why the last attempt failed.
     pub error: Option<Failure>,
-    /// The event's data. Like all that follows, not in lists.
+    /// What it gets: the event's data, or what it was edited to. Like all that follows, not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schemas::any, required = false)]
     pub input: Option<Box<RawValue>>,
+    /// What it gets, where it is not text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_base64: Option<String>,
     /// What the function gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schemas::any, required = false)]
@@ -75,6 +90,9 @@ pub struct Execution {
     /// What the function printed in the last attempt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<LogLine>,
+    /// All attempts, oldest first; only where a dead letter is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Attempt>,
 }
 
 /// Why an attempt failed.
@@ -177,6 +195,10 @@ impl Execution {
             version: last.and_then(|attempt| version(attempt.version)),
             attempts: execution.attempts,
             is_test_run: execution.is_test_run,
+            is_replay: execution.is_replay,
+            is_edited: execution.is_edited,
+            redirect: execution.redirect.clone(),
+            cause: execution.cause.map(|cause| cause.to_string()),
             created_at: execution.id.event.made_at(),
             due_at: execution.due,
             started_at: last.map(|attempt| attempt.started_at),
@@ -186,15 +208,21 @@ impl Execution {
             concurrency_key: execution.concurrency_key.as_deref().map(str::to_owned),
             error,
             input: None,
+            input_base64: None,
             output: None,
             output_base64: None,
             logs: Vec::new(),
+            history: Vec::new(),
         }
     }
 
-    /// The whole execution, with the data of its event if that is still there.
+    /// The whole execution, with what it gets if that is still there.
     pub fn whole(view: &ExecutionView, input: Option<&Data>) -> Self {
-        let mut body = Self { input: input.and_then(payload::json), ..Self::summary(view) };
+        let mut body = Self {
+            input: input.and_then(payload::json),
+            input_base64: input.and_then(payload::bytes),
+            ..Self::summary(view)
+        };
         if let Some(attempt) = &view.execution.last {
             body.error = failure(&attempt.outcome);
             body.logs = attempt.logs.iter().map(LogLine::from).collect();
@@ -204,6 +232,13 @@ impl Execution {
             }
         }
         body
+    }
+
+    /// With all its attempts.
+    #[must_use]
+    pub fn with_history(mut self, attempts: &[evoke_model::Attempt]) -> Self {
+        self.history = attempts.iter().map(Attempt::from).collect();
+        self
     }
 }
 

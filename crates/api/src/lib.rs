@@ -3,7 +3,9 @@
 //!
 //! One file a resource; each body is made from what the engine gives with `From`.
 
+pub mod audit;
 pub mod cloudevents;
+pub mod dead_letter;
 pub mod error;
 pub mod event;
 pub mod execution;
@@ -12,12 +14,17 @@ pub mod function;
 pub mod health;
 pub mod key;
 pub mod kind;
+pub mod operation;
 pub mod page;
 mod payload;
+pub mod retention;
 pub mod schemas;
 pub mod trace;
+pub mod tree;
 pub mod trigger;
 
+pub use audit::AuditEntry;
+pub use dead_letter::{DeadLetterEdit, DeadLetterGroup};
 pub use error::{Error, ErrorBody};
 pub use event::{Event, EventsAccepted};
 pub use execution::{Attempt, Execution, ExecutionAccepted, Explanation, Failure, LogLine};
@@ -26,5 +33,8 @@ pub use function::Function;
 pub use health::{Check, Health};
 pub use key::{Key, NewKey, NewKeyBody};
 pub use kind::{Found, Kind, Kinds};
+pub use operation::{Asked, Counted, Operation, RedriveBody, ReplayBody, ReplayCount};
 pub use page::Page;
+pub use retention::{Retained, Retention};
+pub use tree::Tree;
 pub use trigger::{TestBody, Trigger, TriggerBody};

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use evoke_model::{Millis, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome};
 
@@ -22,6 +22,42 @@ pub(crate) fn payload(given: &str) -> Outcome<Value> {
             false => failure.hint(format!("a text is written --data '\"{given}\"'")),
         }
     })
+}
+
+/// A payload in a file.
+pub(crate) fn payload_file(file: &str) -> Outcome<Value> {
+    payload(&format!("@{file}"))
+}
+
+/// A rate as the API takes it: `50/s`, `100/10s`, `1/500ms`.
+pub(crate) fn rate(given: &str) -> Outcome<Value> {
+    let wrong = || {
+        Failure::mistake(format!("{given:?} is not a rate"))
+            .hint("write so many in a time: 50/s, 100/m, 1/500ms")
+    };
+    let (limit, per) = given.split_once('/').ok_or_else(wrong)?;
+    let limit: u32 = limit.trim().parse().map_err(|_| wrong())?;
+    let per = per.trim();
+    // `s` is one second.
+    let per = if per.starts_with(|first: char| first.is_ascii_digit()) {
+        per.to_owned()
+    } else {
+        format!("1{per}")
+    };
+    per.parse::<Millis>().map_err(|_| wrong())?;
+    Ok(json!({ "limit": limit, "per": per }))
+}
+
+/// A function as the API takes it: `NAME`, or `NAME@VERSION`.
+pub(crate) fn function(given: &str) -> Outcome<Value> {
+    let Some((name, version)) = given.split_once('@') else {
+        return Ok(json!({ "function": given }));
+    };
+    let version: u32 = version.parse().map_err(|_| {
+        Failure::mistake(format!("{version:?} is not a version"))
+            .hint(format!("write a number, as in {name}@3, or only {name}"))
+    })?;
+    Ok(json!({ "function": name, "version": version }))
 }
 
 fn read_file(file: &str) -> Outcome<String> {
@@ -69,6 +105,21 @@ mod tests {
         assert_eq!(payload(&format!("@{}", file.display())).unwrap()["a"][0], 1);
         assert!(payload("hello").unwrap_err().hint.unwrap().contains("'\"hello\"'"));
         assert!(payload("@/nowhere.json").unwrap_err().message.contains("/nowhere.json"));
+    }
+
+    #[test]
+    fn rates_and_functions_are_short() {
+        for (text, limit, per) in
+            [("50/s", 50, "1s"), ("100/10s", 100, "10s"), ("1/500ms", 1, "500ms"), ("3/m", 3, "1m")]
+        {
+            assert_eq!(rate(text).unwrap(), json!({ "limit": limit, "per": per }));
+        }
+        for text in ["50", "a/s", "5/", "5/x", "-1/s"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+        assert_eq!(function("bill").unwrap(), json!({ "function": "bill" }));
+        assert_eq!(function("bill@3").unwrap(), json!({ "function": "bill", "version": 3 }));
+        assert!(function("bill@new").is_err());
     }
 
     #[test]

@@ -71,6 +71,16 @@ fn carry_out(cli: Cli, hooks: Hooks) -> Outcome {
         Command::Executions(command) => {
             talk(&server, async |client| commands::executions(client, command).await)
         }
+        Command::Dlq(command) => talk(&server, async |client| commands::dlq(client, command).await),
+        Command::Operations(command) => {
+            talk(&server, async |client| commands::operations(client, command).await)
+        }
+        Command::Audit(command) => {
+            talk(&server, async |client| commands::audit(client, command).await)
+        }
+        Command::Retention(command) => {
+            talk(&server, async |client| commands::retention(client, command).await)
+        }
         Command::Triggers(command) => {
             talk(&server, async |client| commands::triggers(client, command).await)
         }

@@ -82,7 +82,7 @@ impl Client {
 
     /// Sends an event, or an array of events; gives the ids.
     pub async fn send(&self, events: &Value) -> Result<Value, Error> {
-        self.json(self.request(Method::POST, &["api", "events"]).json(events)).await
+        self.send_json(Method::POST, &["api", "events"], events).await
     }
 
     /// Events, newest first.
@@ -135,6 +135,12 @@ impl Client {
         self.post(&["api", "executions", id, "cancel"]).await
     }
 
+    /// Runs a trigger's target once, marked as a test; gives the execution. The event has `type`,
+    /// `subject` and `data`, all of which may be left out.
+    pub async fn test_trigger(&self, id: &str, event: &Value) -> Result<Value, Error> {
+        self.send_json(Method::POST, &["api", "triggers", id, "test"], event).await
+    }
+
     /// All triggers.
     pub async fn triggers(&self, query: &Query<'_>) -> Result<Page, Error> {
         self.list(&["api", "triggers"], query, u32::MAX).await
@@ -161,8 +167,7 @@ impl Client {
 
     /// Makes an API key; the answer holds it, once.
     pub async fn create_key(&self, name: &str) -> Result<Value, Error> {
-        let body = json!({ "name": name });
-        self.json(self.request(Method::POST, &["api", "keys"]).json(&body)).await
+        self.send_json(Method::POST, &["api", "keys"], &json!({ "name": name })).await
     }
 
     /// Takes an API key away.

@@ -123,6 +123,16 @@ impl Client {
         self.json(self.request(Method::POST, segments)).await
     }
 
+    /// Sends JSON and reads the JSON that comes back.
+    pub(crate) async fn send_json(
+        &self,
+        method: Method,
+        segments: &[&str],
+        body: &Value,
+    ) -> Result<Value, Error> {
+        self.json(self.request(method, segments).json(body)).await
+    }
+
     /// One page of a list.
     pub(crate) async fn page(
         &self,

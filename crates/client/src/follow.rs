@@ -31,6 +31,16 @@ impl Follow {
     pub(crate) fn new(client: Client, segments: &[&str], query: &[(&str, String)]) -> Self {
         let mut url = client.route(segments);
         url.query_pairs_mut().append_pair("follow", "true").extend_pairs(query);
+        Self::at(client, url)
+    }
+
+    /// Messages of a route that is nothing but a stream.
+    pub(crate) fn stream(client: Client, segments: &[&str]) -> Self {
+        let url = client.route(segments);
+        Self::at(client, url)
+    }
+
+    fn at(client: Client, url: reqwest::Url) -> Self {
         Self { client, url, last_id: None, open: None, was_open: false }
     }
 

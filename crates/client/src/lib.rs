@@ -6,6 +6,7 @@ mod calls;
 mod client;
 mod error;
 mod follow;
+mod record;
 mod sse;
 
 pub use calls::{Calling, Invoked, Query, Switch};

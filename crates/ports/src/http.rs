@@ -21,6 +21,8 @@ pub const MANAGEMENT: &[&str] = &[
     "hooks",
     "keys",
     "kinds",
+    "operations",
+    "retention",
     "runs",
     "schedules",
     "secrets",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use evoke_api::trace::is_traceparent;
+use evoke_engine::{Actor, Engine};
 use evoke_model::{Code, ExecutionId, KeyId, Problem};
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -34,6 +35,19 @@ impl Caller {
         match self {
             Self::Execution(id) => Some(id),
             Self::Anyone | Self::Key(_) => None,
+        }
+    }
+
+    /// The caller as the audit trail names it.
+    pub(crate) fn actor(self, engine: &Engine) -> Actor {
+        match self {
+            Self::Anyone => Actor::local(),
+            Self::Execution(id) => Actor(id.to_string().into()),
+            // A key that was taken away since it let the caller in is named by its id.
+            Self::Key(id) => {
+                let known = engine.keys().into_iter().find(|key| key.id == id);
+                Actor(known.map_or_else(|| id.to_string(), |key| key.name).into())
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use evoke_api::cloudevents::DEPTH_MAX;
+use evoke_engine::Actor;
 use evoke_model::{Code, Problem};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -20,6 +21,9 @@ pub(crate) struct Shared(pub(crate) Arc<Server>);
 
 /// What is known of the request.
 pub(crate) struct About(pub(crate) Context);
+
+/// Who asks, for the audit trail.
+pub(crate) struct By(pub(crate) Actor);
 
 /// The one variable part of a path, decoded.
 pub(crate) struct Segment(pub(crate) String);
@@ -51,6 +55,17 @@ impl<S: Send + Sync> FromRequestParts<S> for About {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         match parts.extensions.get::<Context>() {
             Some(context) => Ok(Self(context.clone())),
+            None => missing("its context"),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let server = shared(&parts.extensions)?;
+        match parts.extensions.get::<Context>() {
+            Some(context) => Ok(Self(context.caller.actor(&server.engine))),
             None => missing("its context"),
         }
     }

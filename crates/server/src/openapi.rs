@@ -31,6 +31,8 @@ pub(crate) fn document() -> Value {
     document["tags"] = json!([
         { "name": "events", "description": "Sending events and reading the log" },
         { "name": "executions", "description": "What became of events" },
+        { "name": "dead letters", "description": "What used up its attempts" },
+        { "name": "operations", "description": "Replays, redrives, who did what, retention" },
         { "name": "functions", "description": "Functions, calling them, what they print" },
         { "name": "triggers", "description": "Which events go where" },
         { "name": "keys", "description": "Who may call" },

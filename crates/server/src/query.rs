@@ -6,7 +6,7 @@ use std::str::FromStr;
 use axum::extract::FromRequestParts;
 use evoke_api::Page;
 use evoke_model::suggest::did_you_mean;
-use evoke_model::{Code, Problem};
+use evoke_model::{Code, Problem, Timestamp};
 use http::request::Parts;
 use utoipa::IntoParams;
 
@@ -46,6 +46,97 @@ impl Window {
     /// The part of a list.
     pub(crate) fn page<T>(&self, items: Vec<T>) -> Page<T> {
         Page::window(items, self.limit, self.cursor)
+    }
+}
+
+/// Which part of a list of the record.
+#[derive(IntoParams, Clone, Default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Paging {
+    /// Items in the page.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    pub(crate) limit: u32,
+    /// From `next_cursor` of the page before.
+    pub(crate) cursor: Option<String>,
+}
+
+impl FromQuery for Paging {
+    fn read(query: &mut Query) -> Self {
+        Self { limit: query.limit(), cursor: query.text("cursor") }
+    }
+}
+
+/// A time span of the record: when an event was accepted, for executions that of theirs.
+#[derive(IntoParams, Clone, Copy, Default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Span {
+    /// Whose event was accepted at or after.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub(crate) since: Option<Timestamp>,
+    /// Whose event was accepted before.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl FromQuery for Span {
+    fn read(query: &mut Query) -> Self {
+        Self { since: query.time("since"), until: query.time("until") }
+    }
+}
+
+/// Where in the life of the record a list looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Tier {
+    /// What is young.
+    #[default]
+    Active,
+    /// What was moved to the archive.
+    Archived,
+}
+
+impl FromStr for Tier {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "active" => Ok(Self::Active),
+            "archived" => Ok(Self::Archived),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Whether a list shows what was, or streams what comes, and from which tier.
+#[derive(IntoParams, Clone, Copy, Default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Look {
+    /// `active` (the default), or `archived` for what retention moved to the archive.
+    #[param(value_type = Option<String>, example = "archived")]
+    pub(crate) tier: Tier,
+    /// Stream what comes (SSE) instead of listing what was.
+    #[param(value_type = Option<bool>)]
+    pub(crate) follow: bool,
+}
+
+impl FromQuery for Look {
+    fn read(query: &mut Query) -> Self {
+        let tier = query.parsed("tier", "active or archived").unwrap_or_default();
+        let follow = query.flag("follow").unwrap_or(false);
+        if follow && tier == Tier::Archived {
+            query.problem(Problem::new("follow", "nothing new comes into the archive"));
+        }
+        Self { tier, follow }
+    }
+}
+
+impl<A: FromQuery, B: FromQuery, C: FromQuery, D: FromQuery> FromQuery for (A, B, C, D) {
+    fn read(query: &mut Query) -> Self {
+        (A::read(query), B::read(query), C::read(query), D::read(query))
+    }
+}
+
+impl<A: FromQuery, B: FromQuery, C: FromQuery> FromQuery for (A, B, C) {
+    fn read(query: &mut Query) -> Self {
+        (A::read(query), B::read(query), C::read(query))
     }
 }
 
@@ -123,7 +214,7 @@ impl Query {
     }
 
     /// A time.
-    pub(crate) fn time(&mut self, name: &'static str) -> Option<evoke_model::Timestamp> {
+    pub(crate) fn time(&mut self, name: &'static str) -> Option<Timestamp> {
         self.parsed(name, "a time like 2026-12-01T09:00:00Z")
     }
 

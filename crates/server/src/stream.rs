@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use evoke_engine::Notice;
-use futures_util::stream;
+use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -34,20 +34,33 @@ where
                 Err(RecvError::Lagged(missed)) => {
                     Event::default().event("missed").data(format!("{{\"missed\":{missed}}}"))
                 }
-                Ok(notice) => {
-                    let Some(body) = pick(&notice) else { continue };
-                    match serde_json::to_string(&body) {
-                        Ok(text) => Event::default().event(name).data(text),
-                        Err(error) => {
-                            tracing::error!(%error, "A notice could not be written: {error}");
-                            continue;
-                        }
-                    }
-                }
+                Ok(notice) => match pick(&notice).and_then(|body| message(name, &body)) {
+                    Some(event) => event,
+                    None => continue,
+                },
             };
             return Some((Ok::<_, Infallible>(event), (notices, stop, pick)));
         }
     });
+    sse(events)
+}
+
+/// A stream of messages as an answer.
+pub(crate) fn sse<S>(events: S) -> Response
+where
+    S: Stream<Item = Result<Event, Infallible>> + Send + 'static,
+{
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Sse::new(events).keep_alive(keep_alive).into_response()
+}
+
+/// A message called `name`; `None`, and a line in the log, for what cannot be written.
+pub(crate) fn message(name: &str, body: &impl Serialize) -> Option<Event> {
+    match serde_json::to_string(body) {
+        Ok(text) => Some(Event::default().event(name).data(text)),
+        Err(error) => {
+            tracing::error!(%error, "A notice could not be written: {error}");
+            None
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{OutputArgs, Show};
+use super::{OperationArgs, OutputArgs, Show, Tier};
 
 /// Events.
 #[derive(Subcommand, Debug)]
@@ -21,6 +21,14 @@ pub enum EventsCommand {
     /// Show one event, by our id or the sender's
     #[command(after_help = "Example:\n  evoke events show evt_01j9z3k5m7n8p")]
     Show(Show),
+    /// Send events of the log again: to all triggers that want them, to one, or to a function
+    #[command(
+        after_help = "Example:\n  evoke events replay --type 'order.*' --since 1h --dry-run\n  evoke events replay --type 'order.*' --since 1h --to bill --rate 100/s --follow\n  evoke events replay --trigger on-order --since 2026-12-01T09:00:00Z"
+    )]
+    Replay(ReplayArgs),
+    /// Show what an event led to, from the first event of its chain
+    #[command(after_help = "Example:\n  evoke events tree evt_01j9z3k5m7n8p")]
+    Tree(Show),
     /// Print events as they come, until Ctrl-C
     #[command(after_help = "Example:\n  evoke events tail --type 'order.*'")]
     Tail(TailEvents),
@@ -73,6 +81,9 @@ pub struct ListEvents {
     /// Before this time or this long ago
     #[arg(long)]
     pub until: Option<String>,
+    /// In the record, or in its archive
+    #[arg(long, value_enum, default_value_t)]
+    pub tier: Tier,
     /// At most so many
     #[arg(short, long, default_value_t = 50)]
     pub limit: u32,
@@ -90,4 +101,36 @@ pub struct TailEvents {
     /// How they are printed; json gives one object a line.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// `evoke events replay`.
+#[derive(Args, Clone, Debug)]
+pub struct ReplayArgs {
+    /// Pattern over the type: order.*
+    #[arg(long = "type", value_name = "PATTERN")]
+    pub kind: Option<String>,
+    /// Pattern over the source
+    #[arg(long, value_name = "PATTERN")]
+    pub source: Option<String>,
+    /// Pattern over the subject
+    #[arg(long, value_name = "PATTERN")]
+    pub subject: Option<String>,
+    /// Since this time or this long ago: 2026-12-01T09:00:00Z, 15m
+    #[arg(long)]
+    pub since: Option<String>,
+    /// Before this time or this long ago
+    #[arg(long)]
+    pub until: Option<String>,
+    /// That fit this CEL condition: 'event.data.total > 100'
+    #[arg(long, value_name = "CEL")]
+    pub filter: Option<String>,
+    /// To this function, whatever its triggers want
+    #[arg(long, value_name = "FUNCTION[@VERSION]")]
+    pub to: Option<String>,
+    /// To this trigger, as far as it wants them
+    #[arg(long, conflicts_with = "to")]
+    pub trigger: Option<String>,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub how: OperationArgs,
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{OutputArgs, Show};
+use super::{OutputArgs, Show, Tier};
 
 /// Executions.
 #[derive(Subcommand, Debug)]
@@ -10,7 +10,7 @@ pub enum ExecutionsCommand {
     /// List executions, newest first
     #[command(
         visible_alias = "ls",
-        after_help = "Example:\n  evoke executions list --status failed --function on-order --since 1h"
+        after_help = "Example:\n  evoke executions list --status failed --function on-order --since 1h\n  evoke executions list --tier archived"
     )]
     List(ListExecutions),
     /// Show one execution: attempts, logs, output, the stack of an error
@@ -61,6 +61,15 @@ pub struct ListExecutions {
     /// Since this time or this long ago: 2026-12-01T09:00:00Z, 15m
     #[arg(long)]
     pub since: Option<String>,
+    /// Before this time or this long ago
+    #[arg(long)]
+    pub until: Option<String>,
+    /// Only those that are part of a replay
+    #[arg(long)]
+    pub replays: bool,
+    /// In the record, or in its archive
+    #[arg(long, value_enum, default_value_t)]
+    pub tier: Tier,
     /// At most so many
     #[arg(short, long, default_value_t = 50)]
     pub limit: u32,

@@ -1,18 +1,27 @@
 //! What can be typed.
 
+mod dlq;
 mod events;
 mod executions;
 mod functions;
 mod keys;
 mod local;
+mod operations;
 mod triggers;
 
-pub use events::{EventsCommand, ListEvents, SendEvent, TailEvents};
+pub use dlq::{
+    DeadLettersOf, DlqCommand, EditDeadLetter, ListDeadLetters, OperationArgs, PurgeArgs,
+    RedriveArgs, WhichDeadLetters,
+};
+pub use events::{EventsCommand, ListEvents, ReplayArgs, SendEvent, TailEvents};
 pub use executions::{ExecutionsCommand, ListExecutions, TailExecutions};
 pub use functions::{FunctionsCommand, InitArgs, InvokeArgs, LogsArgs};
 pub use keys::{CreateKey, KeysCommand, LocalKeyArgs};
 pub use local::{BenchArgs, DevArgs, ServeArgs};
-pub use triggers::{ListTriggers, TriggersCommand};
+pub use operations::{
+    AuditCommand, ListAudit, ListOperations, OperationsCommand, RetentionCommand,
+};
+pub use triggers::{ListTriggers, TestTrigger, TriggersCommand};
 
 use std::path::PathBuf;
 
@@ -78,6 +87,23 @@ pub enum Format {
     Id,
 }
 
+/// Where in the life of the record a list looks.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Tier {
+    /// What is young.
+    #[default]
+    Active,
+    /// What was moved to the archive.
+    Archived,
+}
+
+impl Tier {
+    /// As the API takes it; nothing for the one it takes by itself.
+    pub(crate) fn filter(self) -> Option<String> {
+        (self == Self::Archived).then(|| "archived".to_owned())
+    }
+}
+
 /// One thing.
 #[derive(Args, Clone, Debug)]
 pub struct Show {
@@ -102,15 +128,27 @@ pub enum Command {
     /// Functions: make, list, show, call, read logs
     #[command(subcommand, visible_alias = "fn")]
     Functions(FunctionsCommand),
-    /// Events: send, list, show, watch
+    /// Events: send, list, show, watch, replay, what they led to
     #[command(subcommand)]
     Events(EventsCommand),
     /// Executions: list, show, watch, retry, cancel, explain
     #[command(subcommand, visible_alias = "exec")]
     Executions(ExecutionsCommand),
-    /// Triggers: list, show, enable, disable
+    /// Dead letters: list by cause, show, edit, run again, purge
+    #[command(subcommand, visible_alias = "dead-letters")]
+    Dlq(DlqCommand),
+    /// Triggers: list, show, enable, disable, test
     #[command(subcommand)]
     Triggers(TriggersCommand),
+    /// Replays and redrives: list, show, follow, cancel
+    #[command(subcommand, visible_alias = "ops")]
+    Operations(OperationsCommand),
+    /// Who changed what by hand
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// How large the record is and what becomes of it
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// API keys: create, list, delete
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -27,6 +27,27 @@ pub enum TriggersCommand {
         #[arg(required = true)]
         ids: Vec<String>,
     },
+    /// Run a trigger's target once with an event of your own, marked as a test
+    #[command(
+        after_help = "Example:\n  evoke triggers test on-order --data '{\"total\": 150}'\n  evoke triggers test on-order --event functions/bill/event.json"
+    )]
+    Test(TestTrigger),
+}
+
+/// `evoke triggers test`.
+#[derive(Args, Clone, Debug)]
+pub struct TestTrigger {
+    /// Id or name
+    pub id: String,
+    /// The payload: JSON, @FILE, or - for stdin
+    #[arg(short, long, value_name = "JSON|@FILE|-", conflicts_with = "event")]
+    pub data: Option<String>,
+    /// An event in a file: its type, subject and data are taken
+    #[arg(short, long, value_name = "FILE")]
+    pub event: Option<String>,
+    /// How the execution is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `evoke triggers list`.

@@ -3,8 +3,9 @@
 use evoke_client::Client;
 use serde_json::{Map, Value, json};
 
+use super::operations::{Wanted, carry_out};
 use super::{Filters, print_page, tail};
-use crate::args::{EventsCommand, Format, ListEvents, SendEvent, TailEvents};
+use crate::args::{EventsCommand, Format, ListEvents, ReplayArgs, SendEvent, Show, TailEvents};
 use crate::failure::{Failure, Outcome};
 use crate::input;
 use crate::output::{self, columns};
@@ -17,6 +18,8 @@ pub(crate) async fn events(client: &Client, command: EventsCommand) -> Outcome {
             let event = client.event(&show.id).await?;
             output::one(&event, show.output.output, output::whole)
         }
+        EventsCommand::Replay(args) => replay(client, &args).await,
+        EventsCommand::Tree(show) => tree(client, &show).await,
         EventsCommand::Tail(args) => follow(client, &args).await,
     }
 }
@@ -68,7 +71,8 @@ async fn list(client: &Client, args: &ListEvents) -> Outcome {
         .text("source", args.source.as_ref())
         .text("subject", args.subject.as_ref())
         .time("since", args.since.as_ref())?
-        .time("until", args.until.as_ref())?;
+        .time("until", args.until.as_ref())?
+        .text("tier", args.tier.filter().as_ref());
     let page = client.events(&filters.0, args.limit).await?;
     print_page(&page, columns::EVENTS, args.output.output)
 }
@@ -84,4 +88,34 @@ async fn follow(client: &Client, args: &TailEvents) -> Outcome {
         format!("{}  {}  {}  {data}\n", text("time"), text("id"), text("type"))
     };
     tail(client.follow_events(&filters.0), args.output.output, line).await
+}
+
+async fn replay(client: &Client, args: &ReplayArgs) -> Outcome {
+    let filters = Filters::default()
+        .text("type", args.kind.as_ref())
+        .text("source", args.source.as_ref())
+        .text("subject", args.subject.as_ref())
+        .text("filter", args.filter.as_ref())
+        .time("since", args.since.as_ref())?
+        .time("until", args.until.as_ref())?;
+    let mut body: Map<String, Value> =
+        filters.0.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    if let Some(to) = &args.to {
+        body.insert("to".to_owned(), input::function(to)?);
+    }
+    if let Some(trigger) = &args.trigger {
+        body.insert("to".to_owned(), json!({ "trigger": trigger }));
+    }
+    carry_out(client, Wanted::Replay, body, &args.how).await
+}
+
+async fn tree(client: &Client, show: &Show) -> Outcome {
+    let tree = client.tree(&show.id).await?;
+    match show.output.output {
+        Format::Id => {
+            let ids = output::events_of(&tree);
+            output::print(&ids.iter().map(|id| format!("{id}\n")).collect::<String>())
+        }
+        format => output::one(&tree, format, |tree| output::tree(tree, &show.id)),
+    }
 }

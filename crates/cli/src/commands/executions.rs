@@ -41,7 +41,10 @@ async fn list(client: &Client, args: &ListExecutions) -> Outcome {
         .text("trigger", args.trigger.as_ref())
         .text("event", args.event.as_ref())
         .text("trigger_type", args.trigger_type.as_ref())
-        .time("since", args.since.as_ref())?;
+        .time("since", args.since.as_ref())?
+        .time("until", args.until.as_ref())?
+        .text("is_replay", args.replays.then(|| "true".to_owned()).as_ref())
+        .text("tier", args.tier.filter().as_ref());
     let page = client.executions(&filters.0, args.limit).await?;
     print_page(&page, columns::EXECUTIONS, args.output.output)
 }

@@ -1,15 +1,23 @@
 //! The commands that talk to a server.
 
+mod audit;
+mod dlq;
 mod events;
 mod executions;
 mod functions;
 mod keys;
+mod operations;
+mod retention;
 mod triggers;
 
+pub(crate) use audit::audit;
+pub(crate) use dlq::dlq;
 pub(crate) use events::events;
 pub(crate) use executions::executions;
 pub(crate) use functions::{functions, made};
 pub(crate) use keys::{keys, shown_once};
+pub(crate) use operations::operations;
+pub(crate) use retention::retention;
 pub(crate) use triggers::triggers;
 
 use evoke_client::{Follow, Page};

@@ -47,6 +47,52 @@ pub(crate) mod columns {
         column("ERROR", |item| text(&item["error"]["code"])),
     ];
 
+    pub(crate) const CAUSES: &[Column] = &[
+        column("CAUSE", |item| text(&item["cause"])),
+        column("COUNT", |item| text(&item["count"])),
+        column("RUNS", super::runs),
+        column("TRIGGER", |item| text(&item["trigger_name"])),
+        column("FIRST", |item| time(&item["first_at"])),
+        column("LAST", |item| time(&item["last_at"])),
+        column("NEWEST", |item| text(&item["sample_id"])),
+        column("ERROR", |item| super::error(&item["error"])),
+    ];
+
+    pub(crate) const DEAD_LETTERS: &[Column] = &[
+        column("ID", |item| text(&item["id"])),
+        column("CAUSE", |item| text(&item["cause"])),
+        column("RUNS", super::runs),
+        column("ATTEMPTS", |item| text(&item["attempts"])),
+        column("CREATED", |item| time(&item["created_at"])),
+        column("EDITED", |item| super::yes(&item["is_edited"])),
+        column("ERROR", |item| super::error(&item["error"])),
+    ];
+
+    pub(crate) const OPERATIONS: &[Column] = &[
+        column("ID", |item| text(&item["id"])),
+        column("KIND", |item| text(&item["kind"])),
+        column("STATUS", |item| status(&item["status"])),
+        column("TAKEN", |item| text(&item["progress"]["taken"])),
+        column("SUCCEEDED", |item| text(&item["progress"]["succeeded"])),
+        column("FAILED", |item| text(&item["progress"]["failed"])),
+        column("BY", |item| text(&item["actor"])),
+        column("CREATED", |item| time(&item["created_at"])),
+        column("REASON", |item| text(&item["reason"])),
+    ];
+
+    pub(crate) const AUDIT: &[Column] = &[
+        column("TIME", |item| time(&item["time"])),
+        column("BY", |item| text(&item["actor"])),
+        column("ACTION", |item| text(&item["action"])),
+        column("SUBJECT", |item| text(&item["subject"])),
+        column("DETAIL", |item| super::short(&item["detail"])),
+    ];
+
+    pub(crate) const TRIGGER_COUNTS: &[Column] = &[
+        column("TRIGGER", |item| text(&item["trigger_name"])),
+        column("EXECUTIONS", |item| text(&item["count"])),
+    ];
+
     pub(crate) const TRIGGERS: &[Column] = &[
         column("ID", |item| text(&item["id"])),
         column("NAME", |item| text(&item["name"])),
@@ -109,8 +155,8 @@ pub(super) fn status(value: &Value) -> String {
 /// Green for what is well, red for what is not, yellow for what may become either.
 pub(crate) fn style_of(status: &str) -> Style {
     let color = match status {
-        "success" | "ready" | "info" => AnsiColor::Green,
-        "failed" | "timed_out" | "missing" | "error" => AnsiColor::Red,
+        "success" | "ready" | "info" | "done" => AnsiColor::Green,
+        "failed" | "timed_out" | "missing" | "error" | "stopped" => AnsiColor::Red,
         "pending" | "running" | "stale" | "warn" => AnsiColor::Yellow,
         _ => return Style::new().dimmed(),
     };
@@ -120,6 +166,25 @@ pub(crate) fn style_of(status: &str) -> Style {
 /// What an execution runs: its function, or else the trigger that has another target.
 fn runs(item: &Value) -> String {
     text(if item["function"].is_string() { &item["function"] } else { &item["trigger_name"] })
+}
+
+/// What something failed of, in one line: `FN_004 it broke`.
+fn error(error: &Value) -> String {
+    let message = text(&error["message"]);
+    let line = cut(message.lines().next().unwrap_or_default());
+    format!("{} {line}", text(&error["code"])).trim().to_owned()
+}
+
+fn yes(value: &Value) -> String {
+    if value == &Value::Bool(true) { "yes".to_owned() } else { String::new() }
+}
+
+/// So much of a text as a table has room for.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(60) {
+        Some((cut, _)) => format!("{}...", &line[..cut]),
+        None => line.to_owned(),
+    }
 }
 
 /// `function resize`, `http https://example.com/`.
@@ -147,10 +212,7 @@ fn short(value: &Value) -> String {
         })
         .collect::<Vec<_>>()
         .join(" ");
-    match line.char_indices().nth(60) {
-        Some((cut, _)) => format!("{}...", &line[..cut]),
-        None => line,
-    }
+    cut(&line)
 }
 
 fn mark(value: &Value) -> String {

@@ -2,6 +2,7 @@
 
 mod cells;
 mod text;
+mod tree;
 
 use std::io::{self, Write};
 
@@ -11,7 +12,8 @@ use crate::args::Format;
 use crate::failure::{Failure, Outcome};
 
 pub(crate) use cells::{Column, columns};
-pub(crate) use text::{execution, execution_line, explanation, log_line, whole};
+pub(crate) use text::{dead_letter, execution, execution_line, explanation, log_line, whole};
+pub(crate) use tree::{events_of, tree};
 
 /// Prints text that ends in a line break; colours go only to a terminal.
 pub(crate) fn print(text: &str) -> Outcome {
@@ -72,7 +74,7 @@ pub(crate) fn next(item: &Value, format: Format, text: impl Fn(&Value) -> String
     }
 }
 
-fn table(items: &[Value], columns: &[Column]) -> String {
+pub(crate) fn table(items: &[Value], columns: &[Column]) -> String {
     let head = columns.iter().map(|column| column.title.to_owned()).collect();
     let rows = items.iter().map(|item| columns.iter().map(|column| (column.cell)(item)).collect());
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
@@ -109,7 +111,8 @@ fn yaml(value: &impl serde::Serialize) -> Outcome<String> {
 
 /// What a later command would name the thing by.
 fn id(item: &Value) -> String {
-    let name = ["id", "execution_id", "name"].into_iter().find_map(|field| item[field].as_str());
+    let names = ["id", "execution_id", "cause", "name"];
+    let name = names.into_iter().find_map(|field| item[field].as_str());
     format!("{}\n", name.unwrap_or_default())
 }
 

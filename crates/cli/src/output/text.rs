@@ -51,6 +51,16 @@ pub(crate) fn execution(item: &Value, attempts: &[Value]) -> String {
     out
 }
 
+/// A dead letter, which brings its attempts along.
+pub(crate) fn dead_letter(item: &Value) -> String {
+    let mut item = item.clone();
+    let attempts = item.as_object_mut().and_then(|fields| fields.remove("history"));
+    match attempts {
+        Some(Value::Array(attempts)) => execution(&item, &attempts),
+        _ => execution(&item, &[]),
+    }
+}
+
 /// Why an execution is where it is.
 pub(crate) fn explanation(item: &Value) -> String {
     let mut out = format!("{}  {}\n", status(&item["status"]), text(&item["reason"]));

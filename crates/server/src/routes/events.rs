@@ -6,9 +6,8 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use evoke_api::event::{CloudEvent, ShortEvent};
-use evoke_api::{Event, EventsAccepted, Page, cloudevents};
+use evoke_api::{Event, EventsAccepted, Page, Tree, cloudevents};
 use evoke_engine::{Draft, Notice};
-use evoke_model::Timestamp;
 use evoke_ports::store::EventQuery;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -18,7 +17,7 @@ use utoipa::IntoParams;
 use crate::body;
 use crate::context::{Context, idempotency_key, text};
 use crate::extract::{About, Segment, Shared};
-use crate::query::{FromQuery, Params, Query};
+use crate::query::{FromQuery, Look, Paging, Params, Query, Span, Tier};
 use crate::refusal::Refusal;
 use crate::reply::ReplyBody;
 use crate::service::Server;
@@ -38,20 +37,6 @@ pub(crate) struct Filter {
     source: Option<String>,
     /// Exact subject.
     subject: Option<String>,
-    /// Accepted at or after.
-    #[param(value_type = Option<String>, format = DateTime)]
-    since: Option<Timestamp>,
-    /// Accepted before.
-    #[param(value_type = Option<String>, format = DateTime)]
-    until: Option<Timestamp>,
-    /// Items in the page.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: u32,
-    /// From `next_cursor` of the page before.
-    cursor: Option<String>,
-    /// Stream events as they come (SSE) instead of listing those that came.
-    #[param(value_type = Option<bool>)]
-    follow: bool,
 }
 
 impl FromQuery for Filter {
@@ -60,11 +45,6 @@ impl FromQuery for Filter {
             kind: query.text("type"),
             source: query.text("source"),
             subject: query.text("subject"),
-            since: query.time("since"),
-            until: query.time("until"),
-            limit: query.limit(),
-            cursor: query.text("cursor"),
-            follow: query.flag("follow").unwrap_or(false),
         }
     }
 }
@@ -157,7 +137,7 @@ fn complete(draft: &mut Draft, index: usize, key: Option<&str>, context: &Contex
 #[utoipa::path(
     get, path = "/events", tag = "events",
     operation_id = "list_events",
-    params(Filter),
+    params(Filter, Span, Paging, Look),
     responses((status = 200, description = "A page, or a stream", content(
         (Page<Event> = "application/json"),
         (String = "text/event-stream"),
@@ -165,9 +145,9 @@ fn complete(draft: &mut Draft, index: usize, key: Option<&str>, context: &Contex
 )]
 pub(crate) async fn list(
     Shared(server): Shared,
-    Params(filter): Params<Filter>,
+    Params((filter, span, paging, look)): Params<(Filter, Span, Paging, Look)>,
 ) -> Result<Response, Refusal> {
-    if filter.follow {
+    if look.follow {
         return Ok(follow(&server, "event", move |notice| match notice {
             Notice::Event(event) if filter.matches(event) => Some(Event::from(event.as_ref())),
             _ => None,
@@ -177,13 +157,16 @@ pub(crate) async fn list(
         kind: filter.kind,
         source: filter.source,
         subject: filter.subject,
-        since: filter.since,
-        until: filter.until,
-        limit: filter.limit,
-        cursor: filter.cursor,
+        since: span.since,
+        until: span.until,
+        limit: paging.limit,
+        cursor: paging.cursor,
         ..EventQuery::default()
     };
-    let page = server.engine.events(query).await?;
+    let page = match look.tier {
+        Tier::Active => server.engine.events(query).await?,
+        Tier::Archived => server.engine.archived_events(query).await?,
+    };
     Ok(Json(Page::of(page, |event| Event::from(event.as_ref()))).into_response())
 }
 
@@ -212,4 +195,21 @@ pub(crate) async fn show(
         return Ok(([(CONTENT_TYPE, CLOUD_EVENT)], out).into_response());
     }
     Ok(Json(Event::from(event.as_ref())).into_response())
+}
+
+/// Show what an event led to
+///
+/// The whole chain the event is part of, from its first event through executions to the events they
+/// caused. What the loop brake cut off is shown as a cancelled execution with the error EV_004.
+#[utoipa::path(
+    get, path = "/events/{id}/tree", tag = "events",
+    operation_id = "get_event_tree",
+    params(("id" = String, Path, description = "`evt_...`, or the sender's id")),
+    responses((status = 200, description = "The tree", body = Tree)),
+)]
+pub(crate) async fn tree(
+    Shared(server): Shared,
+    Segment(id): Segment,
+) -> Result<Json<Tree>, Refusal> {
+    Ok(Json(server.engine.tree(&id).await?.into()))
 }

@@ -3,155 +3,69 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use evoke_api::{Attempt, Execution, ExecutionNotice, Explanation, Page};
-use evoke_engine::Engine;
-use evoke_model::{Code, ExecutionId, Problem, State, Timestamp, TriggerId};
-use evoke_ports::store::{ExecutionQuery, Page as Found};
+use evoke_model::{Cause, State};
+use evoke_ports::store::ExecutionQuery;
 use utoipa::IntoParams;
 
+use super::selection::{Selection, Whose, cause, id_of, states};
 use crate::extract::{Segment, Shared};
-use crate::query::{FromQuery, Params, Query};
+use crate::query::{FromQuery, Look, Paging, Params, Query, Span};
 use crate::refusal::Refusal;
 use crate::stream::follow;
 
 /// Which executions.
-#[derive(IntoParams, Default)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
-    /// Of this function, by name or id.
-    pub(crate) function: Option<String>,
-    /// Of this trigger, by name or id.
-    pub(crate) trigger: Option<String>,
     /// Of triggers of this kind.
-    pub(crate) trigger_type: Option<String>,
+    trigger_type: Option<String>,
     /// In these states, separated by commas.
     #[param(value_type = Option<String>, example = "failed,timed_out")]
-    pub(crate) status: Vec<State>,
+    status: Vec<State>,
     /// Of this event.
-    pub(crate) event: Option<String>,
+    event: Option<String>,
     /// Only test runs, or only others.
-    pub(crate) is_test_run: Option<bool>,
-    /// Whose event was accepted at or after.
-    #[param(value_type = Option<String>, format = DateTime)]
-    pub(crate) since: Option<Timestamp>,
-    /// Whose event was accepted before.
-    #[param(value_type = Option<String>, format = DateTime)]
-    pub(crate) until: Option<Timestamp>,
-    /// Items in the page.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    pub(crate) limit: u32,
-    /// From `next_cursor` of the page before.
-    pub(crate) cursor: Option<String>,
-    /// Stream changes as they come (SSE) instead of listing what is.
-    #[param(value_type = Option<bool>)]
-    pub(crate) follow: bool,
+    is_test_run: Option<bool>,
+    /// Only those that are part of a replay, or only others.
+    is_replay: Option<bool>,
+    /// Only dead letters of this cause.
+    #[param(value_type = Option<String>, example = "9f86d081884c7d65")]
+    cause: Option<Cause>,
 }
 
 impl FromQuery for Filter {
     fn read(query: &mut Query) -> Self {
         Self {
-            function: query.text("function"),
-            trigger: query.text("trigger"),
             trigger_type: query.text("trigger_type"),
             status: states(query),
             event: query.text("event"),
             is_test_run: query.flag("is_test_run"),
-            since: query.time("since"),
-            until: query.time("until"),
-            limit: query.limit(),
-            cursor: query.text("cursor"),
-            follow: query.flag("follow").unwrap_or(false),
+            is_replay: query.flag("is_replay"),
+            cause: cause(query),
         }
     }
 }
 
-/// The states a caller asks for.
-pub(crate) fn states(query: &mut Query) -> Vec<State> {
-    let Some(text) = query.text("status") else { return Vec::new() };
-    let mut states = Vec::new();
-    for word in text.split(',') {
-        match word.trim().parse() {
-            Ok(state) => states.push(state),
-            Err(()) => {
-                let shown: String = word.chars().take(64).collect();
-                let hint = evoke_model::suggest::did_you_mean(word, State::ALL.map(State::as_str));
-                let problem = Problem::new("status", format!("{shown:?} is not a state"));
-                query.problem(problem.suggest(hint));
-            }
-        }
-    }
-    states
-}
+/// All that a list of executions may be narrowed by.
+type Asked = ((Whose, Filter), Span, Paging, Look);
 
-impl Filter {
-    /// The question to the record; `None` when nothing can match.
-    async fn query(&self, engine: &Engine) -> Result<Option<ExecutionQuery>, Refusal> {
-        let triggers = match self.triggers(engine)? {
-            Some(triggers) if triggers.is_empty() => return Ok(None),
-            triggers => triggers.unwrap_or_default(),
-        };
-        let event = match &self.event {
-            Some(id) => Some(engine.event(id).await?.id),
-            None => None,
-        };
-        Ok(Some(ExecutionQuery {
-            triggers,
-            event,
-            states: self.status.clone(),
-            is_test_run: self.is_test_run,
-            since: self.since,
-            until: self.until,
-            limit: self.limit,
-            cursor: self.cursor.clone(),
+fn selection(((whose, filter), span, paging, look): Asked) -> Selection {
+    Selection {
+        whose,
+        trigger_type: filter.trigger_type,
+        event: filter.event,
+        span,
+        paging,
+        tier: look.tier,
+        rest: ExecutionQuery {
+            states: filter.status,
+            is_test_run: filter.is_test_run,
+            is_replay: filter.is_replay,
+            only_dead_letters: filter.cause.is_some(),
+            cause: filter.cause,
             ..ExecutionQuery::default()
-        }))
+        },
     }
-
-    /// The triggers that function, trigger and kind leave; `None` when none of them is asked for.
-    fn triggers(&self, engine: &Engine) -> Result<Option<Vec<TriggerId>>, Refusal> {
-        if self.function.is_none() && self.trigger.is_none() && self.trigger_type.is_none() {
-            return Ok(None);
-        }
-        // A deleted trigger is found by its id alone, so that its history stays within reach.
-        if let (None, Some(Ok(id)), None) =
-            (&self.function, self.trigger.as_deref().map(str::parse), &self.trigger_type)
-        {
-            return Ok(Some(vec![id]));
-        }
-        let function = match &self.function {
-            Some(name) => Some(engine.function(name)?.record.spec.name),
-            None => None,
-        };
-        let trigger = match &self.trigger {
-            Some(name) => Some(engine.trigger(name)?.id),
-            None => None,
-        };
-        let triggers = engine.triggers();
-        let left = triggers.iter().filter(|known| {
-            let is_function =
-                function.as_deref().is_none_or(|name| known.target.function_name() == Some(name));
-            let is_kind = self.trigger_type.as_ref().is_none_or(|kind| *kind == known.kind);
-            is_function && is_kind && trigger.is_none_or(|id| id == known.id)
-        });
-        Ok(Some(left.map(|trigger| trigger.id).collect()))
-    }
-}
-
-/// A page of the record.
-pub(crate) async fn page(
-    engine: &Engine,
-    filter: &Filter,
-) -> Result<Found<evoke_engine::ExecutionView>, Refusal> {
-    match filter.query(engine).await? {
-        Some(query) => Ok(engine.executions(query).await?),
-        None => Ok(Found { items: Vec::new(), next: None }),
-    }
-}
-
-/// Reads an id; what is not one cannot be found.
-fn id_of(text: &str) -> Result<ExecutionId, Refusal> {
-    text.parse().map_err(|error| {
-        Refusal::new(Code::ExecutionNotFound, format!("there is no execution {text:?}: {error}"))
-    })
 }
 
 /// List executions
@@ -160,7 +74,7 @@ fn id_of(text: &str) -> Result<ExecutionId, Refusal> {
 #[utoipa::path(
     get, path = "/executions", tag = "executions",
     operation_id = "list_executions",
-    params(Filter),
+    params(Whose, Filter, Span, Paging, Look),
     responses((status = 200, description = "A page, or a stream", content(
         (Page<Execution> = "application/json"),
         (String = "text/event-stream"),
@@ -168,16 +82,19 @@ fn id_of(text: &str) -> Result<ExecutionId, Refusal> {
 )]
 pub(crate) async fn list(
     Shared(server): Shared,
-    Params(filter): Params<Filter>,
+    Params(asked): Params<Asked>,
 ) -> Result<Response, Refusal> {
-    if !filter.follow {
-        let page = page(&server.engine, &filter).await?;
+    let is_followed = asked.3.follow;
+    let selection = selection(asked);
+    if !is_followed {
+        let page = selection.page(&server.engine).await?;
         return Ok(Json(Page::of(page, |view| Execution::summary(&view))).into_response());
     }
-    let triggers = filter.triggers(&server.engine)?;
+    let triggers = selection.triggers(&server.engine)?;
+    let states = selection.rest.states;
     Ok(follow(&server, "execution", move |notice| {
         let notice = ExecutionNotice::of(notice)?;
-        let is_state = filter.status.is_empty() || filter.status.contains(&notice.status);
+        let is_state = states.is_empty() || states.contains(&notice.status);
         let is_trigger =
             triggers.as_ref().is_none_or(|triggers| triggers.contains(&notice.id.trigger));
         (is_state && is_trigger).then_some(notice)
@@ -198,8 +115,8 @@ pub(crate) async fn show(
     let id = id_of(&id)?;
     let view = server.engine.execution(id).await?;
     // Retention may take the event away before the execution.
-    let event = server.engine.event(&id.event.to_string()).await.ok();
-    Ok(Json(Execution::whole(&view, event.as_ref().map(|event| &event.data))))
+    let payload = server.engine.payload_of(id).await?;
+    Ok(Json(Execution::whole(&view, payload.as_ref())))
 }
 
 /// List the attempts of an execution

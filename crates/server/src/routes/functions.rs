@@ -2,12 +2,13 @@
 
 use axum::Json;
 use evoke_api::{Execution, Function, Page};
-use evoke_model::{State, Timestamp};
+use evoke_model::State;
+use evoke_ports::store::ExecutionQuery;
 use utoipa::IntoParams;
 
-use super::executions;
+use super::selection::{Selection, Whose, states};
 use crate::extract::{Segment, Shared};
-use crate::query::{FromQuery, Params, Query, Window};
+use crate::query::{FromQuery, Paging, Params, Query, Span, Window};
 use crate::refusal::Refusal;
 
 /// Which executions of a function.
@@ -19,25 +20,11 @@ pub(crate) struct Filter {
     /// In these states, separated by commas.
     #[param(value_type = Option<String>, example = "failed,timed_out")]
     status: Vec<State>,
-    /// Whose event was accepted at or after.
-    #[param(value_type = Option<String>, format = DateTime)]
-    since: Option<Timestamp>,
-    /// Items in the page.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: u32,
-    /// From `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 impl FromQuery for Filter {
     fn read(query: &mut Query) -> Self {
-        Self {
-            trigger: query.text("trigger"),
-            status: executions::states(query),
-            since: query.time("since"),
-            limit: query.limit(),
-            cursor: query.text("cursor"),
-        }
+        Self { trigger: query.text("trigger"), status: states(query) }
     }
 }
 
@@ -76,23 +63,21 @@ pub(crate) async fn show(
 #[utoipa::path(
     get, path = "/functions/{id}/executions", tag = "functions",
     operation_id = "list_function_executions",
-    params(("id" = String, Path, description = "Id or name"), Filter),
+    params(("id" = String, Path, description = "Id or name"), Filter, Span, Paging),
     responses((status = 200, description = "A page", body = Page<Execution>)),
 )]
 pub(crate) async fn executions(
     Shared(server): Shared,
     Segment(id): Segment,
-    Params(filter): Params<Filter>,
+    Params((filter, span, paging)): Params<(Filter, Span, Paging)>,
 ) -> Result<Json<Page<Execution>>, Refusal> {
-    let filter = executions::Filter {
-        function: Some(id),
-        trigger: filter.trigger,
-        status: filter.status,
-        since: filter.since,
-        limit: filter.limit,
-        cursor: filter.cursor,
-        ..executions::Filter::default()
+    let selection = Selection {
+        whose: Whose { function: Some(id), trigger: filter.trigger },
+        span,
+        paging,
+        rest: ExecutionQuery { states: filter.status, ..ExecutionQuery::default() },
+        ..Selection::default()
     };
-    let page = executions::page(&server.engine, &filter).await?;
+    let page = selection.page(&server.engine).await?;
     Ok(Json(Page::of(page, |view| Execution::summary(&view))))
 }

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use evoke_api::{LogEntry, Page};
 use evoke_engine::Notice;
+use evoke_model::LogLine;
 use evoke_model::execution::Level;
-use evoke_model::{LogLine, Timestamp};
 use utoipa::IntoParams;
 
-use super::executions;
+use super::selection::{Selection, Whose, function_name};
 use crate::extract::{Segment, Shared};
-use crate::query::{FromQuery, Params, Query};
+use crate::query::{FromQuery, Paging, Params, Query, Span};
 use crate::refusal::Refusal;
 use crate::stream::follow;
 
@@ -23,17 +23,6 @@ pub(crate) struct Filter {
     level: Option<Loudness>,
     /// That contain this text.
     q: Option<String>,
-    /// Of executions whose event was accepted at or after.
-    #[param(value_type = Option<String>, format = DateTime)]
-    since: Option<Timestamp>,
-    /// Of executions whose event was accepted before.
-    #[param(value_type = Option<String>, format = DateTime)]
-    until: Option<Timestamp>,
-    /// Executions whose lines are in the page.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: u32,
-    /// From `next_cursor` of the page before.
-    cursor: Option<String>,
     /// Stream lines as they are printed (SSE) instead of listing those that were.
     #[param(value_type = Option<bool>)]
     follow: bool,
@@ -61,10 +50,6 @@ impl FromQuery for Filter {
         Self {
             level: query.parsed("level", "debug, info, warn or error"),
             q: query.text("q"),
-            since: query.time("since"),
-            until: query.time("until"),
-            limit: query.limit(),
-            cursor: query.text("cursor"),
             follow: query.flag("follow").unwrap_or(false),
         }
     }
@@ -79,11 +64,11 @@ impl Filter {
 
 /// List what a function printed
 ///
-/// The lines of its last executions, newest execution first; with `follow=true` as they come.
+/// The lines of its last executions, newest execution first, `limit` executions a page; with `follow=true` as they come.
 #[utoipa::path(
     get, path = "/functions/{id}/logs", tag = "functions",
     operation_id = "list_function_logs",
-    params(("id" = String, Path, description = "Id or name"), Filter),
+    params(("id" = String, Path, description = "Id or name"), Filter, Span, Paging),
     responses((status = 200, description = "A page, or a stream", content(
         (Page<LogEntry> = "application/json"),
         (String = "text/event-stream"),
@@ -92,9 +77,9 @@ impl Filter {
 pub(crate) async fn list(
     Shared(server): Shared,
     Segment(id): Segment,
-    Params(filter): Params<Filter>,
+    Params((filter, span, paging)): Params<(Filter, Span, Paging)>,
 ) -> Result<Response, Refusal> {
-    let name = server.engine.function(&id)?.record.spec.name;
+    let name = function_name(&server.engine, &id)?;
     if filter.follow {
         return Ok(follow(&server, "log", move |notice| match notice {
             Notice::Log { function, line, .. } if **function == *name && filter.matches(line) => {
@@ -103,15 +88,13 @@ pub(crate) async fn list(
             _ => None,
         }));
     }
-    let wanted = executions::Filter {
-        function: Some(name.clone()),
-        since: filter.since,
-        until: filter.until,
-        limit: filter.limit,
-        cursor: filter.cursor.clone(),
-        ..executions::Filter::default()
+    let wanted = Selection {
+        whose: Whose { function: Some(name.clone()), trigger: None },
+        span,
+        paging,
+        ..Selection::default()
     };
-    let found = executions::page(&server.engine, &wanted).await?;
+    let found = wanted.page(&server.engine).await?;
     let mut lines = Vec::new();
     for view in &found.items {
         let printed = view.execution.last.iter().flat_map(|attempt| &attempt.logs);

@@ -1,6 +1,7 @@
 //! The routes, one file a resource. Each is written down once: the router and the OpenAPI document
 //! are made from the same list.
 
+pub(crate) mod audit;
 pub(crate) mod claimed;
 pub(crate) mod dead_letters;
 pub(crate) mod docs;
@@ -12,6 +13,10 @@ pub(crate) mod invoke;
 pub(crate) mod keys;
 pub(crate) mod kinds;
 pub(crate) mod logs;
+pub(crate) mod operations;
+pub(crate) mod replay;
+pub(crate) mod retention;
+pub(crate) mod selection;
 pub(crate) mod triggers;
 
 use std::sync::Arc;
@@ -35,14 +40,26 @@ pub(crate) const EVENTS: &str = "/api/events";
 fn resources() -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(events::list, events::send))
+        .routes(routes!(replay::replay))
         .routes(routes!(events::show))
+        .routes(routes!(events::tree))
         .routes(routes!(executions::list))
         .routes(routes!(executions::show))
         .routes(routes!(executions::attempts))
         .routes(routes!(executions::explain))
         .routes(routes!(executions::cancel))
         .routes(routes!(executions::retry))
-        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::list, dead_letters::purge))
+        .routes(routes!(dead_letters::groups))
+        .routes(routes!(dead_letters::redrive))
+        .routes(routes!(dead_letters::show, dead_letters::edit))
+        .routes(routes!(operations::list))
+        .routes(routes!(operations::show))
+        .routes(routes!(operations::cancel))
+        .routes(routes!(operations::progress))
+        .routes(routes!(audit::list))
+        .routes(routes!(retention::show))
+        .routes(routes!(retention::run))
         .routes(routes!(triggers::list, triggers::create))
         .routes(routes!(triggers::show, triggers::replace, triggers::change, triggers::delete))
         .routes(routes!(triggers::enable))

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use evoke_model::execution::Level;
 use evoke_model::{
-    Code, Data, Failure, FunctionVersion, LogLine, Millis, Outcome, Problem, Timestamp,
+    Code, Data, Event, Failure, FunctionVersion, LogLine, Millis, Outcome, Problem, Timestamp,
 };
 use evoke_ports::runtime::{DeployError, Host};
 use evoke_ports::{
@@ -122,6 +122,10 @@ impl Pool for FakePool {
                 failure.stack = Some("at index.js:7".into());
                 Err(failure)
             }
+            "picky" => match &call.input {
+                Input::Event(event) if event.data.to_value()["ok"] == true => Ok(echo(&call)),
+                _ => Err(Failure::new(Code::FunctionError, "that is not ok").for_good()),
+            },
             "times-out" => Err(Failure::new(Code::FunctionTimeout, "took longer than 30s")),
             "switches" => Ok(reply(StatusCode::SWITCHING_PROTOCOLS, Body::empty())),
             "panics" => panic!("a bug of ours"),
@@ -189,6 +193,7 @@ fn echo(call: &Call) -> Reply {
             event.write_json(&mut text);
             Reply::Value(Data::Json(Bytes::from(text)))
         }
+        Input::Batch(events) => Reply::Value(Data::from_value(&json!(events.len()))),
         Input::Http(request) => {
             let headers: Vec<Value> = request
                 .headers
@@ -245,6 +250,16 @@ impl Endpoint for Runner {
         16
     }
     async fn deliver(&self, job: Job) -> Delivered {
+        let input = Input::Event(job.event.clone());
+        self.run(job, input).await
+    }
+    async fn deliver_batch(&self, job: Job, events: &[Arc<Event>]) -> Delivered {
+        self.run(job, Input::Batch(events.to_vec())).await
+    }
+}
+
+impl Runner {
+    async fn run(&self, job: Job, input: Input) -> Delivered {
         let result = match self.functions.current(&self.name) {
             Err(failure) => Err(failure),
             Ok(deployed) => {
@@ -256,7 +271,7 @@ impl Endpoint for Runner {
                     trigger_name: job.trigger.name.as_str().into(),
                     traceparent: None,
                     request_id: None,
-                    input: Input::Event(job.event.clone()),
+                    input,
                     logs: job.logs.clone(),
                     cancel: job.cancel.clone(),
                     token: job.token.clone(),

@@ -72,7 +72,7 @@ async fn what_is_wrong_is_said_at_once() {
     let world = World::new().await;
     let wrong = json!({
         "nmae": "x", "type": "event", "config": [], "target": {}, "enabled": 1,
-        "policy": { "retry": { "attempts": "many", "jiter": true }, "priority": "high" },
+        "policy": { "retry": { "attempts": "many", "jiter": true }, "priority": true },
     });
     let answer = world.post("/api/triggers", &wrong).await;
     assert_eq!((answer.status, answer.code().as_str()), (400, "TR_002"));
@@ -84,6 +84,7 @@ async fn what_is_wrong_is_said_at_once() {
         "name",
         "nmae",
         "policy.priority",
+        "policy.retry.attempts",
         "policy.retry.jiter",
         "target.type",
     ];
