@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use crate::run::{self, say};
 
 /// What the tests install from PyPI: the client that must be able to talk to us unchanged, the tool
-/// that tries the API with whatever its document allows, a receiver of traces, and the two that must
-/// understand our signatures.
+/// that tries the API with whatever its document allows, a receiver of traces, and the two that
+/// must understand our signatures.
 const PYTHON_PACKAGES: [&str; 5] = [
     "cloudevents==2.2.0",
     "schemathesis==4.32.5",

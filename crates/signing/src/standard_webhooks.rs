@@ -1,5 +1,5 @@
-//! Standard Webhooks 1.0 with symmetric signatures (<https://www.standardwebhooks.com>): the id, the
-//! time of the attempt and the body, joined by dots, signed by HMAC-SHA256.
+//! Standard Webhooks 1.0 with symmetric signatures (<https://www.standardwebhooks.com>): the id,
+//! the time of the attempt and the body, joined by dots, signed by HMAC-SHA256.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -133,8 +133,8 @@ pub fn sign(secrets: &[Secret], message: Message<'_>) -> Result<Signed, Error> {
     Ok(Signed { id, timestamp, signature })
 }
 
-/// Whether a message comes from somebody who knows one of the secrets, unchanged and lately. What it
-/// costs does not depend on how near a wrong signature is.
+/// Whether a message comes from somebody who knows one of the secrets, unchanged and lately. What
+/// it costs does not depend on how near a wrong signature is.
 ///
 /// # Errors
 /// Why not.

@@ -33,8 +33,8 @@ pub(super) struct Clients {
     plain: OnceLock<Made>,
     secure: OnceLock<Made>,
     following: OnceLock<Made>,
-    /// Those with certificates of their own, as long as a target needs them: they are replaced every
-    /// few weeks.
+    /// Those with certificates of their own, as long as a target needs them: they are replaced
+    /// every few weeks.
     own: Mutex<HashMap<Arc<Tls>, Weak<Client>>>,
 }
 

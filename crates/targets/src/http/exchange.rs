@@ -13,8 +13,8 @@ use super::guard::Refused;
 use super::record::Record;
 use crate::answer;
 
-/// An answer that is longer than what is read of it is read to its end nevertheless, and thrown away,
-/// where it says that it is not longer than this: the connection can be used again then.
+/// An answer that is longer than what is read of it is read to its end nevertheless, and thrown
+/// away, where it says that it is not longer than this: the connection can be used again then.
 const DISCARD_BYTES_MAX: u64 = 64 * 1024;
 
 /// What came back.
@@ -69,8 +69,10 @@ fn failure(error: &reqwest::Error) -> Failure {
         return Failure::new(Code::TargetRefused, refused.to_string()).for_good();
     }
     let what = causes(error);
-    // In TLS 1.3 a server refuses a certificate after the client has begun to send.
-    let is_tls = cause(error, |cause| cause.downcast_ref::<rustls::Error>()).is_some();
+    // In TLS 1.3 a server refuses a certificate after the client has begun to send. Of that error
+    // HTTP/2 leaves only the kind.
+    let is_tls = cause(error, |cause| cause.downcast_ref::<io::Error>())
+        .is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData);
     if is_tls || error.is_connect() {
         Failure::new(Code::TargetUnreachable, format!("no connection: {what}"))
     } else if error.is_redirect() || error.is_builder() {
@@ -90,9 +92,7 @@ fn cause<'a, T>(
         if let Some(found) = find(cause) {
             return Some(found);
         }
-        // An error of the system that wraps another one skips it when asked for its source.
-        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| cause.source());
+        next = cause.source();
     }
     None
 }

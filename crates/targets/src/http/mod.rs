@@ -55,18 +55,7 @@ fn descriptor() -> Descriptor {
                     "default": config::CONCURRENCY_DEFAULT,
                     "description": "Requests under way at once.",
                 },
-                "rate": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": ["limit", "per"],
-                    "properties": {
-                        "limit": { "type": "integer", "minimum": 1 },
-                        "per": { "type": ["string", "number"] },
-                        "burst": { "type": "integer", "minimum": 1 },
-                    },
-                    "description": "Requests per time to this scheme, host and port, whichever \
-                                    trigger they come from; the rest waits.",
-                },
+                "rate": rate(),
                 "follow_redirects": {
                     "type": "boolean",
                     "default": false,
@@ -90,6 +79,21 @@ fn descriptor() -> Descriptor {
         docs: "targets/http.md",
         runs: Runs::EveryNode,
     }
+}
+
+fn rate() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["limit", "per"],
+        "properties": {
+            "limit": { "type": "integer", "minimum": 1 },
+            "per": { "type": ["string", "number"] },
+            "burst": { "type": "integer", "minimum": 1 },
+        },
+        "description": "Requests per time to this scheme, host and port, whichever trigger they \
+                        come from; the rest waits.",
+    })
 }
 
 fn signing() -> Value {
