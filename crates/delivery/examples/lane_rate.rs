@@ -3,7 +3,6 @@
 //! `cargo run --release -p evoke-delivery --example lane_rate -- [KIND]`
 
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
-#![expect(clippy::disallowed_methods, reason = "it measures the time of the machine")]
 
 use std::time::Instant;
 

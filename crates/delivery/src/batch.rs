@@ -8,8 +8,8 @@
 //! { "batchItemFailures": [{ "itemIdentifier": "evt_01j9z3k5m7n8p" }] }
 //! ```
 //!
-//! Any other answer says that nothing failed. A list that cannot be read makes the whole batch fail:
-//! better twice than lost.
+//! Any other answer says that nothing failed. A list that cannot be read makes the whole batch
+//! fail: better twice than lost.
 
 use std::collections::BTreeMap;
 

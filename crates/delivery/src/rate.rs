@@ -17,7 +17,8 @@ use evoke_model::policy::Rate;
 pub struct Gcra {
     /// The time of one token, in microseconds.
     interval: i64,
-    /// The time of all tokens of the bucket but one, in microseconds: so far may the state be ahead.
+    /// The time of all tokens of the bucket but one, in microseconds: so far the state may be ahead
+    /// of the clock.
     ahead: i64,
 }
 

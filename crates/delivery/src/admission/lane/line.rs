@@ -161,12 +161,15 @@ impl<T> Line<T> {
     /// Takes what goes in the next call.
     #[inline]
     pub(super) fn cut(&mut self, size: CallSize) -> Option<Admitted<T>> {
-        let mut call = Admitted::one(self.queue.pop_front()?);
-        self.bytes -= u64::from(call.first.bytes);
-        if size.entries > 1 {
-            self.fill(&mut call, size);
+        // Not taken out of its `Option`: on the plain path that would be one copy more.
+        let mut call = self.queue.pop_front().map(Admitted::one);
+        if let Some(call) = &mut call {
+            self.bytes -= u64::from(call.first.bytes);
+            if size.entries > 1 {
+                self.fill(call, size);
+            }
         }
-        Some(call)
+        call
     }
 
     fn fill(&mut self, call: &mut Admitted<T>, size: CallSize) {

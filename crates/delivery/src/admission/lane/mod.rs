@@ -114,7 +114,8 @@ impl<T> Lane<T> {
     /// ([`Lane::take_spent`]).
     ///
     /// To be asked after anything happened, until it gives nothing; then also for what was dropped
-    /// and is to be cancelled. Where a place may be overrun it is to be asked without capacity, too.
+    /// and is to be cancelled. To be asked without capacity, too: the overflow of a limit may have
+    /// to be dealt with.
     pub fn next(&mut self, now: Timestamp, capacity_left: usize) -> Option<Admitted<T>> {
         self.clock = self.clock.max(now);
         if self.is_paused(now) {
@@ -180,7 +181,8 @@ impl<T> Lane<T> {
     }
 
     /// What changed in the rate since the last call: by key (`""` for none) the instant at which
-    /// its bucket is full again. To be made durable before the calls are made that were given since.
+    /// its bucket is full again. To be made durable before the calls are made that were given
+    /// since.
     pub fn take_spent(&mut self) -> Vec<(Box<str>, Timestamp)> {
         self.board.tokens.take_changed()
     }
@@ -344,20 +346,22 @@ impl<T> Lane<T> {
     /// Makes the next call of a line: it takes its place and its token, and nothing else does.
     #[inline]
     fn begin(&mut self, line: LineId) -> Option<Admitted<T>> {
-        let call = self.board.cut(line)?;
-        let id = self.calls.begin(&call);
-        self.waiting -= call.len();
-        let keys = &call.first.keys;
-        if let Some(name) = self.board.places.name(keys.concurrency.as_deref()) {
-            self.board.places.take(name, id);
+        let admitted = self.board.cut(line);
+        if let Some(call) = &admitted {
+            let id = self.calls.begin(call);
+            self.waiting -= call.len();
+            let keys = &call.first.keys;
+            if let Some(name) = self.board.places.name(keys.concurrency.as_deref()) {
+                self.board.places.take(name, id);
+            }
+            if let Some(name) = self.board.tokens.name(keys.rate.as_deref()) {
+                self.board.tokens.take(name, self.clock);
+            }
+            self.board.restand(line, self.clock);
+            self.board.pass(keys, self.clock);
+            self.begin_keys(call);
         }
-        if let Some(name) = self.board.tokens.name(keys.rate.as_deref()) {
-            self.board.tokens.take(name, self.clock);
-        }
-        self.board.restand(line, self.clock);
-        self.board.pass(keys, self.clock);
-        self.begin_keys(&call);
-        Some(call)
+        admitted
     }
 }
 

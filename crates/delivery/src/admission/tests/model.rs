@@ -458,7 +458,7 @@ fn run(policy: LanePolicy, steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
     #[test]
     fn every_policy_holds_and_nothing_is_lost(policy in policies(), steps in steps()) {
         run(policy, &steps);
