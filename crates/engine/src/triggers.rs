@@ -176,6 +176,16 @@ fn placed(owner: &Owner, problems: Vec<Problem>) -> Vec<Problem> {
     if *owner == Owner::Api { under("config", problems) } else { problems }
 }
 
+/// The same for a problem of a policy or of a pattern.
+fn in_policy(owner: &Owner, problem: Problem) -> Vec<Problem> {
+    const PATTERNS: [&str; 3] = ["match", "source", "subject"];
+    match owner {
+        Owner::Api if PATTERNS.contains(&problem.field.as_str()) => under("config", vec![problem]),
+        Owner::Api => under("policy", vec![problem]),
+        _ => vec![problem],
+    }
+}
+
 fn must_be_ours(trigger: &Trigger) -> Result<(), Rejection> {
     let place = match &trigger.owner {
         Owner::Api => return Ok(()),
@@ -210,10 +220,11 @@ impl Inner {
             problems.extend(found);
         }
         let subscription = source.and_then(|source| source.subscription(&config));
-        problems.extend(evoke_matching::check(&new.policy, subscription.as_ref()));
+        let mut found = evoke_matching::check(&new.policy, subscription.as_ref());
         if self.catalog.has_intake(&new.kind) {
-            problems.extend(not_for_requests(&new.policy));
+            found.extend(not_for_requests(&new.policy));
         }
+        problems.extend(found.into_iter().flat_map(|problem| in_policy(&owner, problem)));
         if !problems.is_empty() {
             return Err(Rejection::of(Code::InvalidTrigger, problems));
         }

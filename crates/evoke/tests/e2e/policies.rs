@@ -231,7 +231,7 @@ async fn a_dead_letter_is_told_of_as_an_event() {
     let event = &events["data"][0];
     assert_eq!(event["data"]["execution_id"], ended[0]["id"], "{events}");
     assert_eq!(event["data"]["data"], json!({ "n": 1 }), "{events}");
-    assert_eq!(event["causationid"], ended[0]["id"], "{events}");
+    assert_eq!(event["cause_id"], ended[0]["id"], "{events}");
 }
 
 #[tokio::test]
