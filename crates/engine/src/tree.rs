@@ -1,7 +1,7 @@
 //! What an event led to: from its root through the executions to the events they caused, with what
 //! the loop brake cut off.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use evoke_model::{Event, EventId, ExecutionId, Rejection};
@@ -16,13 +16,17 @@ const EVENTS_MAX: usize = 10_000;
 /// Events and executions read at a time.
 const PAGE: u32 = 1_000;
 
+/// Pages of the archive that are looked through, each some 50 ms of unpacking: what an event led to
+/// stands near it.
+const ARCHIVE_PAGES_MAX: usize = 8;
+
 /// What an event led to.
 #[derive(Clone, Debug)]
 pub struct Tree {
     /// The first event of the chain.
     pub root: TreeEvent,
-    /// Whether there is more than stands here: more than 10,000 events, or some whose cause left
-    /// the record.
+    /// Whether there may be more than stands here: more than 10,000 events, some whose cause was
+    /// removed, or a long archive of which only a part was looked through.
     pub truncated: bool,
 }
 
@@ -57,7 +61,7 @@ impl Engine {
             root if root == event.id => event,
             root => self.event(&root.to_string()).await.unwrap_or(event),
         };
-        let (events, is_all) = self.inner.events_after(&root).await?;
+        let Chain { events, archived, is_all } = self.inner.events_after(&root).await?;
         // Calls under way are in the record only when they have ended.
         let mut under_way: HashMap<EventId, Vec<ExecutionId>> = HashMap::new();
         for running in self.inner.running.all() {
@@ -66,59 +70,91 @@ impl Engine {
         let mut executions = HashMap::new();
         for event in &events {
             let under_way = under_way.remove(&event.id).unwrap_or_default();
-            executions.insert(event.id, self.executions_of(event.id, under_way).await?);
+            let mut views = self.executions_of(event.id, under_way).await?;
+            if archived.contains(&event.id) {
+                let query = of_event(event.id);
+                views.extend(self.archived_executions(query).await?.items);
+            }
+            views.sort_by_key(|view| view.execution.id);
+            executions.insert(event.id, views);
         }
         let (root, is_whole) = assemble(root, events, executions);
         Ok(Tree { root, truncated: !(is_all && is_whole) })
     }
 
-    /// The executions of an event, by trigger, those under way included.
+    /// The executions of an event, those under way included.
     async fn executions_of(
         &self,
         event: EventId,
         under_way: Vec<ExecutionId>,
     ) -> Result<Vec<ExecutionView>, Rejection> {
-        let query = ExecutionQuery {
-            event: Some(event),
-            order: Order::OldestFirst,
-            limit: PAGE,
-            ..ExecutionQuery::default()
-        };
-        let mut views = self.executions(query).await?.items;
+        let mut views = self.executions(of_event(event)).await?.items;
         for id in under_way {
             if views.iter().all(|view| view.execution.id != id) {
                 views.extend(self.execution(id).await.ok());
             }
         }
-        views.sort_by_key(|view| view.execution.id);
         Ok(views)
     }
 }
 
+fn of_event(event: EventId) -> ExecutionQuery {
+    let event = Some(event);
+    let order = Order::OldestFirst;
+    ExecutionQuery { event, order, limit: PAGE, ..ExecutionQuery::default() }
+}
+
+/// The events of a chain, oldest first.
+struct Chain {
+    events: Vec<Arc<Event>>,
+    /// Those that came from the archive.
+    archived: HashSet<EventId>,
+    /// Whether there are no more.
+    is_all: bool,
+}
+
 impl Inner {
-    /// The events of a chain, its root first, and whether these are all.
-    async fn events_after(&self, root: &Arc<Event>) -> Result<(Vec<Arc<Event>>, bool), Rejection> {
-        let mut events = vec![root.clone()];
-        let mut query = EventQuery {
+    /// The events of a chain, its root first: from the record, then from the archive, so that none
+    /// is missed that moves meanwhile.
+    async fn events_after(&self, root: &Arc<Event>) -> Result<Chain, Rejection> {
+        let query = EventQuery {
             root: Some(root.root()),
+            since: Some(root.id.made_at()),
             order: Order::OldestFirst,
             limit: PAGE,
             ..EventQuery::default()
         };
-        loop {
+        let mut events = BTreeMap::from([(root.id, root.clone())]);
+        let mut is_all = true;
+        let mut next = Some(query.clone());
+        while let Some(query) = next.take() {
             let page = self.store.events().events(query.clone()).await;
             let page = page.map_err(|error| unavailable(&error))?;
             let more = page.items.into_iter().filter(|event| event.id > root.id);
-            events.extend(more);
-            if events.len() > EVENTS_MAX {
-                events.truncate(EVENTS_MAX);
-                return Ok((events, false));
-            }
-            match page.next {
-                Some(next) => query.cursor = Some(next),
-                None => return Ok((events, true)),
-            }
+            events.extend(more.map(|event| (event.id, event)));
+            is_all = events.len() <= EVENTS_MAX;
+            let cursor = page.next.filter(|_| is_all);
+            next = cursor.map(|cursor| EventQuery { cursor: Some(cursor), ..query });
         }
+        let mut archived = HashSet::new();
+        if self.store.events().event(root.id).await.map_err(|error| unavailable(&error))?.is_none()
+        {
+            archived.insert(root.id);
+        }
+        let mut next = Some(query);
+        for _ in 0..ARCHIVE_PAGES_MAX {
+            let Some(query) = next.take() else { break };
+            let page = self.list_events(&query).await.map_err(|error| unavailable(&error))?;
+            for event in page.items.into_iter().filter(|event| event.id > root.id) {
+                archived.insert(event.id);
+                events.insert(event.id, event);
+            }
+            let cursor = page.next.filter(|_| events.len() <= EVENTS_MAX);
+            next = cursor.map(|cursor| EventQuery { cursor: Some(cursor), ..query });
+        }
+        let is_all = is_all && next.is_none() && events.len() <= EVENTS_MAX;
+        let events = events.into_values().take(EVENTS_MAX).collect();
+        Ok(Chain { events, archived, is_all })
     }
 }
 

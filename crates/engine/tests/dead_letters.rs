@@ -169,7 +169,7 @@ async fn an_edited_payload_is_what_it_gets_from_then_on() {
 }
 
 fn audit() -> AuditQuery {
-    AuditQuery { limit: 100, ..AuditQuery::default() }
+    AuditQuery { action: Some("dead_letter.*".into()), limit: 100, ..AuditQuery::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -426,3 +426,62 @@ async fn the_newest_operations_come_first_and_only_eight_go_on() {
     engine.cancel_operation(begun[3], &somebody()).await.expect("it ends");
     engine.replay(request(), &somebody()).await.expect("there is room again");
 }
+
+fn days(days: u64) -> Millis {
+    Millis::from_secs(days * 86_400)
+}
+
+/// An engine whose time goes on when it is told.
+async fn engine_at(clock: &Arc<Hand>) -> Engine {
+    let mut parts = parts(memory(), script(64, |_| Ok(Data::None)));
+    parts.clock = clock.clone();
+    let engine = Engine::start(parts).await.expect("the engine starts");
+    engine.admit();
+    let policy = trigger("order.*", once());
+    engine.create_trigger(policy, &somebody()).await.expect("a trigger");
+    engine
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_the_archive_is_sent_again_like_what_is_in_the_record() {
+    let clock = Hand::new();
+    let engine = engine_at(&clock).await;
+    emit(&engine, 0..150).await;
+    reach(&engine, query(&[State::Success]), 150).await;
+    clock.advance(days(3));
+    engine.retain_now().await.expect("it runs");
+    emit(&engine, 150..160).await;
+    reach(&engine, query(&[State::Success]), 10).await;
+    let filter = Some("event.data.n >= 50".into());
+    let rate = rate(1_000, Millis::from_secs(1), 1_000);
+    let request = Replay { filter, rate, ..Replay::default() };
+    let dry = engine.count_replay(&request).await.expect("a count");
+    assert_eq!((dry.seen, dry.events), (160, 110));
+    let operation = engine.replay(request, &somebody()).await.expect("it begins");
+    let done = until(&engine, operation.id, |one| one.progress.succeeded == 110).await;
+    assert_eq!((done.progress.seen, done.progress.taken), (160, 110));
+    let repeated = repeated(&engine).await;
+    assert_eq!(repeated.len(), 110);
+    assert_eq!(repeated.into_iter().collect::<BTreeSet<_>>().len(), 110);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_misses_nothing_that_moves_into_the_archive_meanwhile() {
+    let clock = Hand::new();
+    let engine = engine_at(&clock).await;
+    emit(&engine, 0..350).await;
+    reach(&engine, query(&[State::Success]), 350).await;
+    let request = Replay { rate: rate(1, Millis::from_secs(60), 50), ..Replay::default() };
+    let operation = engine.replay(request, &somebody()).await.expect("it begins");
+    until(&engine, operation.id, |one| one.progress.taken == 50).await;
+    clock.advance(days(3));
+    engine.retain_now().await.expect("it runs");
+    let archive = EventQuery { limit: 1, ..EventQuery::default() };
+    assert!(!engine.archived_events(archive).await.expect("a page").items.is_empty());
+    for taken in (100..=350).step_by(50) {
+        until(&engine, operation.id, |one| one.progress.taken >= taken).await;
+        clock.advance(Millis::from_secs(50 * 60));
+    }
+    let operation = until(&engine, operation.id, |one| one.progress.succeeded == 350).await;
+    assert_eq!((operation.progress.seen, operation.progress.taken), (350, 350));
+}

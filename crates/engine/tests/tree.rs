@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a failing test says where")]
 
+#[path = "support/hand.rs"]
+mod hand;
 #[path = "support/relay.rs"]
 mod relay;
 #[expect(dead_code, reason = "it serves other tests as well")]
@@ -12,8 +14,10 @@ mod wait;
 use std::sync::Arc;
 
 use evoke_engine::{Actor, Engine, NewTrigger, TreeEvent};
-use evoke_model::{Code, Outcome, Policy, State, Target};
+use evoke_model::{Code, Millis, Outcome, Policy, State, Target};
+use evoke_ports::store::EventQuery;
 use evoke_stores::memory::MemoryStore;
+use hand::Hand;
 use serde_json::json;
 use support::{draft, parts, script, trigger};
 use wait::{query, reach};
@@ -37,7 +41,9 @@ fn text(tree: &TreeEvent) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tree_goes_from_the_root_to_where_the_loop_brake_cut_it() {
     let parts = parts(Arc::new(MemoryStore::new()), script(4, |_| Ok(Default::default())));
-    let (parts, slot) = relay::with_relay(parts);
+    let (mut parts, slot) = relay::with_relay(parts);
+    let clock = Hand::new();
+    parts.clock = clock.clone();
     let engine = Engine::start(parts).await.expect("the engine starts");
     engine.admit();
     assert!(slot.set(engine.clone()).is_ok());
@@ -64,6 +70,14 @@ async fn the_tree_goes_from_the_root_to_where_the_loop_brake_cut_it() {
     let cut = last.executions[0].view.execution.last.as_ref().expect("its only entry");
     let Outcome::Failure(failure) = &cut.outcome else { panic!("{cut:?}") };
     assert_eq!(failure.code, Code::LoopBroken);
+
+    // In the archive it stays what it was.
+    clock.advance(Millis::from_secs(3 * 86_400));
+    engine.retain_now().await.expect("it runs");
+    let archive = EventQuery { limit: 10, ..EventQuery::default() };
+    assert_eq!(engine.archived_events(archive).await.expect("a page").items.len(), 4);
+    let again = engine.tree(&last.event.id.to_string()).await.expect("a tree");
+    assert_eq!((text(&again.root).as_str(), again.truncated), (wanted, false));
 
     let alone = engine.tree(&emitted[1].id.to_string()).await.expect("a tree");
     assert_eq!(text(&alone.root), "other: ");

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use evoke_matching::{Filter, Pattern, Separator};
-use evoke_model::{Code, Event, EventId, Problem, Rejection};
+use evoke_model::{Code, Event, EventId, Millis, Problem, Rejection};
 use evoke_ports::store::{EventQuery, Order};
 
 use super::request::Replay;
@@ -47,12 +47,11 @@ impl Wanted {
             kind: replay.kind.as_deref().and_then(beginning),
             source: replay.source.clone().filter(|text| !text.contains('*')),
             subject: replay.subject.clone().filter(|text| !text.contains('*')),
-            root: None,
             since: replay.since,
             until: replay.until,
             order: Order::OldestFirst,
             limit: PAGE,
-            cursor: None,
+            ..EventQuery::default()
         };
         Ok(Self { kind, source, subject, filter, query })
     }
@@ -91,58 +90,143 @@ fn beginning(pattern: &str) -> Option<String> {
     }
 }
 
-/// The wanted events one after the other, oldest first.
+/// The wanted events one after the other, oldest first, from the record and the archive.
+///
+/// Retention may move an event from the one to the other at any moment. None is missed, because a
+/// part of the log is read from the record first and from the archive after that: what is not in
+/// the record any more by then is in the archive already.
 pub(super) struct Log {
     wanted: Wanted,
     after: Option<EventId>,
     /// What came later than this was accepted after somebody asked.
     newest: EventId,
-    page: VecDeque<Arc<Event>>,
-    next: Next,
+    record: Part,
+    /// Up to here the record was read.
+    read_to: EventId,
+    archive: Part,
+    /// Behind this the archive is read now, up to where the record was read.
+    archive_after: EventId,
     /// How many were looked at.
     pub(super) seen: u64,
     /// The last one that was looked at.
     pub(super) at: Option<EventId>,
 }
 
+/// What was read of one of the places where events are.
+struct Part {
+    page: VecDeque<Arc<Event>>,
+    next: Next,
+}
+
+impl Part {
+    const fn new(next: Next) -> Self {
+        Self { page: VecDeque::new(), next }
+    }
+
+    fn is_open(&self) -> bool {
+        !matches!(self.next, Next::End)
+    }
+
+    fn cursor(&self) -> Option<String> {
+        match &self.next {
+            Next::Page(cursor) => Some(cursor.clone()),
+            Next::Begin | Next::End => None,
+        }
+    }
+
+    fn head(&self) -> Option<EventId> {
+        self.page.front().map(|event| event.id)
+    }
+}
+
 impl Log {
     /// Begins behind `after` and ends with `newest`.
     pub(super) fn from(wanted: Wanted, after: Option<EventId>, newest: EventId) -> Self {
-        let (page, next) = (VecDeque::new(), Next::Begin);
-        Self { wanted, after, newest, page, next, seen: 0, at: after }
+        let begin = after.unwrap_or(EventId::from_u64(0));
+        Self {
+            wanted,
+            after,
+            newest,
+            record: Part::new(Next::Begin),
+            read_to: begin,
+            archive: Part::new(Next::End),
+            archive_after: begin,
+            seen: 0,
+            at: after,
+        }
     }
 
     /// One step. Dropped before its end it has done nothing.
     pub(super) async fn next(&mut self, inner: &Inner) -> Result<Found<Arc<Event>>, Rejection> {
-        while let Some(event) = self.page.pop_front() {
-            if event.id > self.newest {
-                self.page.clear();
-                self.next = Next::End;
-                break;
+        loop {
+            if self.archive.page.is_empty() && self.archive.is_open() {
+                self.read_archive(inner).await?;
+                return Ok(Found::Read);
             }
+            let Some(event) = self.pop() else { break };
             self.seen += 1;
             self.at = Some(event.id);
             if self.wanted.takes(&event) {
                 return Ok(Found::One(event));
             }
         }
-        Ok(if self.read(inner).await? { Found::Read } else { Found::End })
+        if !self.record.is_open() {
+            return Ok(Found::End);
+        }
+        self.read_record(inner).await?;
+        Ok(Found::Read)
     }
 
-    async fn read(&mut self, inner: &Inner) -> Result<bool, Rejection> {
-        let cursor = match &self.next {
-            Next::End => return Ok(false),
-            Next::Begin => None,
-            Next::Page(cursor) => Some(cursor.clone()),
-        };
+    /// The oldest of what was read. One that is in both places counts once.
+    fn pop(&mut self) -> Option<Arc<Event>> {
+        match (self.record.head(), self.archive.head()) {
+            (Some(recorded), Some(archived)) if archived <= recorded => {
+                if archived == recorded {
+                    self.archive.page.pop_front();
+                    return self.record.page.pop_front();
+                }
+                self.archive.page.pop_front()
+            }
+            (Some(_), _) => self.record.page.pop_front(),
+            (None, _) => self.archive.page.pop_front(),
+        }
+    }
+
+    async fn read_record(&mut self, inner: &Inner) -> Result<(), Rejection> {
         // On the way on from a restart it begins in the millisecond where it was.
         let since = self.after.map(EventId::made_at).max(self.wanted.query.since);
+        let cursor = self.record.cursor();
         let query = EventQuery { since, cursor, ..self.wanted.query.clone() };
         let page = inner.store.events().events(query).await.map_err(|error| unavailable(&error))?;
-        let is_behind = |event: &Arc<Event>| self.after.is_none_or(|after| event.id > after);
-        self.page.extend(page.items.into_iter().filter(is_behind));
-        self.next = page.next.map_or(Next::End, Next::Page);
-        Ok(true)
+        let last = page.items.last().map(|event| event.id);
+        let is_over = last.is_some_and(|last| last > self.newest);
+        self.record.next = page.next.filter(|_| !is_over).map_or(Next::End, Next::Page);
+        let is_asked = |event: &Arc<Event>| {
+            event.id <= self.newest && self.after.is_none_or(|after| event.id > after)
+        };
+        self.record.page.extend(page.items.into_iter().filter(is_asked));
+        // The archive is read as far as the record was.
+        let read_to = if self.record.is_open() { last } else { Some(self.newest) };
+        if let Some(read_to) = read_to {
+            self.archive_after = self.read_to;
+            self.read_to = self.read_to.max(read_to);
+            self.archive.next = Next::Begin;
+        }
+        Ok(())
+    }
+
+    async fn read_archive(&mut self, inner: &Inner) -> Result<(), Rejection> {
+        let behind = self.read_to.made_at().plus(Millis::new(1));
+        let until = self.wanted.query.until.map_or(behind, |until| until.min(behind));
+        let since = Some(self.archive_after.made_at()).max(self.wanted.query.since);
+        let cursor = self.archive.cursor();
+        let query = EventQuery { since, until: Some(until), cursor, ..self.wanted.query.clone() };
+        let page = inner.list_events(&query).await.map_err(|error| unavailable(&error))?;
+        let is_part =
+            |event: &Arc<Event>| event.id > self.archive_after && event.id <= self.read_to;
+        self.archive.page.extend(page.items.into_iter().filter(is_part));
+        self.archive.next = page.next.map_or(Next::End, Next::Page);
+        Ok(())
     }
 }
 

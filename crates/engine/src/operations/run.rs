@@ -152,6 +152,8 @@ impl Inner {
         let task = Task { inner: self.clone(), live };
         self.tasks.spawn(async move {
             run(&task).await;
+            // Who waits for its end may want to open the store again.
+            drop(task);
             drop(over);
         });
     }
