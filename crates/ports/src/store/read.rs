@@ -150,10 +150,11 @@ pub trait Executions: Send + Sync {
     /// A page of executions, by event. May be short, see [`Events::events`].
     async fn executions(&self, query: ExecutionQuery) -> Result<Page<Execution>, Error>;
 
-    /// Waiting executions of one trigger, by due time, then event.
+    /// Waiting executions of one trigger, as they are queued, then by event.
     async fn due(&self, query: Due) -> Result<Vec<Waiting>, Error>;
 
-    /// The triggers that have waiting executions: how many, and when the first is due.
+    /// The triggers that have waiting executions: how many, and where the first is queued
+    /// ([`Waiting::queued`]): it is not due before.
     async fn backlog(&self) -> Result<Vec<(TriggerId, u64, Timestamp)>, Error>;
 
     /// How many dead letters there are of each trigger and cause.

@@ -47,10 +47,9 @@ pub(super) enum Reads {
 
 impl Reads {
     fn of(query: &ExecutionQuery) -> Self {
-        match (query.is_test_run, query.is_replay) {
-            (None, None) => Self::Index,
-            _ => Self::Rows,
-        }
+        let asks_more =
+            query.is_test_run.is_some() || query.is_replay.is_some() || !query.states.is_empty();
+        if asks_more { Self::Rows } else { Self::Index }
     }
 }
 
@@ -60,12 +59,13 @@ pub(super) fn list_sql(order: Order, reads: Reads) -> String {
         Order::NewestFirst => "DESC",
         Order::OldestFirst => "ASC",
     };
-    let flags = match reads {
-        Reads::Index => "0, 0",
-        Reads::Rows => "is_test_run, is_replay",
+    // Where nothing of the row is asked for, anything will do.
+    let rest = match reads {
+        Reads::Index => "3, 0, 0",
+        Reads::Rows => "state, is_test_run, is_replay",
     };
     format!(
-        "SELECT event_id, trigger_id, state, cause, {flags} FROM executions \
+        "SELECT event_id, trigger_id, cause, {rest} FROM executions \
          WHERE trigger_id = ?1 AND cause IS NOT NULL AND event_id > ?2 AND event_id < ?3 \
          ORDER BY event_id {direction}"
     )
@@ -198,8 +198,8 @@ fn fields(row: &rusqlite::Row<'_>) -> Result<ExecutionFields, Error> {
     let columns = decode::execution_columns(row)?;
     Ok(ExecutionFields {
         trigger: decode::execution_place(row)?.id().trigger,
-        state: columns.state(2)?,
-        cause: columns.cause(3)?,
+        cause: columns.cause(2)?,
+        state: columns.state(3)?,
         is_test_run: columns.flag(4)?,
         is_replay: columns.flag(5)?,
     })

@@ -41,8 +41,11 @@ struct Archived {
     later: Vec<SegmentInfo>,
     contents: Vec<Option<Bytes>>,
     bytes: u64,
-    ripe: Vec<(EventId, Option<Event>, Vec<(Execution, Vec<Attempt>)>)>,
+    ripe: Vec<Old>,
 }
+
+/// An event that is old, with what is left of it.
+type Old = (EventId, Option<Event>, Vec<(Execution, Vec<Attempt>)>);
 
 /// Reads everything there is.
 pub async fn everything(store: &dyn Store, world: &World) -> Answers {
@@ -182,7 +185,7 @@ async fn archive(store: &dyn Store) -> Archived {
     }
 }
 
-async fn ripe(store: &dyn Store) -> Vec<(EventId, Option<Event>, Vec<(Execution, Vec<Attempt>)>)> {
+async fn ripe(store: &dyn Store) -> Vec<Old> {
     let before = Timestamp::from_micros(i64::MAX);
     let mut query = Ripe { after: EventId::from_u64(0), before, limit: 3 };
     let mut found = Vec::new();

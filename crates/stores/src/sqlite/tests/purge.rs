@@ -41,7 +41,7 @@ fn what_limits_have_spent_goes_in_slices_too() {
     let spent = |n: u32| Spent {
         owner: format!("trg_{}", n % 3).into(),
         key: format!("{n}").into(),
-        until: if n % 10 == 0 { late } else { soon },
+        until: if n.is_multiple_of(10) { late } else { soon },
     };
     let spent = (0..12_000).map(spent).collect();
     writer.commit(&[Write::Change(Change::Spend(spent))]).unwrap();

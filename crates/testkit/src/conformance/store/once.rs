@@ -179,7 +179,7 @@ async fn a_trigger_takes_a_key_once(bench: &mut Bench) {
         for trigger in [one, other] {
             let found = bench.execution(id(n, trigger)).await;
             assert_eq!((found.state, found.attempts, found.cause), (state, 0, None));
-            assert_eq!(bench.attempts(id(n, trigger)).await, [attempt.clone()]);
+            assert_eq!(bench.attempts(id(n, trigger)).await, std::slice::from_ref(&attempt));
         }
         assert!(bench.stored_event(events[n].id).await.is_some(), "the event itself is taken");
     }
