@@ -9,6 +9,8 @@ use evoke_matching::{Index, Rule};
 use evoke_model::function::FunctionRecord;
 use evoke_model::{Problem, Target, Trigger, TriggerId};
 use evoke_ports::{Endpoint, HttpIntake, Source};
+use parking_lot::Mutex;
+use serde_json::Value;
 
 /// What holds at one moment.
 #[derive(Default)]
@@ -45,12 +47,20 @@ impl Labels {
     }
 }
 
+/// What a trigger works with, references to secrets filled in: kept in memory only.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Filled {
+    pub(crate) config: Value,
+    pub(crate) target: Target,
+}
+
 /// The plug-ins by kind, and the snapshot.
 pub(crate) struct Catalog {
     snapshot: ArcSwap<Snapshot>,
     sources: HashMap<&'static str, Arc<dyn Source>>,
     targets: HashMap<&'static str, Arc<dyn evoke_ports::Target>>,
     intakes: Vec<(&'static str, Arc<dyn HttpIntake>)>,
+    filled: Mutex<HashMap<TriggerId, Filled>>,
     /// Held while definitions change, so that changes happen one after the other.
     pub(crate) gate: tokio::sync::Mutex<()>,
 }
@@ -67,6 +77,7 @@ impl Catalog {
             sources: HashMap::new(),
             targets: HashMap::new(),
             intakes: Vec::new(),
+            filled: Mutex::default(),
             gate: tokio::sync::Mutex::new(()),
         };
         for source in sources {
@@ -103,6 +114,26 @@ impl Catalog {
             Problem::new("type", format!("there is no trigger kind {kind:?}"))
                 .suggest(evoke_model::suggest::did_you_mean(kind, self.sources.keys().copied()))
         })
+    }
+
+    /// Takes what a trigger works with where that is not what is stored; says whether it changed.
+    pub(crate) fn fill(&self, trigger: TriggerId, new: Option<Filled>) -> bool {
+        let mut filled = self.filled.lock();
+        let old = match new.clone() {
+            Some(new) => filled.insert(trigger, new),
+            None => filled.remove(&trigger),
+        };
+        old != new
+    }
+
+    /// The trigger as it works, with everything filled in.
+    pub(crate) fn working(&self, trigger: &Arc<Trigger>) -> Arc<Trigger> {
+        match self.filled.lock().get(&trigger.id).cloned() {
+            None => Arc::clone(trigger),
+            Some(Filled { config, target }) => {
+                Arc::new(Trigger { config, target, ..Trigger::clone(trigger) })
+            }
+        }
     }
 
     /// Makes the thing that delivers to `target`.
@@ -145,7 +176,7 @@ impl Catalog {
             .iter()
             .filter_map(|trigger| {
                 let source = self.sources.get(trigger.kind.as_str())?;
-                let subscription = source.subscription(&trigger.config);
+                let subscription = source.subscription(&self.working(trigger).config);
                 Some(Rule { trigger: Arc::clone(trigger), subscription })
             })
             .collect();
@@ -156,7 +187,7 @@ impl Catalog {
         }
         for (kind, intake) in &self.intakes {
             let own: Vec<_> =
-                active.iter().filter(|t| t.kind == *kind).map(|t| Arc::clone(t)).collect();
+                active.iter().filter(|t| t.kind == *kind).map(|t| self.working(t)).collect();
             intake.rebuild(&own);
         }
         let invoke = active

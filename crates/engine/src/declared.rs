@@ -8,7 +8,7 @@ use evoke_model::trigger::Owner;
 use evoke_model::{Rejection, Trigger};
 
 use crate::start::{Engine, Inner};
-use crate::triggers::NewTrigger;
+use crate::triggers::Declared;
 
 /// A declared trigger that could not be put to work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Engine {
     /// One that is wrong stops none of the others; it is given back with what is wrong.
     pub async fn declare_triggers(
         &self,
-        wished: Vec<NewTrigger>,
+        wished: Vec<Declared>,
         keep: &BTreeSet<String>,
     ) -> Vec<NotDeclared> {
         let inner = &self.inner;
@@ -35,7 +35,7 @@ impl Engine {
         let mut refused = Vec::new();
         let mut names = keep.clone();
         for new in wished {
-            let name = new.name.clone();
+            let name = new.new.name.clone();
             names.insert(name.clone());
             if let Err(rejection) = inner.declare(new).await {
                 refused.push(NotDeclared { name, rejection });
@@ -61,9 +61,9 @@ impl Inner {
     }
 
     /// Stores a declared trigger, unless it is there already just so.
-    async fn declare(&self, new: NewTrigger) -> Result<(), Rejection> {
-        let old = self.declared().into_iter().find(|old| old.name == new.name);
-        let trigger = self.make(new, Owner::Project, old.as_deref())?;
+    async fn declare(&self, declared: Declared) -> Result<(), Rejection> {
+        let old = self.declared().into_iter().find(|old| old.name == declared.new.name);
+        let trigger = self.make(declared, Owner::Project, old.as_deref())?;
         self.put_declared(old, trigger).await
     }
 }

@@ -126,7 +126,7 @@ impl Dispatcher {
             self.lanes.write().remove(&trigger.id);
             return;
         }
-        let endpoint = catalog.open(&trigger.target).map_err(|problems| {
+        let endpoint = catalog.open(&catalog.working(trigger).target).map_err(|problems| {
             problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         });
         let name = endpoint.as_ref().ok().and_then(|endpoint| endpoint.group());
@@ -304,11 +304,16 @@ impl Dispatcher {
         entries: impl IntoIterator<Item = (Entry<Item>, Option<Timestamp>)>,
     ) {
         let now = self.clock.now();
+        let mut is_old = false;
         for (entry, again) in entries {
+            is_old |= berth.lane.is_old(entry.id.event);
             self.running.fetch_sub(1, Ordering::Relaxed);
             if let Some(far) = berth.lane.finished(entry, again, now) {
                 self.timer.at(far.minus(DUE_HORIZON), berth.lane.id());
             }
+        }
+        if is_old {
+            berth.lane.old_call_ended();
         }
         berth.group.freed(1);
         self.pump(berth);
@@ -482,6 +487,18 @@ impl Dispatcher {
         if let Some(lane) = self.lane(id.trigger) {
             lane.forget(id);
         }
+    }
+
+    /// Something about an execution is on its way to the record.
+    pub(crate) fn settling(&self, id: ExecutionId) {
+        if let Some(lane) = self.lane(id.trigger) {
+            lane.settling(id.event);
+        }
+    }
+
+    /// Calls off an execution that was admitted and may not have begun yet.
+    pub(crate) fn call_off(&self, id: ExecutionId) -> bool {
+        self.lane(id.trigger).is_some_and(|lane| lane.call_off(id.event))
     }
 
     /// All lanes, in the order of their triggers.

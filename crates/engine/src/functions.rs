@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::feed::Notice;
 use crate::logs::Stray;
 use crate::start::{Engine, Inner};
-use crate::triggers::NewTrigger;
+use crate::triggers::{Declared, Made, NewTrigger};
 
 /// How long calls of a replaced version may still take: the longest timeout a manifest allows.
 const DRAIN_GRACE: Millis = Millis::from_secs(15 * 60);
@@ -36,7 +36,7 @@ pub struct Deployment {
     /// The environment with references filled in.
     pub environment: BTreeMap<String, String>,
     /// Its triggers; their targets are this function.
-    pub triggers: Vec<NewTrigger>,
+    pub triggers: Vec<Declared>,
 }
 
 /// A function as it is now.
@@ -279,7 +279,7 @@ impl Inner {
     /// changed.
     async fn activate(
         &self,
-        wished: Vec<NewTrigger>,
+        wished: Vec<Declared>,
         record: &FunctionRecord,
     ) -> Result<(), Rejection> {
         let name = &record.spec.name;
@@ -298,14 +298,14 @@ impl Inner {
         let mut made = Vec::new();
         let mut problems = Vec::new();
         let invoke = invoke_trigger(name);
-        for (index, (owner, new)) in wished
+        for (index, (owner, declared)) in wished
             .into_iter()
-            .map(|new| (Owner::Manifest(name.clone()), new))
-            .chain(std::iter::once((Owner::Function(name.clone()), invoke)))
+            .map(|declared| (Owner::Manifest(name.clone()), declared))
+            .chain(std::iter::once((Owner::Function(name.clone()), invoke.into())))
             .enumerate()
         {
-            let old = owned.iter().find(|old| old.owner == owner && old.name == new.name);
-            match self.make(new, owner, old.map(Arc::as_ref)) {
+            let old = owned.iter().find(|old| old.owner == owner && old.name == declared.new.name);
+            match self.make(declared, owner, old.map(Arc::as_ref)) {
                 Ok(trigger) => made.push((old.cloned(), trigger)),
                 Err(rejection) => problems.extend(crate::catalog::under(
                     &format!("triggers[{index}]"),
@@ -323,7 +323,7 @@ impl Inner {
         &self,
         record: &FunctionRecord,
         owned: Vec<Arc<Trigger>>,
-        made: Vec<(Option<Arc<Trigger>>, Trigger)>,
+        made: Vec<(Option<Arc<Trigger>>, Made)>,
     ) -> Result<(), Rejection> {
         let known = self.catalog.load().functions.get(&record.spec.name) == Some(record);
         if !known {
@@ -333,9 +333,9 @@ impl Inner {
             functions.insert(record.spec.name.clone(), record.clone());
             self.catalog.replace(snapshot.triggers.clone(), functions);
         }
-        let kept: Vec<_> = made.iter().map(|(_, trigger)| trigger.id).collect();
-        for (old, trigger) in made {
-            self.put_declared(old, trigger).await?;
+        let kept: Vec<_> = made.iter().map(|(_, made)| made.trigger.id).collect();
+        for (old, made) in made {
+            self.put_declared(old, made).await?;
         }
         for old in owned.iter().filter(|old| !kept.contains(&old.id)) {
             self.delete(old).await?;

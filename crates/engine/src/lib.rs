@@ -50,4 +50,4 @@ pub use settings::{CommitterRuns, LOG_BYTES_MAX, Settings};
 pub use start::{Engine, Parts, StartError};
 pub use test_run::TestEvent;
 pub use tree::{Tree, TreeEvent, TreeExecution};
-pub use triggers::NewTrigger;
+pub use triggers::{Declared, NewTrigger};

@@ -8,7 +8,7 @@ use evoke_ports::store::{Change, Write};
 use serde_json::{Value, json};
 
 use crate::audit::{Actor, action};
-use crate::catalog::under;
+use crate::catalog::{Filled, under};
 use crate::start::{Engine, Inner};
 
 /// A trigger as somebody wants it.
@@ -26,6 +26,29 @@ pub struct NewTrigger {
     pub policy: Policy,
     /// Whether it fires.
     pub enabled: bool,
+}
+
+/// A trigger as a project declares it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declared {
+    /// The trigger, with references to secrets filled in.
+    pub new: NewTrigger,
+    /// Its configuration and target as they were written, where something was filled in: only this
+    /// is stored and shown.
+    pub written: Option<(Value, Target)>,
+}
+
+impl From<NewTrigger> for Declared {
+    fn from(new: NewTrigger) -> Self {
+        Self { new, written: None }
+    }
+}
+
+/// A trigger that was checked.
+pub(crate) struct Made {
+    pub(crate) trigger: Trigger,
+    /// What it works with, where that is not what is stored.
+    pub(crate) filled: Option<Filled>,
 }
 
 /// Whether a trigger fires.
@@ -90,7 +113,7 @@ impl Engine {
             let message = format!("there is a trigger called {:?} already", new.name);
             return Err(Rejection::new(Code::TriggerConflict, message));
         }
-        let trigger = inner.make(new, Owner::Api, None)?;
+        let trigger = inner.make(new, Owner::Api, None)?.trigger;
         inner.put_by_hand(trigger, action::CREATE_TRIGGER, actor).await
     }
 
@@ -108,7 +131,7 @@ impl Engine {
         let _gate = inner.catalog.gate.lock().await;
         let old = self.trigger(&id.to_string())?;
         must_be_ours(&old)?;
-        let trigger = inner.make(new, Owner::Api, Some(&old))?;
+        let trigger = inner.make(new, Owner::Api, Some(&old))?.trigger;
         inner.put_by_hand(trigger, action::UPDATE_TRIGGER, actor).await
     }
 
@@ -202,10 +225,11 @@ impl Inner {
     /// Checks a wished trigger whole and makes it, new or in the place of `old`.
     pub(crate) fn make(
         &self,
-        new: NewTrigger,
+        declared: impl Into<Declared>,
         owner: Owner,
         old: Option<&Trigger>,
-    ) -> Result<Trigger, Rejection> {
+    ) -> Result<Made, Rejection> {
+        let Declared { new, written } = declared.into();
         let mut problems = Vec::new();
         if new.name.is_empty() || new.name.len() > 200 {
             problems.push(Problem::new("name", "must have 1 to 200 characters"));
@@ -229,12 +253,16 @@ impl Inner {
             return Err(Rejection::of(Code::InvalidTrigger, problems));
         }
         let now = self.clock.now();
-        Ok(Trigger {
+        let (stored, filled) = match written {
+            None => ((config, new.target), None),
+            Some(written) => (written, Some(Filled { config, target: new.target })),
+        };
+        let trigger = Trigger {
             id: old.map_or_else(|| self.ids.trigger(now), |old| old.id),
             name: new.name,
             kind: new.kind,
-            config,
-            target: new.target,
+            config: stored.0,
+            target: stored.1,
             policy: new.policy,
             enabled: new.enabled,
             owner,
@@ -242,7 +270,8 @@ impl Inner {
             updated_at: now,
             updated_by: None,
             deleted_at: None,
-        })
+        };
+        Ok(Made { trigger, filled })
     }
 
     /// Stores a trigger and puts it to work. The caller holds the gate.
@@ -289,8 +318,10 @@ impl Inner {
     pub(crate) async fn put_declared(
         &self,
         old: Option<Arc<Trigger>>,
-        mut trigger: Trigger,
+        made: Made,
     ) -> Result<(), Rejection> {
+        let Made { mut trigger, filled } = made;
+        let is_refilled = self.catalog.fill(trigger.id, filled);
         if let Some(old) = &old {
             let unchanged = Trigger {
                 enabled: old.enabled,
@@ -299,7 +330,11 @@ impl Inner {
                 ..trigger.clone()
             };
             if unchanged == **old {
-                self.dispatcher.take(old, &self.catalog);
+                if is_refilled {
+                    self.put_to_work(old.clone());
+                } else {
+                    self.dispatcher.take(old, &self.catalog);
+                }
                 return Ok(());
             }
             trigger.enabled &= old.enabled;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use evoke_engine::{Deployment, Engine, NewTrigger};
+use evoke_engine::{Declared, Deployment, Engine, NewTrigger};
 use evoke_model::trigger::Owner;
 use evoke_ports::runtime::DeployError;
 use evoke_project::{
@@ -100,9 +100,10 @@ fn deployment(function: DesiredFunction) -> Deployment {
     Deployment { spec, code, hash, environment, triggers }
 }
 
-fn new_trigger(trigger: DesiredTrigger) -> NewTrigger {
-    let DesiredTrigger { name, kind, config, target, policy, enabled } = trigger;
-    NewTrigger { name, kind, config, target, policy, enabled }
+fn new_trigger(trigger: DesiredTrigger) -> Declared {
+    let DesiredTrigger { name, kind, config, target, policy, enabled, written } = trigger;
+    let new = NewTrigger { name, kind, config, target, policy, enabled };
+    Declared { new, written: written.map(|written| (written.config, written.target)) }
 }
 
 /// Takes away functions whose folder is gone. Those that are there but broken stay.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use evoke_engine::Engine;
-use evoke_project::config::{FILE, Required};
 use evoke_ports::{NoTracer, Tracer};
+use evoke_project::config::{FILE, Required};
 use evoke_project::{Change, Desired, ProjectConfig};
 use evoke_server::{AuthMode, BoundServer, Doors, Limits, ServerOptions, Stacks};
 use evoke_telemetry::Telemetry;

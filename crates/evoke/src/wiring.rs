@@ -13,11 +13,7 @@ use evoke_telemetry::{Telemetry, TelemetryConfig};
 /// # Errors
 /// A pattern of a retention rule is none; the configuration was checked, so that is a mistake of
 /// ours.
-pub fn engine(
-    config: &ProjectConfig,
-    url: String,
-    scratch: PathBuf,
-) -> anyhow::Result<Settings> {
+pub fn engine(config: &ProjectConfig, url: String, scratch: PathBuf) -> anyhow::Result<Settings> {
     Ok(Settings {
         idempotency_window: config.events.idempotency_window,
         depth_max: u16::try_from(config.events.depth_max).unwrap_or(u16::MAX),

@@ -69,7 +69,7 @@ pub struct DesiredFunction {
 }
 
 /// One trigger as a manifest describes it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct DesiredTrigger {
     /// Given, or made of what the trigger listens to, so that it stays the same when others come
     /// and go.
@@ -86,6 +86,36 @@ pub struct DesiredTrigger {
     pub policy: Policy,
     /// Whether it fires.
     pub enabled: bool,
+    /// Configuration and target as they were written, where something was filled in: what may be
+    /// stored and shown.
+    pub written: Option<Box<Written>>,
+}
+
+/// The parts of a trigger that may refer to secrets, with their references.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The configuration.
+    pub config: Value,
+    /// The target.
+    pub target: Target,
+}
+
+/// What was filled in is not shown.
+impl fmt::Debug for DesiredTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (config, target) = match &self.written {
+            Some(written) => (&written.config, &written.target),
+            None => (&self.config, &self.target),
+        };
+        f.debug_struct("DesiredTrigger")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("config", config)
+            .field("target", target)
+            .field("policy", &self.policy)
+            .field("enabled", &self.enabled)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Something wrong in a file of the project.

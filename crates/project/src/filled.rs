@@ -65,6 +65,11 @@ impl Filled {
         }
     }
 
+    /// Whether anything was filled in.
+    pub fn is_any(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
     /// A problem of the filled configuration, without anything that was filled in.
     pub fn hide(&self, problem: Problem) -> Problem {
         let is_at = |path: &String| {

@@ -32,7 +32,7 @@ pub mod schema;
 pub mod watch;
 
 pub use config::ProjectConfig;
-pub use desired::{Desired, DesiredFunction, DesiredTrigger, FileProblem};
+pub use desired::{Desired, DesiredFunction, DesiredTrigger, FileProblem, Written};
 pub use environment::Reference;
 pub use read::{ReadContext, RuntimeName, read, reread, runtime_names};
 pub use scaffold::scaffold;

@@ -89,6 +89,7 @@ mod tests {
             target: Target::function("f"),
             policy: Policy::default(),
             enabled: true,
+            written: None,
         }
     }
 

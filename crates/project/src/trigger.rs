@@ -9,7 +9,7 @@ use evoke_ports::Source;
 use serde_json::{Map, Value};
 
 use crate::alyx;
-use crate::desired::DesiredTrigger;
+use crate::desired::{DesiredTrigger, Written};
 use crate::filled::{self, Filled};
 use crate::policy;
 use crate::read::ReadContext;
@@ -63,6 +63,12 @@ pub fn of_file(
     reader.entry(entry)
 }
 
+/// A part of a trigger with its references filled in and, where there were any, as it was written.
+struct Part<T> {
+    value: T,
+    written: Option<T>,
+}
+
 struct Reader<'a> {
     context: &'a ReadContext<'a>,
     report: &'a mut Report,
@@ -91,20 +97,29 @@ impl Reader<'_> {
         if stray {
             return None;
         }
+        let target = target?;
+        let has_references = config.written.is_some() || target.written.is_some();
+        let written = has_references.then(|| {
+            Box::new(Written {
+                config: config.written.unwrap_or_else(|| config.value.clone()),
+                target: target.written.unwrap_or_else(|| target.value.clone()),
+            })
+        });
         Some(DesiredTrigger {
             name,
             kind,
-            config,
-            target: target?,
+            config: config.value,
+            target: target.value,
             policy,
             enabled: enabled.unwrap_or(true),
+            written,
         })
     }
 
     /// Where executions go. What belongs to the kind of target is checked by the target.
-    fn target(&mut self, entry: &mut Table) -> Option<Target> {
+    fn target(&mut self, entry: &mut Table) -> Option<Part<Target>> {
         if let Some(target) = &self.target {
-            return Some(target.clone());
+            return Some(Part { value: target.clone(), written: None });
         }
         let at = entry.path("target");
         if entry.peek("target").is_none() {
@@ -117,9 +132,12 @@ impl Reader<'_> {
         if kind.is_none() && self.report.problems.is_empty() {
             self.report.problem(target.path("type"), "`type` is missing");
         }
-        let mut config = Value::Object(target.fields().clone());
-        self.fill(&mut config, &target)?;
-        Some(Target { kind: kind?, config })
+        let written = Value::Object(target.fields().clone());
+        let mut config = written.clone();
+        let filled = self.fill(&mut config, &target)?;
+        let kind = kind?;
+        let written = filled.is_any().then(|| Target { kind: kind.clone(), config: written });
+        Some(Part { value: Target { kind, config }, written })
     }
 
     /// The kind, if there is or will be one of this name.
@@ -198,11 +216,12 @@ impl Reader<'_> {
         !stray.is_empty()
     }
 
-    fn config(&mut self, entry: Table, source: &dyn Source) -> Option<Value> {
-        let mut config = Value::Object(entry.fields().clone());
+    fn config(&mut self, entry: Table, source: &dyn Source) -> Option<Part<Value>> {
+        let written = Value::Object(entry.fields().clone());
+        let mut config = written.clone();
         let filled = self.fill(&mut config, &entry)?;
         match source.check(&config) {
-            Ok(config) => Some(config),
+            Ok(value) => Some(Part { value, written: filled.is_any().then_some(written) }),
             Err(problems) => {
                 for mut problem in problems.into_iter().map(|problem| filled.hide(problem)) {
                     problem.field = entry.path(&problem.field);

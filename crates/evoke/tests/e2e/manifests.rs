@@ -182,3 +182,37 @@ async fn folders_that_come_and_go_are_functions_that_come_and_go() {
     server.get("/first").await.expect(404);
     answers(&server, "second", json!("second")).await;
 }
+
+#[tokio::test]
+async fn a_secret_of_a_trigger_works_and_is_neither_stored_nor_shown() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let trigger = "type: event\nmatch: deal\ntarget:\n  type: http\n  url: ${CRM_URL}/take\n  \
+         headers: { authorization: 'Bearer ${secrets.CRM}' }\n";
+    let receiver = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = receiver.local_addr().expect("an address");
+    let env = vec![
+        ("EVOKE_SECRET_CRM".to_owned(), "hunter2-hunter2".to_owned()),
+        ("CRM_URL".to_owned(), format!("http://{address}")),
+    ];
+    let options = Options { env, ..Options::default() };
+    let files = [("triggers/to-crm.yaml", trigger)];
+    let server = TestServer::start(BINARY, &files, options).await;
+    let triggers = server.get("/api/triggers").await.expect(200).text;
+    assert!(triggers.contains("${secrets.CRM}"), "{triggers}");
+    assert!(!triggers.contains("hunter2"), "{triggers}");
+    server.emit("deal", json!({})).await;
+    let (mut socket, _) = receiver.accept().await.expect("a request");
+    let mut request = vec![0; 16 * 1024];
+    let length = socket.read(&mut request).await.expect("a head");
+    let request = String::from_utf8_lossy(&request[..length]).to_ascii_lowercase();
+    assert!(request.contains("authorization: bearer hunter2-hunter2"), "{request}");
+    let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+    socket.write_all(answer).await.expect("answered");
+    server.ended("status=success", 1).await;
+    let store = std::fs::read_dir(server.dir().join(".evoke")).expect("the state folder");
+    for file in store.map(|entry| entry.expect("a file").path()).filter(|path| path.is_file()) {
+        let bytes = std::fs::read(&file).expect("readable");
+        let has_secret = bytes.windows(15).any(|window| window == b"hunter2-hunter2");
+        assert!(!has_secret, "{} holds the secret", file.display());
+    }
+}

@@ -94,7 +94,7 @@ impl World {
             code: PathBuf::from("/nowhere"),
             hash: "0".into(),
             environment: [].into(),
-            triggers,
+            triggers: triggers.into_iter().map(Into::into).collect(),
         };
         self.engine.deploy(deployment).await.expect("it deploys");
     }
