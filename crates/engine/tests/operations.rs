@@ -249,6 +249,30 @@ async fn a_cancelled_operation_ends_and_what_it_sent_runs_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_without_an_attempt_is_found_as_well() {
+    let clock = Hand::new();
+    let mut parts = parts(memory(), script(0, |_| Ok(Data::None)));
+    parts.clock = clock.clone();
+    let engine = Engine::start(parts).await.expect("the engine starts");
+    engine.admit();
+    engine.create_trigger(trigger("order.*", once()), &somebody()).await.expect("a trigger");
+    emit(&engine, 0..1).await;
+    let operation = engine.replay(Replay::default(), &somebody()).await.expect("it begins");
+    until(&engine, operation.id, |one| one.progress.taken == 1).await;
+    let waiting = ExecutionQuery { is_replay: Some(true), ..query(&[State::Pending]) };
+    let waiting = engine.executions(waiting).await.expect("a page").items;
+    engine.cancel(waiting[0].execution.id).await.expect("cancelled");
+    assert_eq!(engine.operation(operation.id).map(|one| one.status), Ok(OperationStatus::Running));
+    let operation = until(&engine, operation.id, |one| {
+        clock.advance(Millis::from_secs(1));
+        one.status != OperationStatus::Running
+    })
+    .await;
+    assert_eq!(operation.status, OperationStatus::Done);
+    assert_eq!((operation.progress.succeeded, operation.progress.failed), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_request_is_told_before_anything_begins() {
     let engine = engine(memory(), script(1, |_| Ok(Data::None))).await;
     let off =
