@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for the terminal")]
 
+mod leaving;
 mod variants;
 
 use std::path::Path;
@@ -43,6 +44,8 @@ fn main() {
     }
     println!("the store, 64 producers, two acknowledgements an event");
     println!("  {}", producers(&folder.path().join("producers.db"), 64, time));
+    println!("leaving the record, 256 events at a time");
+    leaving::measure(&folder.path().join("leaving.db"));
     println!("other tables, one thread, batches of 32 and 256");
     for variant in variants::ALL {
         let small = variants::run(variant, folder.path(), 32, time);

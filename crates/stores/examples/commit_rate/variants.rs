@@ -8,12 +8,16 @@ use rusqlite::{Connection, params};
 const EVENTS: &str =
     "CREATE TABLE events (id INTEGER PRIMARY KEY, type TEXT, source TEXT, time INTEGER, data);";
 const COLUMNS: &str = "due_at INTEGER, attempts INTEGER DEFAULT 0, order_key TEXT, \
-     version INTEGER, started_at INTEGER, finished_at INTEGER, output";
+     version INTEGER, started_at INTEGER, finished_at INTEGER, output, not_before INTEGER, \
+     is_replay INTEGER DEFAULT 0, cause INTEGER, redirect TEXT, is_edited INTEGER DEFAULT 0";
 const OPEN: &str =
     "CREATE INDEX open ON executions (trigger_id, due_at, event_id) WHERE state < 2;";
 const OPEN_TEXT: &str = "CREATE INDEX open ON executions (trigger_id, due_at, event_id) \
      WHERE state IN ('pending', 'running');";
-const DEAD: &str = "CREATE INDEX dead ON executions (trigger_id, event_id) WHERE state IN (3, 4);";
+const DEAD: &str =
+    "CREATE INDEX dead ON executions (trigger_id, event_id, cause) WHERE cause IS NOT NULL;";
+const BY_KEY: &str = "CREATE INDEX by_key ON executions (trigger_id, order_key, event_id) \
+     WHERE order_key IS NOT NULL AND state < 2;";
 
 /// One choice of tables.
 pub struct Variant {
@@ -25,6 +29,7 @@ pub struct Variant {
     success: &'static str,
     indexes: &'static [&'static str],
     page_size: u32,
+    auto_vacuum: &'static str,
 }
 
 enum Table {
@@ -38,8 +43,9 @@ const AS_BUILT: Variant = Variant {
     state: "INTEGER",
     pending: "0",
     success: "2",
-    indexes: &[OPEN, DEAD],
+    indexes: &[OPEN, DEAD, BY_KEY],
     page_size: 4_096,
+    auto_vacuum: "INCREMENTAL",
 };
 
 /// All of them, the built one first.
@@ -54,7 +60,9 @@ pub const ALL: &[Variant] = &[
         indexes: &[OPEN_TEXT],
         ..AS_BUILT
     },
-    Variant { name: "without the index of dead letters", indexes: &[OPEN], ..AS_BUILT },
+    Variant { name: "without giving space back", auto_vacuum: "NONE", ..AS_BUILT },
+    Variant { name: "without the index of order keys", indexes: &[OPEN, DEAD], ..AS_BUILT },
+    Variant { name: "with the index of what waits alone", indexes: &[OPEN], ..AS_BUILT },
     Variant { name: "without any index", indexes: &[], ..AS_BUILT },
     Variant { name: "pages of 8 KiB", page_size: 8_192, ..AS_BUILT },
     Variant { name: "pages of 16 KiB", page_size: 16_384, ..AS_BUILT },
@@ -64,6 +72,7 @@ impl Variant {
     fn create(&self, path: &Path) -> Connection {
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "page_size", self.page_size).unwrap();
+        connection.pragma_update(None, "auto_vacuum", self.auto_vacuum).unwrap();
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).unwrap();
         connection.pragma_update(None, "synchronous", "FULL").unwrap();
         connection.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
