@@ -9,7 +9,9 @@ const SUB: usize = 1 << SUB_BITS;
 /// Doublings above the first `SUB` values: up to 2^42 ns, more than an hour.
 const DOUBLINGS: usize = 36;
 
-/// Counts of values in nanoseconds.
+/// Counts of values in nanoseconds. As JSON only the buckets that hold something are written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Sparse", into = "Sparse")]
 pub struct Histogram {
     counts: Vec<u64>,
     total: u64,
@@ -37,6 +39,36 @@ pub struct Latency {
     pub p999_us: f64,
     /// The largest.
     pub max_us: f64,
+}
+
+/// A histogram as it is sent: the numbers of buckets and what they hold.
+#[derive(Serialize, Deserialize)]
+struct Sparse {
+    counts: Vec<(usize, u64)>,
+    sum: u64,
+    min: u64,
+    max: u64,
+}
+
+impl From<Histogram> for Sparse {
+    fn from(all: Histogram) -> Self {
+        let counts = all.counts.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
+        Self { counts, sum: u64::try_from(all.sum).unwrap_or(u64::MAX), min: all.min, max: all.max }
+    }
+}
+
+impl From<Sparse> for Histogram {
+    fn from(sparse: Sparse) -> Self {
+        let mut all =
+            Self { sum: sparse.sum.into(), min: sparse.min, max: sparse.max, ..Self::default() };
+        for (bucket, count) in sparse.counts {
+            if let Some(held) = all.counts.get_mut(bucket) {
+                *held += count;
+                all.total += count;
+            }
+        }
+        all
+    }
 }
 
 impl Default for Histogram {
@@ -150,6 +182,17 @@ mod tests {
             (summary.min_us, 1.0),
         ] {
             assert!((got - want).abs() / want < 0.01, "{got} is not {want}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_what_arrives() {
+        let mut all = Histogram::default();
+        [3, 700, 12_345, 12_346, 9_000_000].into_iter().for_each(|value| all.record(value));
+        for sent in [all, Histogram::default()] {
+            let text = serde_json::to_string(&sent).unwrap();
+            let arrived: Histogram = serde_json::from_str(&text).unwrap();
+            assert_eq!(arrived.summary(), sent.summary());
         }
     }
 

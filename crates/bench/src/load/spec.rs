@@ -75,6 +75,8 @@ pub struct LoadReport {
     pub cpu_ms: u64,
     /// From sending (or being due) to the whole answer.
     pub latency: Latency,
+    /// The same in full, so that several loads can be taken together.
+    pub histogram: Histogram,
 }
 
 impl LoadReport {
@@ -143,6 +145,7 @@ impl Tally {
             ended_us,
             cpu_ms: crate::process::own_cpu_ms(),
             latency: self.latency.summary(),
+            histogram: self.latency,
         }
     }
 }

@@ -25,6 +25,11 @@ impl Wire {
         Ok(Self { stream, buffer: vec![0; ANSWER_BYTES] })
     }
 
+    /// Waits so long for an answer that takes its time.
+    pub(crate) fn be_patient(&mut self, wait: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(wait))
+    }
+
     /// Sends a request and waits for the whole answer.
     pub(crate) fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.stream.write_all(request)?;

@@ -26,6 +26,18 @@ pub(super) struct Ticking {
     _project: Project,
 }
 
+/// Events to be sent.
+#[derive(Clone, Copy)]
+pub(super) struct Events<'a> {
+    /// Their type.
+    pub(super) kind: &'a str,
+    pub(super) count: u64,
+    /// How many go in one request.
+    pub(super) size: usize,
+    /// The number of the first.
+    pub(super) first: u64,
+}
+
 /// A load whose executions are all recorded.
 pub(super) struct Recorded {
     pub(super) events_per_second: f64,
@@ -38,6 +50,11 @@ impl Ticking {
     pub(super) fn start(bench: &Bench<'_>) -> Result<Self> {
         let project = Project::new(bench.folder)?;
         add_tick(&project)?;
+        Self::on(bench, project)
+    }
+
+    /// On a project with other functions.
+    pub(super) fn on(bench: &Bench<'_>, project: Project) -> Result<Self> {
         let server = bench.serve(&project)?;
         let record = Record::open(&project.data())?;
         Ok(Self { server, record, _project: project })
@@ -50,11 +67,21 @@ impl Ticking {
         connections: u32,
         (count, size): (u64, usize),
     ) -> Result<Recorded> {
+        self.send_some(bench, connections, Events { kind: "bench.tick", count, size, first: 0 })
+    }
+
+    /// Sends these events and waits until all are recorded.
+    pub(super) fn send_some(
+        &self,
+        bench: &Bench<'_>,
+        connections: u32,
+        Events { kind, count, size, first }: Events<'_>,
+    ) -> Result<Recorded> {
         let after = self.record.newest()?.event;
         let before = self.server.cpu_ms();
-        let body = if size == 1 { event("bench.tick") } else { batch("bench.tick", size) };
+        let body = if size == 1 { event(kind) } else { batch(kind, size) };
         let request = post(&self.server.control, "/api/events", body);
-        let amount = Amount::requests(connections, count / size as u64);
+        let amount = Amount { first, ..Amount::requests(connections, count / size as u64) };
         let load = bench.closed(&self.server.control, request, amount)?;
         let ended_us = self.recorded()?;
         let events = load.ok * size as u64;
@@ -71,19 +98,7 @@ impl Ticking {
 
     /// Waits until no execution is open; the moment it was seen, in microseconds of the epoch.
     pub(super) fn recorded(&self) -> Result<u64> {
-        let until = Instant::now() + RECORD_WAIT_MAX;
-        loop {
-            let looked = Instant::now();
-            let open = self.record.open_executions()?;
-            if open == 0 {
-                return Ok(unix_us());
-            }
-            if looked > until {
-                return Err(Error::Wrong(format!("{open} executions are still open")));
-            }
-            // The look costs the server a part of a core: it must stay a small one.
-            std::thread::sleep((looked.elapsed() * 5).max(Duration::from_millis(2)));
-        }
+        recorded(&self.record)
     }
 
     /// Every accepted event has run with success, exactly once.
@@ -101,6 +116,23 @@ impl Ticking {
 
     fn tree_note(&self) -> String {
         format!("with workers {:.0} MB", self.server.tree_rss_bytes() as f64 / 1_048_576.0)
+    }
+}
+
+/// Waits until no execution is open; the moment it was seen, in microseconds of the epoch.
+pub(super) fn recorded(record: &Record) -> Result<u64> {
+    let until = Instant::now() + RECORD_WAIT_MAX;
+    loop {
+        let looked = Instant::now();
+        let open = record.open_executions()?;
+        if open == 0 {
+            return Ok(unix_us());
+        }
+        if looked > until {
+            return Err(Error::Wrong(format!("{open} executions are still open")));
+        }
+        // The look costs the server a part of a core: it must stay a small one.
+        std::thread::sleep((looked.elapsed() * 5).max(Duration::from_millis(2)));
     }
 }
 

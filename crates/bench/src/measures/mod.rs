@@ -4,8 +4,11 @@ mod backlog;
 mod calls;
 mod cold;
 mod events;
+mod fairness;
 mod latency;
 mod peer;
+mod policies;
+mod purge;
 mod restart;
 
 use std::path::Path;
@@ -47,6 +50,9 @@ const B9: Id = Id::new(9);
 const B10: Id = Id::new(10);
 const B11: Id = Id::new(11);
 const B12: Id = Id::new(12);
+const B14: Id = Id::new(14);
+const B15: Id = Id::new(15);
+const B16: Id = Id::new(16);
 
 /// All groups, in the order they are run.
 pub(crate) const GROUPS: &[Group] = &[
@@ -57,6 +63,9 @@ pub(crate) const GROUPS: &[Group] = &[
     Group { ids: &[B9], measure: calls::in_flight },
     Group { ids: &[B10, B11], measure: backlog::measure },
     Group { ids: &[B12], measure: restart::measure },
+    Group { ids: &[B14], measure: policies::measure },
+    Group { ids: &[B15], measure: fairness::measure },
+    Group { ids: &[B16], measure: purge::measure },
 ];
 
 impl Bench<'_> {

@@ -22,10 +22,16 @@ pub(crate) struct Control {
 impl Control {
     /// The status and the body of an answer.
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
-        self.exchange(method, path, body).tried(|| format!("{method} {path}"))
+        let wire = Wire::connect(self.address).tried(|| format!("{method} {path}"))?;
+        self.exchange(wire, (method, path), body).tried(|| format!("{method} {path}"))
     }
 
-    fn exchange(&self, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+    fn exchange(
+        &self,
+        mut wire: Wire,
+        (method, path): (&str, &str),
+        body: &str,
+    ) -> std::io::Result<(u16, String)> {
         let key = self.key.as_ref().map(|key| format!("authorization: Bearer {key}\r\n"));
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\n{}content-type: application/json\r\n\
@@ -34,7 +40,6 @@ impl Control {
             key.unwrap_or_default(),
             body.len()
         );
-        let mut wire = Wire::connect(self.address)?;
         let answer = wire.exchange(request.as_bytes())?;
         let body = wire.body(answer);
         let body = if answer.is_chunked { unchunk(body) } else { body.to_vec() };
@@ -43,15 +48,15 @@ impl Control {
 
     /// The JSON of a 2xx answer.
     pub(crate) fn json(&self, method: &str, path: &str, body: &str) -> Result<Value> {
-        let (status, text) = self.request(method, path, body)?;
-        let refuse = || Error::Answer {
-            what: format!("{method} {path}"),
-            answer: format!("{status} {text}"),
-        };
-        if !(200..300).contains(&status) {
-            return Err(refuse());
-        }
-        serde_json::from_str(&text).map_err(|_| refuse())
+        good((method, path), self.request(method, path, body)?)
+    }
+
+    /// The JSON of a 2xx answer to a POST that works for so long before it answers.
+    pub(crate) fn long_post(&self, path: &str, wait: Duration) -> Result<Value> {
+        let what = || format!("POST {path}");
+        let mut wire = Wire::connect(self.address).tried(what)?;
+        wire.be_patient(wait).tried(what)?;
+        good(("POST", path), self.exchange(wire, ("POST", path), "").tried(what)?)
     }
 
     /// Repeats a request until it is answered with 2xx.
@@ -78,6 +83,15 @@ impl Control {
             _ => Err(Error::Answer { what: "GET /metrics".into(), answer: status.to_string() }),
         }
     }
+}
+
+fn good((method, path): (&str, &str), (status, text): (u16, String)) -> Result<Value> {
+    let refuse =
+        || Error::Answer { what: format!("{method} {path}"), answer: format!("{status} {text}") };
+    if !(200..300).contains(&status) {
+        return Err(refuse());
+    }
+    serde_json::from_str(&text).map_err(|_| refuse())
 }
 
 /// The payload of a whole chunked body, which the wire has found to be well formed.

@@ -36,6 +36,12 @@ impl Record {
         self.count("SELECT count(*) FROM executions WHERE state < 2", 0)
     }
 
+    /// Whether at least so many executions are not yet over; it looks at no more than these.
+    pub(crate) fn has_open(&self, count: u64) -> Result<bool> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM executions WHERE state < 2 LIMIT ?1)";
+        Ok(self.count(sql, count.cast_signed())? >= count)
+    }
+
     /// Successful executions of events behind this one.
     pub(crate) fn successes(&self, after: i64) -> Result<u64> {
         let sql = "SELECT count(*) FROM executions WHERE event_id > ?1 AND state = 2";
@@ -73,21 +79,26 @@ impl Record {
     /// From the acceptance of each event behind this one to the first line of its handler, which
     /// the function reports in its output.
     pub(crate) fn event_to_handler(&self, after: i64) -> Result<Latency> {
+        Ok(self.waits("%", after)?.summary())
+    }
+
+    /// The same of the events whose type is like this, in SQL's sense.
+    pub(crate) fn waits(&self, kind: &str, after: i64) -> Result<Histogram> {
         let mut statement = self
             .0
             .prepare(
                 "SELECT json_extract(CAST(output AS TEXT), '$.began') - time
                  FROM executions JOIN events ON id = event_id
-                 WHERE event_id > ?1 AND state = 2",
+                 WHERE event_id > ?1 AND state = 2 AND type LIKE ?2",
             )
             .stored("read the waits")?;
-        let mut rows = statement.query(params![after]).stored("read the waits")?;
+        let mut rows = statement.query(params![after, kind]).stored("read the waits")?;
         let mut waits = Histogram::default();
         while let Some(row) = rows.next().stored("read the waits")? {
             let micros: Option<i64> = row.get(0).stored("read the waits")?;
             waits.record(micros.unwrap_or(0).max(0).unsigned_abs() * 1_000);
         }
-        Ok(waits.summary())
+        Ok(waits)
     }
 }
 
@@ -101,21 +112,24 @@ mod tests {
         let store = Connection::open(folder.path().join("evoke.db")).unwrap();
         store
             .execute_batch(
-                "CREATE TABLE events (id INTEGER PRIMARY KEY, time INTEGER);
+                "CREATE TABLE events (id INTEGER PRIMARY KEY, time INTEGER, type TEXT);
                  CREATE TABLE executions (event_id INTEGER, trigger_id INTEGER, state INTEGER,
                                           output, PRIMARY KEY (event_id, trigger_id));
-                 INSERT INTO events VALUES (1, 100), (2, 200), (3, 300);
+                 INSERT INTO events VALUES (1, 100, 'a'), (2, 200, 'b'), (3, 300, 'a');
                  INSERT INTO executions VALUES (1, 9, 2, '{\"began\":150}'),
                    (2, 9, 2, CAST('{\"began\":1200}' AS BLOB)), (3, 9, 0, NULL);",
             )
             .unwrap();
         let record = Record::open(folder.path()).unwrap();
         assert_eq!(record.open_executions().unwrap(), 1);
+        assert!(record.has_open(1).unwrap() && !record.has_open(2).unwrap());
         assert_eq!(record.successes(0).unwrap(), 2);
         assert_eq!(record.successes(1).unwrap(), 1);
         assert_eq!(record.rows().unwrap(), 6);
         assert_eq!(record.newest().unwrap(), Newest { event: 3, is_success: false });
         let waits = record.event_to_handler(0).unwrap();
         assert_eq!((waits.count, waits.min_us, waits.max_us), (2, 50.0, 1_000.0));
+        let waits = record.waits("b", 0).unwrap().summary();
+        assert_eq!((waits.count, waits.min_us), (1, 1_000.0));
     }
 }
