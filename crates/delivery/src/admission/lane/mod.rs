@@ -358,6 +358,7 @@ impl<T> Lane<T> {
                 self.board.tokens.take(name, self.clock);
             }
             self.board.restand(line, self.clock);
+            // If there are more, the lines that wait for them compete with this one by rank.
             self.board.pass(keys, self.clock);
             self.begin_keys(call);
         }
