@@ -12,4 +12,6 @@ mod lessons;
 mod manifests;
 mod ordering;
 mod policies;
+mod record;
 mod support;
+mod traces;
