@@ -52,9 +52,18 @@ fn memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())
 }
 
-fn sqlite(dir: &tempfile::TempDir) -> Arc<dyn Store> {
-    let options = SqliteOptions::at(dir.path().join("test.db"));
-    Arc::new(SqliteStore::open(options).expect("a store"))
+/// Opens the store; tasks of the engine before may take a moment to let go of it.
+async fn sqlite(dir: &tempfile::TempDir) -> Arc<dyn Store> {
+    let mut opened = Err(None);
+    for _ in 0..200 {
+        let options = SqliteOptions::at(dir.path().join("test.db"));
+        opened = SqliteStore::open(options).map_err(Some);
+        if opened.is_ok() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    Arc::new(opened.expect("a store"))
 }
 
 fn dead() -> ExecutionQuery {
@@ -195,7 +204,7 @@ async fn a_redrive_goes_on_where_it_was_after_a_restart() {
     let dir = tempfile::tempdir().expect("a folder");
     let id = {
         let (endpoint, mended) = breakable();
-        let engine = engine(sqlite(&dir), endpoint.clone()).await;
+        let engine = engine(sqlite(&dir).await, endpoint.clone()).await;
         engine
             .create_trigger(trigger("order.*", once()), &Actor::local())
             .await
@@ -211,7 +220,7 @@ async fn a_redrive_goes_on_where_it_was_after_a_restart() {
         operation.id
     };
     let endpoint = script(4, |_| Ok(Data::None));
-    let engine = engine(sqlite(&dir), endpoint.clone()).await;
+    let engine = engine(sqlite(&dir).await, endpoint.clone()).await;
     let operation = over(&engine, id).await;
     assert_eq!(operation.status, OperationStatus::Done);
     assert_eq!((operation.progress.taken, operation.progress.seen), (6, 6));
@@ -393,7 +402,7 @@ async fn a_replay_goes_to_one_trigger_or_one_function() {
 async fn a_replay_that_was_broken_off_sends_nothing_twice() {
     let dir = tempfile::tempdir().expect("a folder");
     let id = {
-        let engine = engine(sqlite(&dir), script(4, |_| Ok(Data::None))).await;
+        let engine = engine(sqlite(&dir).await, script(4, |_| Ok(Data::None))).await;
         engine
             .create_trigger(trigger("order.*", once()), &Actor::local())
             .await
@@ -406,7 +415,7 @@ async fn a_replay_that_was_broken_off_sends_nothing_twice() {
         engine.stop(Millis::from_secs(5)).await;
         operation.id
     };
-    let engine = engine(sqlite(&dir), script(4, |_| Ok(Data::None))).await;
+    let engine = engine(sqlite(&dir).await, script(4, |_| Ok(Data::None))).await;
     let operation = over(&engine, id).await;
     assert_eq!(operation.status, OperationStatus::Done);
     assert_eq!((operation.progress.taken, operation.progress.seen), (7, 7));
