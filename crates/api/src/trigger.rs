@@ -44,6 +44,8 @@ pub struct Trigger {
     /// When it was last changed.
     #[schema(schema_with = schemas::time)]
     pub updated_at: Timestamp,
+    /// Who changed it by hand last: the name of an API key, or `local`; `null` where nobody did.
+    pub updated_by: Option<String>,
 }
 
 /// Who keeps a trigger.
@@ -120,6 +122,7 @@ impl From<&evoke_model::Trigger> for Trigger {
             owner: KeptBy { by: by.to_owned(), name },
             created_at: trigger.created_at,
             updated_at: trigger.updated_at,
+            updated_by: trigger.updated_by.clone(),
         }
     }
 }

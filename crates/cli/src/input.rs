@@ -37,7 +37,7 @@ pub(crate) fn rate(given: &str) -> Outcome<Value> {
     };
     let (limit, per) = given.split_once('/').ok_or_else(wrong)?;
     let limit: u32 = limit.trim().parse().map_err(|_| wrong())?;
-    let per = per.trim();
+    let per = Some(per.trim()).filter(|per| !per.is_empty()).ok_or_else(wrong)?;
     // `s` is one second.
     let per = if per.starts_with(|first: char| first.is_ascii_digit()) {
         per.to_owned()

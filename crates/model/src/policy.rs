@@ -194,14 +194,19 @@ enum DebounceText {
     Whole(DebounceFields),
 }
 
+/// A debounce with everything it may say.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DebounceFields {
+    /// The quiet time before the target is called.
     wait: Millis,
+    /// CEL key: counts per key.
     #[serde(default)]
     key: Option<String>,
+    /// Waits at most so long, from the first event on; no bound if not given.
     #[serde(default)]
     max_wait: Option<Millis>,
+    /// Which of the events the target gets; default `last`.
     #[serde(default)]
     mode: DebounceMode,
 }

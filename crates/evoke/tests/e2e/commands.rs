@@ -9,7 +9,7 @@ use evoke_testkit::TestServer;
 use serde_json::{Value, json};
 
 /// Runs `evoke` in a folder.
-fn run(dir: &Path, url: &str, args: &[&str]) -> Output {
+pub fn run(dir: &Path, url: &str, args: &[&str]) -> Output {
     Command::new(BINARY)
         .args(args)
         .current_dir(dir)
@@ -19,19 +19,19 @@ fn run(dir: &Path, url: &str, args: &[&str]) -> Output {
         .expect("run evoke")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
 /// What a command prints that must work.
-fn prints(server: &TestServer, args: &[&str]) -> String {
+pub fn prints(server: &TestServer, args: &[&str]) -> String {
     let output = run(server.dir(), &server.url(""), args);
     assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
 /// The same as JSON.
-fn gives(server: &TestServer, args: &[&str]) -> Value {
+pub fn gives(server: &TestServer, args: &[&str]) -> Value {
     let printed = prints(server, &[args, &["-o", "json"]].concat());
     serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{args:?}: {error}: {printed}"))
 }

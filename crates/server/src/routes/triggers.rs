@@ -7,7 +7,7 @@ use evoke_model::{Code, Problem};
 use http::StatusCode;
 use utoipa::IntoParams;
 
-use crate::extract::{Json, Segment, Shared};
+use crate::extract::{By, Json, Segment, Shared};
 use crate::query::{FromQuery, Params, Query, Window};
 use crate::refusal::Refusal;
 
@@ -67,10 +67,11 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn create(
     Shared(server): Shared,
+    By(actor): By,
     Json(body): Json,
 ) -> Result<(StatusCode, Out<Trigger>), Refusal> {
     let new = TriggerBody::read(body).map_err(invalid)?;
-    let trigger = server.engine.create_trigger(new, &evoke_engine::Actor::local()).await?;
+    let trigger = server.engine.create_trigger(new, &actor).await?;
     Ok((StatusCode::CREATED, Out(Trigger::from(trigger.as_ref()))))
 }
 
@@ -99,12 +100,13 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn replace(
     Shared(server): Shared,
+    By(actor): By,
     Segment(id): Segment,
     Json(body): Json,
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
     let new = TriggerBody::read(body).map_err(invalid)?;
-    let trigger = server.engine.update_trigger(old.id, new, &evoke_engine::Actor::local()).await?;
+    let trigger = server.engine.update_trigger(old.id, new, &actor).await?;
     Ok(Out(Trigger::from(trigger.as_ref())))
 }
 
@@ -119,12 +121,13 @@ pub(crate) async fn replace(
 )]
 pub(crate) async fn change(
     Shared(server): Shared,
+    By(actor): By,
     Segment(id): Segment,
     Json(body): Json,
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
     let new = TriggerBody::patch(&old, body).map_err(invalid)?;
-    let trigger = server.engine.update_trigger(old.id, new, &evoke_engine::Actor::local()).await?;
+    let trigger = server.engine.update_trigger(old.id, new, &actor).await?;
     Ok(Out(Trigger::from(trigger.as_ref())))
 }
 
@@ -139,10 +142,11 @@ pub(crate) async fn change(
 )]
 pub(crate) async fn delete(
     Shared(server): Shared,
+    By(actor): By,
     Segment(id): Segment,
 ) -> Result<StatusCode, Refusal> {
     let old = server.engine.trigger(&id)?;
-    server.engine.delete_trigger(old.id, &evoke_engine::Actor::local()).await?;
+    server.engine.delete_trigger(old.id, &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -155,13 +159,11 @@ pub(crate) async fn delete(
 )]
 pub(crate) async fn enable(
     Shared(server): Shared,
+    By(actor): By,
     Segment(id): Segment,
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
-    let trigger = server
-        .engine
-        .set_trigger_enabled(old.id, Enabled::Yes, &evoke_engine::Actor::local())
-        .await?;
+    let trigger = server.engine.set_trigger_enabled(old.id, Enabled::Yes, &actor).await?;
     Ok(Out(Trigger::from(trigger.as_ref())))
 }
 
@@ -176,13 +178,11 @@ pub(crate) async fn enable(
 )]
 pub(crate) async fn disable(
     Shared(server): Shared,
+    By(actor): By,
     Segment(id): Segment,
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
-    let trigger = server
-        .engine
-        .set_trigger_enabled(old.id, Enabled::No, &evoke_engine::Actor::local())
-        .await?;
+    let trigger = server.engine.set_trigger_enabled(old.id, Enabled::No, &actor).await?;
     Ok(Out(Trigger::from(trigger.as_ref())))
 }
 

@@ -12,6 +12,7 @@ mod executions;
 mod feeds;
 mod functions;
 mod plugins;
+mod record;
 mod routes;
 mod triggers;
 mod wire;
