@@ -33,7 +33,7 @@ pub enum Operation {
     Archive(Vec<usize>, Vec<usize>),
     RemoveSegment(u8),
     Audit(u8),
-    PutOperation(u8),
+    Ask(u8),
     Spend(Vec<(u8, u64)>),
     /// Several as one.
     All(Vec<Operation>),
@@ -106,7 +106,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (some(), some()).prop_map(|(events, of)| Operation::Archive(events, of)),
         1 => (0..9_u8).prop_map(Operation::RemoveSegment),
         1 => (0..9_u8).prop_map(Operation::Audit),
-        1 => (0..4_u8).prop_map(Operation::PutOperation),
+        1 => (0..4_u8).prop_map(Operation::Ask),
         1 => prop::collection::vec((0..9_u8, 0..60_u64), 0..4).prop_map(Operation::Spend),
         2 => (0..40_usize).prop_map(Operation::Abandon),
         1 => (0..400_usize).prop_map(Operation::Collide),
@@ -274,7 +274,7 @@ impl World {
                 Change::RemoveSegments(vec![SegmentId::from_u64(u64::from(*number))])
             }
             Operation::Audit(number) => Change::Audit(self.audit(*number)),
-            Operation::PutOperation(number) => Change::Operation(self.operation(*number)),
+            Operation::Ask(number) => Change::Operation(self.operation(*number)),
             Operation::Spend(spent) => {
                 let spent = spent.iter().map(|(number, seconds)| Spent {
                     owner: format!("trg_{}", number % 2).into(),
