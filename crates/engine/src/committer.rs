@@ -136,8 +136,13 @@ impl Committer {
 
     /// The same with events whose executions begin with it.
     pub(crate) async fn send(&self, write: Write, planned: Vec<Planned>) -> Answer {
+        self.settle(write, Settles { planned, ..Settles::default() }).await
+    }
+
+    /// The same, with all that the commit settles. Where it fails the dispatcher looks for the
+    /// executions it kept in mind.
+    pub(crate) async fn settle(&self, write: Write, settles: Settles) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let settles = Settles { planned, ..Settles::default() };
         let then = Then { settles, reply: Some(reply) };
         let submission = Submission { write, then };
         self.queue.push(submission).await.map_err(|_| stopped())?;
@@ -323,6 +328,10 @@ impl Service {
             return self.carried.push(Submission { write, then });
         };
         self.dispatcher.withdraw(&then.settles.planned);
+        self.dispatcher.settled(&then.settles.ids);
+        for id in &then.settles.ids {
+            self.dispatcher.look(id.trigger);
+        }
         deny(reply, rejection());
     }
 

@@ -264,7 +264,7 @@ impl Dispatcher {
                 self.timer.at(wake, lane.id());
             }
             if !turn.dropped.is_empty() {
-                runtime.spawn(inner.clone().drop_waiting(turn.dropped));
+                inner.tasks.spawn_on(inner.clone().drop_waiting(turn.dropped), runtime);
             }
             for id in turn.cancel {
                 inner.make_room(id);
@@ -283,7 +283,7 @@ impl Dispatcher {
         self.running.fetch_add(running as i64, Ordering::Relaxed);
         if spent.is_empty() {
             for (berth, call) in starts {
-                runtime.spawn(inner.clone().execute(berth, call));
+                inner.tasks.spawn_on(inner.clone().execute(berth, call), runtime);
             }
         } else {
             let inner = inner.clone();
@@ -291,7 +291,7 @@ impl Dispatcher {
             runtime.spawn(async move {
                 inner.spend(spent).await;
                 for (berth, call) in starts {
-                    handle.spawn(inner.clone().execute(berth, call));
+                    inner.tasks.spawn_on(inner.clone().execute(berth, call), &handle);
                 }
             });
         }
@@ -357,7 +357,8 @@ impl Dispatcher {
         }
     }
 
-    fn pump_lane(&self, trigger: TriggerId) {
+    /// Starts whatever the lane of a trigger may start now.
+    pub(crate) fn pump_lane(&self, trigger: TriggerId) {
         if let Some(berth) = self.berth(trigger) {
             self.pump(&berth);
         }

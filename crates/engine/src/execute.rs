@@ -81,6 +81,10 @@ impl Inner {
             if waiting.attempts == 0 {
                 self.metrics.started(took(waiting.due, running.started_at));
             }
+            // Asked once it is among those that run: who cancels looks there after calling off.
+            if berth.lane.is_called_off(entry.id.event) {
+                running.call_off();
+            }
             begun.push(running);
         }
         let delivered = self.deliver(&berth, &entries, &begun).await;

@@ -12,7 +12,7 @@ use evoke_ports::store::{
 };
 use serde_json::json;
 
-use crate::committer::Chain;
+use crate::committer::{Chain, Settles};
 use crate::execute::Running;
 use crate::start::{Engine, Inner};
 
@@ -270,12 +270,25 @@ impl Engine {
             return Ok(());
         }
         let view = self.execution(id).await?;
+        if self.inner.dispatcher.call_off(id) {
+            // It may have begun meanwhile.
+            if let Some(running) = self.inner.running.get(id) {
+                running.stop(None);
+            }
+            return Ok(());
+        }
+        // Until it is in the record, a look into the store under way must not bring it back.
+        self.inner.dispatcher.settling(id);
         self.inner.dispatcher.forget(id);
         let at = self.inner.clock.now();
         let why = Failure::new(Code::ExecutionCancelled, "cancelled by request");
         let change = Change::Abandon { id, at, why };
-        match self.inner.committer.change(Write::Change(change)).await? {
+        let settles = Settles { ids: vec![id], ..Settles::default() };
+        match self.inner.committer.settle(Write::Change(change), settles).await? {
             Receipt::Changed(true) => {
+                // It may have come in since.
+                self.inner.dispatcher.forget(id);
+                self.inner.dispatcher.pump_lane(id.trigger);
                 self.inner.dispatcher.count_open(-1);
                 if let Some(trigger) = &view.trigger {
                     self.inner.metrics.ended(&trigger.kind, State::Cancelled);

@@ -25,6 +25,9 @@ use crate::settings::{CommitterRuns, Settings};
 use crate::token::Tokens;
 use crate::traces::Traces;
 
+/// How long what was broken off at the end may take to say so.
+const LAST_WORDS: Millis = Millis::from_secs(2);
+
 /// What an engine is made of.
 pub struct Parts {
     /// Where everything is kept.
@@ -242,6 +245,13 @@ impl Engine {
             runtime.close().await;
         }
         inner.tasks.close();
+        // What they have to record is recorded before the store closes.
+        let last = inner.clock.now().plus(LAST_WORDS);
+        tokio::select! {
+            biased;
+            () = inner.tasks.wait() => {}
+            () = inner.clock.sleep_until(last) => {}
+        }
         inner.committer.close();
         let task = inner.committer_task.lock().take();
         if let Some(task) = task

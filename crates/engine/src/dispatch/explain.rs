@@ -1,7 +1,7 @@
 //! Why a pending execution does not run: admission's own verdict in words and for machines.
 
 use evoke_delivery::admission::Verdict;
-use evoke_model::{Execution, Failure, Outcome, Policy};
+use evoke_model::{Execution, Failure, Outcome, Policy, Timestamp};
 use serde_json::{Value, json};
 
 use super::Dispatcher;
@@ -26,6 +26,8 @@ impl Dispatcher {
             ),
             Standing::Here(verdict) => match (&verdict, closed) {
                 (Verdict::Ready | Verdict::NoCapacity { .. }, Some(closed)) => say_closed(closed),
+                // As long as the target is closed, lanes do not look whose time has come.
+                (verdict, Some(closed)) if has_come(verdict, now) => say_closed(closed),
                 _ => say(&verdict, execution, policy),
             },
             Standing::InStore { ahead } => (
@@ -33,6 +35,17 @@ impl Dispatcher {
                 json!({ "why": "behind_window", "waiting_before_at_least": ahead }),
             ),
         }
+    }
+}
+
+/// Whether the time an execution waits for has come.
+fn has_come(verdict: &Verdict, now: Timestamp) -> bool {
+    match verdict {
+        Verdict::NotDue { at: until }
+        | Verdict::Debounced { until, .. }
+        | Verdict::Gathering { until, .. }
+        | Verdict::RateLimited { until, .. } => *until <= now,
+        _ => false,
     }
 }
 
@@ -57,7 +70,7 @@ fn last_failure(execution: &Execution) -> Option<&Failure> {
 }
 
 /// It waits for another attempt.
-fn say_retry(execution: &Execution, policy: &Policy, at: evoke_model::Timestamp) -> Why {
+fn say_retry(execution: &Execution, policy: &Policy, at: Timestamp) -> Why {
     let next = execution.attempts + 1;
     let of = policy.retry.clone().unwrap_or_default().attempts;
     let failure = last_failure(execution);

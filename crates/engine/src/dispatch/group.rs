@@ -177,7 +177,8 @@ impl State {
                     Err(at) => {
                         let wake = (at, lane.id());
                         round.wake = Some(round.wake.map_or(wake, |known| known.min(wake)));
-                        self.members[place].wants = false;
+                        // It still wants: the one that is woken for all may have nothing by then.
+                        self.members[place].is_stuck = true;
                         continue;
                     }
                 }

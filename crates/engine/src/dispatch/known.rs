@@ -12,6 +12,10 @@ pub(super) struct Known {
     pub(super) waits: bool,
     /// It runs.
     pub(super) runs: bool,
+    /// It was admitted under this policy of its trigger, counted from 0.
+    pub(super) policy: u32,
+    /// It was admitted and is not to begin.
+    pub(super) is_called_off: bool,
     /// Writes about it that are not in the record yet.
     pub(super) unsettled: u32,
 }

@@ -52,6 +52,10 @@ struct State {
     trigger: Arc<Trigger>,
     endpoint: Result<Arc<dyn Endpoint>, String>,
     admission: Admission<Item>,
+    /// How often the part of the policy changed that admission keeps to.
+    policy: u32,
+    /// Calls under way that were admitted under a policy before.
+    old_calls: usize,
     memory: Memory,
     /// More waits in the store than is known here.
     has_more: bool,
@@ -85,6 +89,8 @@ impl Lane {
                 trigger,
                 endpoint,
                 admission,
+                policy: 0,
+                old_calls: 0,
                 memory: Memory::default(),
                 has_more: false,
                 is_looking: false,
@@ -109,7 +115,7 @@ impl Lane {
     /// cannot be used takes one at a time, so that its executions fail with its own error.
     pub(crate) fn room(&self, group_running: usize) -> usize {
         let state = self.state.lock();
-        let running = state.admission.running();
+        let running = state.admission.running() + state.old_calls;
         match &state.endpoint {
             Ok(endpoint) => {
                 let own = endpoint.capacity().saturating_sub(running);
@@ -152,6 +158,8 @@ impl Lane {
             // count from zero, since what runs was admitted under the old one. What was spent of a
             // rate stays spent.
             let spent = state.admission.spent();
+            state.old_calls += state.admission.running();
+            state.policy += 1;
             state.admission = Admission::new(policy);
             state.admission.restore_spent(spent);
             state.memory.nothing_waits();
@@ -196,8 +204,9 @@ impl Lane {
             let is_ordered = waiting.order_key.is_some();
             if waiting.due > horizon && !is_ordered {
                 far = Some(far.map_or(waiting.due, |far: Timestamp| far.min(waiting.due)));
-            } else if state.has_more || state.is_full() {
-                // Behind what waits in the store already: it will be found there in its turn.
+            } else if state.has_more || state.is_full() || (is_ordered && state.is_looking) {
+                // Behind what waits in the store already: it will be found there in its turn. One
+                // of its order key may be among what a look under way is about to bring.
                 state.has_more = true;
             } else {
                 state.keep(entry(waiting, keys), now);
@@ -216,12 +225,15 @@ impl Lane {
         if !state.trigger.is_active() {
             return turn;
         }
+        let policy = state.policy;
+        let room = if state.waits_for_old() { 0 } else { room };
         while turn.start.len() < most {
             let left = room.saturating_sub(turn.start.len());
             let Some(admitted) = state.admission.next(now, left) else { break };
             for entry in admitted.entries() {
                 if let Some(known) = state.memory.get(entry.id.event) {
                     (known.waits, known.runs) = (false, true);
+                    known.policy = policy;
                 }
             }
             turn.start.push(admitted);
@@ -242,7 +254,8 @@ impl Lane {
     pub(crate) fn looked(&self, found: Vec<Waiting>, index: &Index, now: Timestamp) -> bool {
         let mut state = self.state.lock();
         for waiting in found {
-            if state.is_full() {
+            // The index knows no keys of a trigger that is off.
+            if state.is_full() || !state.trigger.is_active() {
                 return false;
             }
             if !state.memory.contains(waiting.id.event) {
@@ -265,6 +278,8 @@ impl Lane {
     pub(crate) fn fed(&self, key: &str, found: Vec<Waiting>, rest: Rest, index: &Index) {
         let mut state = self.state.lock();
         let state = &mut *state;
+        let is_active = state.trigger.is_active();
+        let (found, rest) = if is_active { (found, rest) } else { (Vec::new(), Rest::More) };
         let mut new = Vec::with_capacity(found.len());
         for waiting in found {
             if !state.memory.contains(waiting.id.event) {
@@ -318,6 +333,19 @@ impl Lane {
             .release(event, |known| known.unsettled = known.unsettled.saturating_sub(1));
     }
 
+    /// Whether an execution under way was admitted under a policy before.
+    pub(crate) fn is_old(&self, event: EventId) -> bool {
+        let mut state = self.state.lock();
+        let policy = state.policy;
+        state.memory.get(event).is_some_and(|known| known.runs && known.policy != policy)
+    }
+
+    /// A call ended that was admitted under a policy before.
+    pub(crate) fn old_call_ended(&self) {
+        let mut state = self.state.lock();
+        state.old_calls = state.old_calls.saturating_sub(1);
+    }
+
     /// An attempt ended. Gives back when the next one is due if it is too far off to be kept here.
     pub(crate) fn finished(
         &self,
@@ -330,17 +358,26 @@ impl Lane {
         let event = entry.id.event;
         // The head of an ordered key keeps its place, however long it waits.
         let is_ordered = entry.keys.order.is_some();
+        let policy = state.policy;
+        // Admission is told of ends of what it gave itself.
+        let is_old = state.memory.get(event).is_some_and(|known| known.policy != policy);
         match again {
             Some(due) if due <= horizon || is_ordered => {
                 entry.due = due;
                 if let Some(known) = state.memory.get(event) {
                     (known.waits, known.runs) = (true, false);
                 }
-                state.admission.retry(entry, now);
+                if !is_old {
+                    state.admission.retry(entry, now);
+                } else if state.admission.offer(entry, now) == Offered::KeyFull {
+                    state.memory.release(event, |known| known.waits = false);
+                }
                 None
             }
             far => {
-                state.admission.finish(entry.id, &entry.keys);
+                if !is_old {
+                    state.admission.finish(entry.id, &entry.keys);
+                }
                 state.memory.release(event, |known| known.runs = false);
                 if let Some(due) = far {
                     state.far = Some(state.far.map_or(due, |known| known.min(due)));
@@ -358,6 +395,19 @@ impl Lane {
         }
     }
 
+    /// Calls off an execution that was admitted, unless its attempt has ended: what its rate has
+    /// spent may still be on its way to the record. Says whether there was one.
+    pub(crate) fn call_off(&self, event: EventId) -> bool {
+        let mut state = self.state.lock();
+        let known = state.memory.get(event).filter(|known| known.runs && known.unsettled == 0);
+        known.map(|known| known.is_called_off = true).is_some()
+    }
+
+    /// Whether an execution that was admitted is not to begin.
+    pub(crate) fn is_called_off(&self, event: EventId) -> bool {
+        self.state.lock().memory.get(event).is_some_and(|known| known.is_called_off)
+    }
+
     /// What stands in the way of a waiting execution, while the target takes so many more calls.
     pub(crate) fn standing(&self, execution: &Execution, now: Timestamp, room: usize) -> Standing {
         let state = self.state.lock();
@@ -365,6 +415,10 @@ impl Lane {
             return Standing::Unusable(problem.clone());
         }
         match state.admission.explain(execution.id, now, room) {
+            Some(Verdict::Ready | Verdict::NoCapacity { .. }) if state.waits_for_old() => Standing::Here(Verdict::Paused {
+                until: None,
+                why: "what began before its policy changed has to end first".into(),
+            }),
             Some(verdict) => Standing::Here(verdict),
             None if execution.due > now => Standing::Here(Verdict::NotDue { at: execution.due }),
             None => Standing::InStore { ahead: state.admission.len() },
@@ -383,6 +437,11 @@ impl State {
             Some(_) => DEBOUNCE_WINDOW_MAX,
             None => LANE_WINDOW_MAX,
         }
+    }
+
+    /// An order holds when the policy changes, too: what runs goes first.
+    fn waits_for_old(&self) -> bool {
+        self.old_calls > 0 && self.trigger.policy.order_by.is_some()
     }
 
     fn is_full(&self) -> bool {

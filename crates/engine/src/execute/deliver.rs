@@ -45,6 +45,10 @@ impl Inner {
         let mut ends: Vec<Option<Delivered>> = entries.iter().map(|_| None).collect();
         let mut parts = Vec::with_capacity(entries.len());
         for (place, entry) in entries.iter().enumerate() {
+            if begun[place].stopped().is_some() {
+                ends[place] = Some(Delivered { outcome: Outcome::Cancelled, version: 0 });
+                continue;
+            }
             match self.prepared(&begun[place]) {
                 Ok(event) => {
                     let redirect = entry.payload.waiting.redirect.as_deref();

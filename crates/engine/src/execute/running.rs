@@ -74,6 +74,11 @@ impl Running {
         self.cancel.cancel();
     }
 
+    /// It is not to begin at all. Those that share its call do.
+    pub(crate) fn call_off(&self) {
+        self.stop.get_or_init(|| None);
+    }
+
     /// Whether it was made to stop, and why.
     pub(crate) fn stopped(&self) -> Option<&Option<Failure>> {
         self.stop.get()
