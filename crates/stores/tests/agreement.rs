@@ -14,7 +14,7 @@ use evoke_stores::{MemoryStore, SqliteOptions, SqliteStore, Synchronous};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn memory_and_sqlite_agree(batches in prop::collection::vec(operations(), 1..12)) {

@@ -57,10 +57,10 @@ impl From<bool> for Changed {
 
 impl Tables {
     /// Writes an execution, as skipped where that was decided; one that is there stays as it is.
-    pub fn insert(&mut self, new: &NewExecution, done: Option<&(State, Attempt)>) {
+    pub fn insert(&mut self, new: &NewExecution, done: Option<&(State, Attempt)>) -> Changed {
         let place = ExecutionPlace::of(new.id);
         if self.executions.contains_key(&place) {
-            return;
+            return Changed::No;
         }
         let (state, last) = match done {
             Some((state, attempt)) => (*state, Some(attempt.clone())),
@@ -83,6 +83,7 @@ impl Tables {
         put_off(&mut execution, new.due);
         self.index(&execution);
         self.executions.insert(place, Row { execution, earlier: Vec::new(), edited: None });
+        Changed::Yes
     }
 
     /// Ends an attempt of an execution that is not final.

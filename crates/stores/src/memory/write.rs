@@ -50,7 +50,8 @@ struct Plan {
 #[derive(Default)]
 struct Taken {
     duplicates: Vec<(usize, EventId)>,
-    skipped: Vec<ExecutionId>,
+    /// Places in [`Ingest::executions`].
+    skipped: Vec<usize>,
 }
 
 fn plan(tables: &Tables, batch: &[Write]) -> Result<Plan, Refused> {
@@ -66,9 +67,9 @@ fn plan(tables: &Tables, batch: &[Write]) -> Result<Plan, Refused> {
             }
         }
         let mut skipped = Vec::new();
-        for new in ingest.executions.iter().filter(|new| !is_duplicate(new.id.event)) {
-            if once::is_skipped(new, &mut planned)? {
-                skipped.push(new.id);
+        for (place, new) in ingest.executions.iter().enumerate() {
+            if !is_duplicate(new.id.event) && once::is_skipped(new, &mut planned)? {
+                skipped.push(place);
             }
         }
         taken.push(Taken { duplicates, skipped });
@@ -142,9 +143,16 @@ fn ingest_all(tables: &mut Tables, ingest: &Ingest, taken: Taken) -> Receipt {
     for event in ingest.events.iter().filter(|event| !left_out.contains(&event.id)) {
         tables.events.insert(event.id, Arc::clone(event));
     }
-    for new in ingest.executions.iter().filter(|new| !left_out.contains(&new.id.event)) {
-        let once = new.once.as_deref().filter(|_| skipped.contains(&new.id));
-        tables.insert(new, once.map(|once| &once.skipped).or(new.done.as_deref()));
+    let mut written_as_skipped: Vec<ExecutionId> = Vec::new();
+    for (place, new) in ingest.executions.iter().enumerate() {
+        if left_out.contains(&new.id.event) {
+            continue;
+        }
+        let once = new.once.as_deref().filter(|_| skipped.contains(&place));
+        let done = once.map(|once| &once.skipped).or(new.done.as_deref());
+        if tables.insert(new, done) == Changed::Yes && once.is_some() {
+            written_as_skipped.push(new.id);
+        }
     }
-    Receipt::Ingested { duplicates, skipped }
+    Receipt::Ingested { duplicates, skipped: written_as_skipped }
 }

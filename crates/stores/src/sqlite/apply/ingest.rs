@@ -5,7 +5,7 @@ use evoke_ports::store::{Ingest, NewExecution, Receipt};
 use rusqlite::{CachedStatement, ErrorCode};
 
 use super::finish::{AttemptRow, bind_attempt};
-use super::{Apply, Payload, number};
+use super::{Apply, Changed, Payload, number};
 use crate::once::{self, Claim, Ledger, Refused};
 use crate::sqlite::error::Error;
 
@@ -49,8 +49,7 @@ impl Apply<'_> {
                 Some(once) if is_skipped => Some(&once.skipped),
                 _ => new.done.as_deref(),
             };
-            self.insert_execution(new, done)?;
-            if is_skipped {
+            if self.insert_execution(new, done)? == Changed::Yes && is_skipped {
                 skipped.push(new.id);
             }
         }
@@ -83,15 +82,14 @@ impl Apply<'_> {
         &mut self,
         new: &NewExecution,
         done: Option<&(State, Attempt)>,
-    ) -> Result<(), Error> {
+    ) -> Result<Changed, Error> {
         if done.is_none() && is_plain_execution(new) {
             let (event, trigger) = super::key(new.id);
             let statement = self.plain_execution.get(self.connection, PLAIN_EXECUTION)?;
             statement.raw_bind_parameter(1, event)?;
             statement.raw_bind_parameter(2, trigger)?;
             statement.raw_bind_parameter(3, new.due.as_micros())?;
-            statement.raw_execute()?;
-            return Ok(());
+            return Ok(statement.raw_execute()?.into());
         }
         let statement = self.execution.get(self.connection, EXECUTION)?;
         match done {
@@ -99,8 +97,7 @@ impl Apply<'_> {
             None => bind_pending(statement)?,
         }
         bind_execution(statement, new)?;
-        statement.raw_execute()?;
-        Ok(())
+        Ok(statement.raw_execute()?.into())
     }
 }
 

@@ -231,4 +231,13 @@ async fn an_execution_written_again_is_not_skipped(bench: &mut Bench) {
     let again = write(&[], vec![execution.clone()]);
     assert_eq!(bench.commit(again), ingested(), "an event is not in its own way");
     assert_eq!(bench.execution(execution.id).await.state, State::Pending);
+    // Neither is one that is there under another key, where that stands already: nothing of it was
+    // written.
+    let other = bench.event("once");
+    let mut taken = keyed(bench, &other, trigger);
+    taken.once.as_mut().expect("a key").key = "trigger\0other".into();
+    bench.ingest_planned(&[other], vec![taken.clone()]);
+    let again = NewExecution { once: taken.once, ..execution.clone() };
+    assert_eq!(bench.commit(write(&[], vec![again])), ingested());
+    assert_eq!(bench.execution(execution.id).await.state, State::Pending);
 }
