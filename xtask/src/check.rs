@@ -14,6 +14,7 @@ pub fn test() -> Result<()> {
     generated::compare()?;
     quickstart::walk()?;
     workers()?;
+    sim(&[])?;
     run(cargo().args(["test", "--workspace", "--doc"]))?;
     run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]))
 }
@@ -54,6 +55,11 @@ pub fn fix() -> Result<()> {
 pub fn bench(args: &[&str]) -> Result<()> {
     setup::runtimes()?;
     run(cargo().args(["run", "--release", "--package", "evoke", "--", "bench"]).args(args))
+}
+
+/// The seeded simulation of the engine.
+pub fn sim(args: &[&str]) -> Result<()> {
+    run(cargo().args(["run", "--quiet", "--package", "evoke-sim", "--"]).args(args))
 }
 
 /// The crash test, with as many rounds as wanted.

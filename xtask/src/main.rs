@@ -28,6 +28,8 @@ cargo xtask VERB
   openapi              write docs/openapi.json from the built server
   bench [ARGS...]      the benchmarks of docs/benchmarks.md, release build
   kill9 [--rounds N]   the crash test, 100 rounds unless told otherwise
+  sim [ARGS...]        the seeded simulation: --seeds N [--from S], or --seed X for one and its trace;
+                       200 seeds unless told otherwise; --steps N makes runs shorter or longer
 ";
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["tidy"] => tidy::check(),
         ["openapi"] => generated::write(),
         ["bench", rest @ ..] => check::bench(rest),
+        ["sim", rest @ ..] => check::sim(rest),
         ["kill9"] => check::kill9("100"),
         ["kill9", "--rounds", rounds] => check::kill9(rounds),
         _ => anyhow::bail!("unknown: {}\n\n{HELP}", words.join(" ")),
