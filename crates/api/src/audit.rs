@@ -17,8 +17,8 @@ pub struct AuditEntry {
     /// When.
     #[schema(schema_with = schemas::time)]
     pub time: Timestamp,
-    /// Who: the name of an API key, `local` where none is asked for, or the execution whose function
-    /// asked.
+    /// Who: the name of an API key, `local` where none is asked for, or the execution whose
+    /// function asked.
     #[schema(example = "deploy")]
     pub actor: String,
     /// What.

@@ -73,7 +73,8 @@ pub struct Execution {
     pub concurrency_key: Option<String>,
     /// Why the last attempt failed.
     pub error: Option<Failure>,
-    /// What it gets: the event's data, or what it was edited to. Like all that follows, not in lists.
+    /// What it gets: the event's data, or what it was edited to. Like all that follows, not in
+    /// lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schemas::any, required = false)]
     pub input: Option<Box<RawValue>>,

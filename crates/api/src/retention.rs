@@ -44,7 +44,7 @@ pub struct Archive {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RetentionPolicy {
     /// What is older moves to the archive; `null` where there is none.
-    #[schema(value_type = Option<String>, example = "24h")]
+    #[schema(value_type = Option<String>, example = "1d")]
     pub archive_after: Option<Millis>,
     /// Events, the archive included.
     #[schema(value_type = String, example = "7d")]

@@ -12,7 +12,8 @@ use crate::execution::Execution;
 pub struct Tree {
     /// The first event.
     pub root: TreeEvent,
-    /// There is more than stands here: more than 10,000 events, or some whose cause left the record.
+    /// There is more than stands here: more than 10,000 events, or some whose cause left the
+    /// record.
     pub truncated: bool,
 }
 

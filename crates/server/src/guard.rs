@@ -169,6 +169,8 @@ mod tests {
             (Method::GET, "/api/events", Need::Key),
             (Method::POST, "/api/events", Need::KeyOrToken),
             (Method::POST, "/api/v1/functions/f/invoke", Need::KeyOrToken),
+            (Method::POST, "/api/events/replay", Need::Key),
+            (Method::DELETE, "/api/dead-letters", Need::Key),
             (Method::POST, "/api/triggers", Need::Key),
             (Method::GET, "/healthy", Need::Key),
         ];

@@ -60,6 +60,8 @@ mod tests {
             "/health/ready",
             "/docs",
             "/api/workflows/x",
+            "/api/operations/opr_1/progress",
+            "/api/v1/retention",
             "/openapi.json",
         ] {
             assert_eq!(face(path), Face::Management, "{path}");

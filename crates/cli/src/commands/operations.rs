@@ -1,4 +1,4 @@
-//! `evoke operations`, and what replays and redrives have in common: beginning one and following it.
+//! `evoke operations`, and what replays and redrives have in common: beginning one, following it.
 
 use std::io::IsTerminal;
 
@@ -115,7 +115,7 @@ async fn follow(client: &Client, id: &str, total: Option<u64>, format: Format) -
         }
         ended = watch(client, id, total) => ended?,
     };
-    output::one(&ended, format, |operation| format!("{}\n", line(operation, None)))?;
+    output::one(&ended, format, |operation| format!("{}\n", line(operation)))?;
     match ended["status"].as_str() {
         Some("done") => Ok(()),
         other => {
@@ -152,8 +152,8 @@ impl Shown {
             return Self::Lines;
         }
         let template = match total {
-            Some(_) => "{bar:30} {percent:>3}%  {msg}",
-            None => "{spinner}  {msg}",
+            Some(_) => "{bar:24} {percent:>3}%  {wide_msg}",
+            None => "{spinner}  {wide_msg}",
         };
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
         match ProgressStyle::with_template(template) {
@@ -164,10 +164,10 @@ impl Shown {
 
     fn tell(&self, operation: &Value, total: Option<u64>) {
         match self {
-            Self::Lines => output::say(&line(operation, total)),
+            Self::Lines => output::say(&line(operation)),
             Self::Bar(bar) => {
+                bar.set_message(counts(operation, total));
                 bar.set_position(operation["progress"]["taken"].as_u64().unwrap_or(0));
-                bar.set_message(line(operation, total));
             }
         }
     }
@@ -180,18 +180,17 @@ impl Shown {
 }
 
 /// `redrive done  120 taken  118 succeeded  2 failed`.
-fn line(operation: &Value, total: Option<u64>) -> String {
+fn line(operation: &Value) -> String {
+    let text = |name: &str| operation[name].as_str().unwrap_or_default();
+    format!("{} {}  {}", text("kind"), text("status"), counts(operation, None))
+}
+
+/// `120 of 300 taken  118 succeeded  2 failed`.
+fn counts(operation: &Value, total: Option<u64>) -> String {
     let count = |name: &str| operation["progress"][name].as_u64().unwrap_or(0);
-    let text = |name: &str| operation[name].as_str().unwrap_or_default().to_owned();
     let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
-    format!(
-        "{} {}  {}{of} taken  {} succeeded  {} failed",
-        text("kind"),
-        text("status"),
-        count("taken"),
-        count("succeeded"),
-        count("failed")
-    )
+    let [taken, succeeded, failed] = ["taken", "succeeded", "failed"].map(count);
+    format!("{taken}{of} taken  {succeeded} succeeded  {failed} failed")
 }
 
 #[cfg(test)]
@@ -202,11 +201,8 @@ mod tests {
     fn a_line_tells_how_far_it_is() {
         let progress = json!({ "taken": 12, "succeeded": 10, "failed": 2 });
         let operation = json!({ "kind": "replay", "status": "running", "progress": progress });
-        assert_eq!(
-            line(&operation, Some(40)),
-            "replay running  12 of 40 taken  10 succeeded  2 failed"
-        );
-        assert_eq!(line(&operation, None), "replay running  12 taken  10 succeeded  2 failed");
+        assert_eq!(line(&operation), "replay running  12 taken  10 succeeded  2 failed");
+        assert_eq!(counts(&operation, Some(40)), "12 of 40 taken  10 succeeded  2 failed");
     }
 
     #[test]

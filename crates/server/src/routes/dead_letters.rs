@@ -210,8 +210,8 @@ impl FromQuery for Purged {
 
 /// Purge dead letters
 ///
-/// Takes them off the list; the executions stay in the record as they ended. At least one filter, or
-/// `all=true`, so that nobody purges all by leaving something out.
+/// Takes them off the list; the executions stay in the record as they ended. At least one filter,
+/// or `all=true`, so that nobody purges all by leaving something out.
 #[utoipa::path(
     delete, path = "/dead-letters", tag = "dead letters",
     operation_id = "purge_dead_letters",

@@ -64,7 +64,8 @@ impl Filter {
 
 /// List what a function printed
 ///
-/// The lines of its last executions, newest execution first, `limit` executions a page; with `follow=true` as they come.
+/// The lines of its last executions, newest execution first, `limit` executions a page; with
+/// `follow=true` as they come.
 #[utoipa::path(
     get, path = "/functions/{id}/logs", tag = "functions",
     operation_id = "list_function_logs",
