@@ -35,8 +35,8 @@ pub(crate) struct Book {
     pub(crate) cancels: BTreeSet<ExecutionId>,
     /// Until when a fault of the store may keep the engine from what it would do.
     pub(crate) trouble: Timestamp,
-    /// So long a token may be spent before its call begins: nothing begins before it is durable that
-    /// it was spent, and that may fail at first.
+    /// So long a token may be spent before its call begins: nothing begins before it is durable
+    /// that it was spent, and that may fail at first.
     pub(crate) slack: Millis,
     /// The buckets of rates.
     pub(crate) buckets: Buckets,

@@ -258,7 +258,7 @@ impl World {
             let is_before = |found: &Waiting| {
                 let other = found.id;
                 other.event < id.event
-                    && !(is_debounced && found.due > other.event.made_at())
+                    && (!is_debounced || found.due <= other.event.made_at())
                     && !book.concluded.contains(&other)
                     && !book.perhaps_over.contains(&other)
                     && !book.cancels.contains(&other)

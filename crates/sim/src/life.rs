@@ -176,7 +176,7 @@ impl Life<'_> {
         let is_well = self.world().clock.now() > book.trouble;
         for known in book.triggers.values_mut() {
             known.is_still = is_well && !known.enabled && !known.is_unsure;
-            known.is_changing = false;
+            known.is_changing &= !is_well;
         }
         Ok(())
     }

@@ -17,9 +17,7 @@ impl Client {
     pub(crate) async fn check_rest(&self, rng: &mut Rng) {
         let waiting = self.world.in_states(&[State::Pending]);
         self.check_metrics(waiting.len());
-        let open = self.world.calls.lock();
-        let under_way: Vec<_> = open.open.values().flat_map(|call| call.ids.clone()).collect();
-        drop(open);
+        let under_way = self.world.under_way();
         let mut asked: Vec<_> =
             waiting.into_iter().filter(|found| !under_way.contains(&found.id)).collect();
         rng.shuffle(&mut asked);

@@ -207,6 +207,11 @@ impl World {
         calls.answer(number, outcome);
     }
 
+    /// The executions of the calls under way.
+    pub(crate) fn under_way(&self) -> Vec<ExecutionId> {
+        self.calls.lock().open.values().flat_map(|call| call.ids.clone()).collect()
+    }
+
     /// The executions of the record in these states, oldest first.
     pub(crate) fn in_states(&self, states: &[State]) -> Vec<Execution> {
         let mut found = Vec::new();

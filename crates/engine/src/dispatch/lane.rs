@@ -415,10 +415,10 @@ impl Lane {
             return Standing::Unusable(problem.clone());
         }
         match state.admission.explain(execution.id, now, room) {
-            Some(Verdict::Ready | Verdict::NoCapacity { .. }) if state.waits_for_old() => Standing::Here(Verdict::Paused {
-                until: None,
-                why: "what began before its policy changed has to end first".into(),
-            }),
+            Some(Verdict::Ready | Verdict::NoCapacity { .. }) if state.waits_for_old() => {
+                let why = "what began before its policy changed has to end first".into();
+                Standing::Here(Verdict::Paused { until: None, why })
+            }
             Some(verdict) => Standing::Here(verdict),
             None if execution.due > now => Standing::Here(Verdict::NotDue { at: execution.due }),
             None => Standing::InStore { ahead: state.admission.len() },
