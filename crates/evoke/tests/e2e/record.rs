@@ -101,7 +101,7 @@ async fn a_redrive_stops_when_the_cause_repeats() {
         server.emit("order.paid", json!({ "n": n })).await;
     }
     letters(&server, 50).await;
-    let args = ["dlq", "redrive", "--rate", "20/s", "--stop-after", "3", "--follow", "-o", "json"];
+    let args = ["dlq", "redrive", "--rate", "5/s", "--stop-after", "3", "--follow", "-o", "json"];
     let output = run(server.dir(), &server.url(""), &args);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let stopped: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -196,7 +196,7 @@ async fn a_replay_is_cancelled_cleanly_and_goes_on_after_a_kill() {
         .collect();
     server.post("/api/events", json!(events)).await.expect(202);
     server.ended("trigger_type=event&limit=1000", 200).await;
-    let id = prints(&server, &["events", "replay", "--type", "order.*", "--rate", "20/s"]);
+    let id = prints(&server, &["events", "replay", "--type", "order.*", "--rate", "5/s"]);
     let taken = async |server: &TestServer, more: u64| {
         until("it got further", async || {
             let operation = server.get(&format!("/api/operations/{id}")).await.expect(200).json();

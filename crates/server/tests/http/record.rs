@@ -1,5 +1,6 @@
 //! Dead letters, replays, what events led to, who did what, and what becomes of the record.
 
+use evoke_model::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -65,7 +66,11 @@ async fn dead_letters_are_grouped_shown_edited_and_run_again() {
     let first = &groups["data"][0];
     assert_eq!((&first["count"], &first["function"]), (&json!(3), &json!("picky")), "{groups}");
     assert_eq!(first["error"], json!({ "code": "FN_004", "message": "that is not ok" }));
-    assert!(first["first_at"].as_str() <= first["last_at"].as_str(), "{first}");
+    let at = |name: &str| {
+        let at: Timestamp = first[name].as_str().expect("a time").parse().expect("a time");
+        at
+    };
+    assert!(at("first_at") <= at("last_at"), "{first}");
     let cause = first["cause"].as_str().expect("a cause");
     assert_eq!(cause.len(), 16);
     assert_eq!(world.count("/api/dead-letters/groups?trigger=fails%20by%20event").await, 1);
