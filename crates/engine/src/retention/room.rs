@@ -54,9 +54,12 @@ impl Run<'_> {
             let freed = size.free.saturating_sub(after.free);
             self.done.freed_bytes += freed;
             if receipt != Receipt::Changed(true) || freed == 0 {
-                return Ok(());
+                break;
             }
             size = after;
+        }
+        if self.done.freed_bytes > 0 {
+            self.pace.write(Write::Change(Change::Shrink { bytes: 0 })).await?;
         }
         Ok(())
     }

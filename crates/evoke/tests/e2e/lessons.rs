@@ -324,3 +324,45 @@ async fn a_second_server_on_one_database_refuses() {
     assert!(text.contains("evoke.db") && text.contains("another"), "{text}");
     invoke(&server, "echo", json!(1)).await.expect(200);
 }
+
+/// Bytes of the store's files.
+fn bytes_on_disk(server: &TestServer) -> u64 {
+    let folder = std::fs::read_dir(server.dir().join(".evoke")).expect("the state folder");
+    let files = folder.map(|entry| entry.expect("an entry"));
+    let is_store = |name: &str| name.starts_with("evoke.db");
+    let of_store = files.filter(|file| file.file_name().to_str().is_some_and(is_store));
+    of_store.map(|file| file.metadata().expect("its size").len()).sum()
+}
+
+#[tokio::test]
+async fn the_disk_is_bounded_while_intake_goes_on() {
+    const BOUND: u64 = 16 * 1024 * 1024;
+    // Gaps that new events fill, and what came in meanwhile.
+    const GAPS: u64 = 24 * 1024 * 1024;
+    let settings = ("evoke.toml", "[retention]\nmax_bytes = \"16mb\"\n");
+    let server = dev(&[ECHO[0], ECHO[1], settings]).await;
+    let filler = "x".repeat(2_000);
+    let event = json!({ "type": "echo.fill", "data": { "filler": filler } });
+    let batch = json!(vec![event; 1_000]);
+    for _ in 0..20 {
+        server.post("/api/events", batch.clone()).await.expect(202);
+    }
+    server.metric("evoke_executions_pending", |value| value == 0.0).await;
+    assert!(bytes_on_disk(&server) > 2 * BOUND, "there is something to bound");
+    let (ran, newest) = tokio::join!(server.post("/api/retention/run", json!({})), async {
+        let mut newest = String::new();
+        for n in 0..50 {
+            newest = server.emit("echo.new", json!({ "n": n })).await;
+        }
+        newest
+    });
+    let ran = ran.expect(200).json();
+    let gone = ["archived_events", "removed_events"].map(|kind| ran[kind].as_u64());
+    assert!(gone.iter().flatten().sum::<u64>() > 0, "{ran}");
+    until("the space is given back", async || {
+        (bytes_on_disk(&server) < BOUND + GAPS).then_some(())
+    })
+    .await;
+    server.get(&format!("/api/events/{newest}")).await.expect(200);
+    server.ended(&format!("event={newest}&status=success"), 1).await;
+}

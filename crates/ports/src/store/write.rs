@@ -174,7 +174,9 @@ pub enum Change {
     /// Removes from the record: events, and executions with their attempts, whichever are there.
     /// Executions that are not final stay, and so do the events they wait for.
     Remove(Removal),
-    /// Gives space that nothing uses back to the machine, at most so many bytes of it.
+    /// Gives space that nothing uses back to the machine, at most so many bytes of it; none at all
+    /// says that this was the last of it, and that what lies beside the store's file (its log) goes
+    /// as well.
     Shrink {
         /// Bytes.
         bytes: u64,

@@ -7,7 +7,8 @@
 //! takes readers that overlap without end, readers are held back too and the log is cut off.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) struct Limits {
 impl Limits {
     /// 64 and 256 MiB.
     const NORMAL: Self = Self { hold_writer_pages: 16_384, hold_readers_pages: 65_536 };
+    /// Whatever its length, the log is moved whole and cut off.
+    pub const EMPTY: Self = Self { hold_writer_pages: 0, hold_readers_pages: 0 };
 }
 
 /// What commits and reads pass through, so that a checkpoint can hold them back.
@@ -46,6 +49,7 @@ pub(super) struct Checkpointer {
     nudge: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
     failure: Arc<Mutex<Option<rusqlite::Error>>>,
+    wants_empty: Arc<AtomicBool>,
     /// Frees the file last, when the thread has closed its connection.
     _lock: Arc<Lock>,
 }
@@ -58,11 +62,22 @@ impl Checkpointer {
         let (nudge, nudges) = sync_channel(1);
         let failure = Arc::new(Mutex::new(None));
         let loop_failure = Arc::clone(&failure);
+        let wants_empty = Arc::new(AtomicBool::new(false));
+        let loop_wants_empty = Arc::clone(&wants_empty);
         let thread = std::thread::Builder::new()
             .name("evoke-checkpoint".to_owned())
-            .spawn(move || run(&connection, &gates, &nudges, &loop_failure))
+            .spawn(move || {
+                while nudges.recv().is_ok() {
+                    let is_whole = loop_wants_empty.swap(false, Ordering::Relaxed);
+                    let limits = if is_whole { &Limits::EMPTY } else { &Limits::NORMAL };
+                    if let Err(error) = checkpoint(&connection, &gates, limits) {
+                        *loop_failure.lock() = Some(error);
+                    }
+                }
+            })
             .map_err(Error::Thread)?;
-        Ok(Self { nudge: Some(nudge), thread: Some(thread), failure, _lock: lock })
+        let (nudge, thread) = (Some(nudge), Some(thread));
+        Ok(Self { nudge, thread, failure, wants_empty, _lock: lock })
     }
 
     /// Asks for a checkpoint soon.
@@ -71,6 +86,12 @@ impl Checkpointer {
             // A full channel has a nudge waiting already, and the thread outlives this handle.
             nudge.try_send(()).ok();
         }
+    }
+
+    /// Asks for one soon that leaves nothing of the log, not even its file's length.
+    pub fn empty(&self) {
+        self.wants_empty.store(true, Ordering::Relaxed);
+        self.nudge();
     }
 
     /// What the last checkpoint failed with, once.
@@ -86,19 +107,6 @@ impl Drop for Checkpointer {
             // A panic of the thread was reported when it happened; all that counts here is that it
             // has closed its connection.
             thread.join().ok();
-        }
-    }
-}
-
-fn run(
-    connection: &Connection,
-    gates: &Gates,
-    nudges: &Receiver<()>,
-    failure: &Mutex<Option<rusqlite::Error>>,
-) {
-    while nudges.recv().is_ok() {
-        if let Err(error) = checkpoint(connection, gates, &Limits::NORMAL) {
-            *failure.lock() = Some(error);
         }
     }
 }

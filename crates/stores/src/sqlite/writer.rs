@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use evoke_model::Timestamp;
-use evoke_ports::store::{self, Receipt, Write, Writer};
+use evoke_ports::store::{self, Change, Receipt, Write, Writer};
 use rusqlite::Connection;
 
 use super::apply::Apply;
@@ -69,7 +69,9 @@ impl Writer for SqliteWriter {
         let receipts = self
             .try_commit(batch)
             .map_err(|error| store::Error::new(format!("commit {} writes", batch.len()), error))?;
-        if self.meter.wants(self.log_pages.load(Ordering::Relaxed)) {
+        if batch.iter().any(gives_log_back) {
+            self.checkpointer.empty();
+        } else if self.meter.wants(self.log_pages.load(Ordering::Relaxed)) {
             self.checkpointer.nudge();
         }
         Ok(receipts)
@@ -85,6 +87,10 @@ impl Writer for SqliteWriter {
         }
         Ok(())
     }
+}
+
+fn gives_log_back(write: &Write) -> bool {
+    matches!(write, Write::Change(Change::Shrink { bytes: 0 }))
 }
 
 /// Runs `work` in a transaction: committed when it succeeds, undone whole when it or the commit
