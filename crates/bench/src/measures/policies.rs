@@ -156,6 +156,9 @@ impl Found {
         let floor = of(&self.floors_cpu_us, Unit::Micros).median;
         Row::told(B14, what, of(&self.rates, Unit::PerSecond))
             .against(PLAIN.what, of(&self.floors, Unit::PerSecond), Unit::Share)
-            .note(format!("CPU of the server per event {cpu:.1} µs, {floor:.1} µs without"))
+            .note(format!(
+                "CPU of the server per event {cpu:.1} µs, {floor:.1} µs without: {:.2}x",
+                cpu / floor.max(0.1)
+            ))
     }
 }
