@@ -207,6 +207,7 @@ impl Life<'_> {
         loop {
             self.idle().await?;
             self.client.enable_all();
+            self.idle().await?;
             let is_answering = !self.world().calls.lock().waiting().is_empty();
             if is_answering {
                 self.client.world.answer_one(&mut self.script.rng, Mood::Good);
