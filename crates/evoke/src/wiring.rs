@@ -41,6 +41,7 @@ fn retention(config: &ProjectConfig) -> anyhow::Result<RetentionPolicy> {
         events: wished.events,
         executions: wished.executions,
         dead_letters: wished.dead_letters,
+        audit: wished.audit,
         max_bytes: wished.max_bytes,
         rules,
     })

@@ -23,6 +23,8 @@ pub struct RetentionPolicy {
     pub executions: Millis,
     /// How long dead letters are kept; default 30d.
     pub dead_letters: Millis,
+    /// How long the audit trail and operations that ended are kept; default 365d.
+    pub audit: Millis,
     /// What all of it may take on the disk. Above this the oldest goes early, but never what is
     /// open or a dead letter. Default: no limit.
     pub max_bytes: Option<ByteSize>,
@@ -37,6 +39,7 @@ impl Default for RetentionPolicy {
             events: Millis::new(7 * DAY.as_u64()),
             executions: Millis::new(30 * DAY.as_u64()),
             dead_letters: Millis::new(30 * DAY.as_u64()),
+            audit: Millis::new(365 * DAY.as_u64()),
             max_bytes: None,
             rules: Vec::new(),
         }

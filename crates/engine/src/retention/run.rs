@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use evoke_model::{EventId, Millis, Rejection, Timestamp};
-use evoke_ports::store::Error;
+use evoke_model::{AuditId, EventId, Millis, Operation, Rejection, Timestamp};
+use evoke_ports::store::{Change, Error, Write};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -194,8 +194,23 @@ impl Run<'_> {
         self.remove_past_segments().await?;
         self.judge_record(progress, scope).await?;
         self.remove_past_segments().await?;
+        self.forget_trail().await?;
         self.keep_below_limit().await?;
         self.give_back().await
+    }
+
+    /// Removes what the audit trail has from long ago, and operations that ended then.
+    async fn forget_trail(&mut self) -> Result<(), Rejection> {
+        let past = self.now.minus(self.policy.audit);
+        let before = AuditId::first_at(past);
+        self.pace.write(Write::Change(Change::ForgetAudit { before })).await?;
+        let operations = self.inner.store.definitions().operations().await.map_err(failed)?;
+        let is_past = |operation: &Operation| operation.ended_at.is_some_and(|at| at < past);
+        let ids: Vec<_> = operations.iter().filter(|o| is_past(o)).map(|o| o.id).collect();
+        if !ids.is_empty() {
+            self.pace.write(Write::Change(Change::RemoveOperations(ids))).await?;
+        }
+        Ok(())
     }
 
     /// Goes through what has reached an age of the policy since it was judged last.

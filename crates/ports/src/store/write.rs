@@ -6,7 +6,7 @@ use std::sync::Arc;
 use evoke_model::function::FunctionRecord;
 use evoke_model::{
     Attempt, AuditId, Cause, Data, Event, EventId, ExecutionId, Failure, KeyId, Operation,
-    Redirect, SegmentId, State, Timestamp, Trigger,
+    OperationId, Redirect, SegmentId, State, Timestamp, Trigger,
 };
 
 use super::Error;
@@ -163,8 +163,15 @@ pub enum Change {
     },
     /// Adds to the audit trail.
     Audit(AuditEntry),
+    /// Removes what the audit trail has from before this entry.
+    ForgetAudit {
+        /// The first that stays.
+        before: AuditId,
+    },
     /// Puts an operation, new or changed.
     Operation(Operation),
+    /// Removes operations.
+    RemoveOperations(Vec<OperationId>),
     /// Puts what rate limits have spent.
     Spend(Vec<Spent>),
     /// Moves a part of the record into the archive: adds the segment and removes what it holds.

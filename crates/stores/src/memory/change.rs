@@ -25,6 +25,14 @@ impl Tables {
             Change::Operation(operation) => {
                 put(&mut self.operations, operation.id, operation.clone())
             }
+            Change::ForgetAudit { before } => {
+                let all = self.audit.len();
+                self.audit.retain(|id, _| id >= before);
+                (self.audit.len() < all).into()
+            }
+            Change::RemoveOperations(ids) => {
+                any(ids, |id| self.operations.remove(id).is_some().into())
+            }
             Change::Spend(spent) => any(spent, |spent| self.spend(spent)),
             Change::Archive(segment) => self.archive(segment),
             Change::RemoveSegments(ids) => any(ids, |id| self.remove_segment(*id)),

@@ -33,6 +33,8 @@ const DISCARD: &str = "UPDATE executions SET cause = NULL \
      WHERE event_id = ?1 AND trigger_id = ?2 AND cause IS NOT NULL";
 const AUDIT: &str = "INSERT INTO audit (id, action, subject, body) VALUES (?1, ?2, ?3, ?4) \
      ON CONFLICT DO NOTHING";
+const FORGET_AUDIT: &str = "DELETE FROM audit WHERE id < ?1";
+const REMOVE_OPERATION: &str = "DELETE FROM operations WHERE id = ?1";
 const OPERATION: &str = "INSERT OR REPLACE INTO operations (id, body) VALUES (?1, ?2)";
 const SPEND: &str = "INSERT OR REPLACE INTO spent (owner, key, until) VALUES (?1, ?2, ?3)";
 
@@ -52,6 +54,18 @@ impl Apply<'_> {
             Change::Abandon { id, at, why } => self.abandon(*id, *at, why),
             Change::Audit(entry) => self.add_audit(entry),
             Change::Operation(operation) => self.put_operation(operation),
+            Change::ForgetAudit { before } => {
+                let mut forget = self.connection.prepare_cached(FORGET_AUDIT)?;
+                Ok(forget.execute([number(before.as_u64())])?.into())
+            }
+            Change::RemoveOperations(ids) => {
+                let mut remove = self.connection.prepare_cached(REMOVE_OPERATION)?;
+                let mut removed = 0;
+                for id in ids {
+                    removed += remove.execute([number(id.as_u64())])?;
+                }
+                Ok(removed.into())
+            }
             Change::Spend(spent) => self.spend(spent),
             Change::Archive(segment) => self.archive(segment),
             Change::RemoveSegments(ids) => self.remove_segments(ids),

@@ -13,6 +13,7 @@ pub(super) async fn run<H: Harness>(harness: &H) {
     the_trail_is_filtered(&mut bench(harness).1).await;
     an_entry_is_never_changed(&mut bench(harness).1).await;
     operations_are_put_and_read(&mut bench(harness).1).await;
+    what_is_old_is_forgotten(&mut bench(harness).1).await;
     what_is_spent_counts_until_its_time(&mut bench(harness).1).await;
 }
 
@@ -123,6 +124,23 @@ async fn operations_are_put_and_read(bench: &mut Bench) {
     assert!(bench.change(Change::Operation(ended.clone())));
     let found = bench.store.definitions().operations().await.expect("read operations");
     assert_eq!(found, [first, ended]);
+}
+
+async fn what_is_old_is_forgotten(bench: &mut Bench) {
+    for id in 1..=4 {
+        assert!(bench.change(Change::Audit(entry(id, "trigger.disable", "trg_1"))));
+        assert!(bench.change(Change::Operation(operation(id, Timestamp::EPOCH))));
+    }
+    assert!(bench.change(Change::ForgetAudit { before: AuditId::from_u64(3) }));
+    assert!(!bench.change(Change::ForgetAudit { before: AuditId::from_u64(3) }));
+    let left = trail(bench, AuditQuery { limit: 10, ..AuditQuery::default() }).await;
+    let left: Vec<_> = left.iter().map(|entry| entry.id.as_u64()).collect();
+    assert_eq!(left, [4, 3]);
+    let old = [1, 9].map(OperationId::from_u64).to_vec();
+    assert!(bench.change(Change::RemoveOperations(old)));
+    let left = bench.store.definitions().operations().await.expect("the operations");
+    let left: Vec<_> = left.iter().map(|operation| operation.id.as_u64()).collect();
+    assert_eq!(left, [2, 3, 4]);
 }
 
 async fn what_is_spent_counts_until_its_time(bench: &mut Bench) {
