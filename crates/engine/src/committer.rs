@@ -117,8 +117,8 @@ impl Committer {
         self.push(Submission { write, then: Then::default() }).await;
     }
 
-    /// Takes ends of attempts, and events that follow from them. The dispatcher keeps the executions
-    /// in mind until they are in the record.
+    /// Takes ends of attempts, and events that follow from them. The dispatcher keeps the
+    /// executions in mind until they are in the record.
     pub(crate) async fn finish(&self, write: Write, settles: Settles) {
         self.push(Submission { write, then: Then { settles, reply: None } }).await;
     }

@@ -50,8 +50,8 @@ pub enum CommitterRuns {
     /// On a thread of its own: commits block.
     #[default]
     Thread,
-    /// As a task among others: for simulations, where all that happens has to happen in an order that
-    /// can be repeated, on a store that does not block.
+    /// As a task among others: for simulations, where all that happens has to happen in an order
+    /// that can be repeated, on a store that does not block.
     Task,
 }
 

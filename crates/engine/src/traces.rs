@@ -11,8 +11,8 @@
 //!     └ record             from the end of the attempt until it is on the disk
 //! ```
 //!
-//! Where nobody wants spans nothing of this is done, and a caller's `traceparent` is passed on as it
-//! came.
+//! Where nobody wants spans nothing of this is done, and a caller's `traceparent` is passed on as
+//! it came.
 
 use std::borrow::Cow;
 use std::sync::Arc;

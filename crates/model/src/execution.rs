@@ -61,8 +61,8 @@ impl State {
         !matches!(self, Self::Pending | Self::Running)
     }
 
-    /// Whether it ended in failure, which makes a dead letter of it unless its trigger or its caller
-    /// wants none.
+    /// Whether it ended in failure, which makes a dead letter of it unless its trigger or its
+    /// caller wants none.
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::Failed | Self::TimedOut)
     }

@@ -1,4 +1,5 @@
-//! What a lane keeps in mind of executions, so that a look into the store brings none of them twice.
+//! What a lane keeps in mind of executions, so that a look into the store brings none of them
+//! twice.
 
 use ahash::AHashMap;
 use evoke_model::EventId;

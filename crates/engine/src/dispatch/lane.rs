@@ -431,7 +431,8 @@ impl Lane {
 }
 
 impl State {
-    /// How many are kept in memory. Of a debounced trigger more are, since each waiting key has one.
+    /// How many are kept in memory. Of a debounced trigger more are, since each waiting key has
+    /// one.
     fn window(&self) -> usize {
         match self.trigger.policy.debounce {
             Some(_) => DEBOUNCE_WINDOW_MAX,

@@ -94,7 +94,8 @@ async fn a_debounced_trigger_may_get_all() {
 #[tokio::test]
 async fn what_a_rate_has_spent_stays_spent_when_the_server_is_killed() {
     let trigger = json!({
-        "type": "event", "match": "call", "rate": { "limit": 3, "per": "1h", "key": "event.data.k" },
+        "type": "event", "match": "call",
+        "rate": { "limit": 3, "per": "1h", "key": "event.data.k" },
     });
     let code = "export const handler = (event) => note(event.data.k + event.data.n);\n";
     let mut server = noting(trigger, code).await;
