@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use evoke_delivery::admission::Entry;
 use evoke_delivery::batch::failed_items;
+use evoke_matching::{Index, Rule};
 use evoke_model::policy::{DebounceMode, Policy};
-use evoke_model::{Code, Data, Event, Failure, Outcome, Redirect, Target};
+use evoke_model::{Code, Data, Event, Failure, Outcome, Redirect, Target, Trigger};
 use evoke_ports::{Delivered, Endpoint, Functions, Job};
 use futures_util::FutureExt;
 
@@ -72,7 +73,11 @@ impl Inner {
         if running.trigger.policy.transform.is_none() {
             return Ok(running.event.clone());
         }
-        match self.catalog.load().index.transform(running.id.trigger, &running.event) {
+        let known = self.catalog.load().index.transform(running.id.trigger, &running.event);
+        // A trigger that was switched off meanwhile is in no index any more.
+        match known
+            .or_else(|| alone(&running.trigger).transform(running.id.trigger, &running.event))
+        {
             None => Ok(running.event.clone()),
             Some(Ok(value)) => {
                 let data = Data::from_value(&value);
@@ -152,6 +157,12 @@ impl Inner {
             Failure::new(Code::InvalidTrigger, message).for_good()
         })
     }
+}
+
+/// An index of this trigger alone, whether or not it fires.
+fn alone(trigger: &Trigger) -> Index {
+    let trigger = Arc::new(Trigger { enabled: true, deleted_at: None, ..trigger.clone() });
+    Index::build(&[Rule { trigger, subscription: None }]).0
 }
 
 /// A panic in an adapter is that adapter's fault and ends only this attempt.
