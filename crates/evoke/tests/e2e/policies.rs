@@ -272,3 +272,84 @@ async fn a_long_queue_of_one_trigger_holds_up_no_other() {
     assert!(began.elapsed() < Duration::from_secs(20));
     server.metric("evoke_executions_pending", |value| value > 90_000.0).await;
 }
+
+/// A policy in the words of the API, by name.
+fn all_policies() -> Vec<(&'static str, Value)> {
+    vec![
+        ("filter", json!({ "filter": "event.data.n != 3" })),
+        ("idempotency", json!({ "idempotency": { "key": "string(event.data.n / 2)" } })),
+        ("debounce", json!({ "debounce": { "wait": "50ms", "key": "event.data.k" } })),
+        ("all", json!({ "debounce": { "wait": "50ms", "mode": "all" } })),
+        ("order_by", json!({ "order_by": "event.data.k" })),
+        ("batch", json!({ "batch": { "size": 3, "wait": "20ms" } })),
+        ("queue", json!({ "concurrency": { "limit": 1, "key": "event.data.k" } })),
+        ("skip", json!({ "concurrency": { "limit": 2, "overflow": "skip" } })),
+        ("cancel", json!({ "concurrency": { "limit": 2, "overflow": "cancel" } })),
+        ("rate", json!({ "rate": { "limit": 100, "per": "1s", "burst": 2 } })),
+        ("priority", json!({ "priority": "event.data.n" })),
+        ("transform", json!({ "transform": "{'n': event.data.n}" })),
+        ("retry", json!({ "retry": { "attempts": 3, "initial": "1ms" } })),
+        ("timeout", json!({ "timeout": "5s" })),
+    ]
+}
+
+#[tokio::test]
+async fn every_pair_of_policies_comes_to_an_end_in_a_real_function() {
+    let manifest = json!({ "runtime": "node" }).to_string();
+    let code = "const seen = new Set();\nexport const handler = (input) => {\n  \
+         const failed = [];\n  \
+         for (const event of Array.isArray(input) ? input : [input]) {\n    \
+         if (event.data.n === 1 && event.type.includes('retry') && !seen.has(event.id)) {\n      \
+         seen.add(event.id);\n      if (!Array.isArray(input)) throw new Error('once more');\n      \
+         failed.push(event.id);\n    }\n  }\n  return { failed };\n};\n";
+    let files = [("functions/f/function.json", &*manifest), ("functions/f/index.mjs", code)];
+    let server = crate::support::dev(&files).await;
+    let policies = all_policies();
+    let mut wanted = Vec::new();
+    let mut events = Vec::new();
+    for (place, (first, one)) in policies.iter().enumerate() {
+        for (second, other) in &policies[place + 1..] {
+            let mut policy = one.clone();
+            let is_one =
+                other.as_object().expect("an object").keys().any(|key| one.get(key).is_some());
+            for (key, value) in other.as_object().expect("an object") {
+                policy[key] = value.clone();
+            }
+            let breaks_order = ["skip", "cancel", "debounce"];
+            let both = [first, second];
+            let is_refused =
+                both.contains(&&"order_by") && both.iter().any(|name| breaks_order.contains(name));
+            if is_one {
+                continue;
+            }
+            let name = format!("{first}-{second}");
+            let body = json!({
+                "name": name, "type": "event", "config": { "match": format!("pair.{name}") },
+                "policy": policy, "target": { "type": "function", "config": { "name": "f" } },
+            });
+            let answer = server.post("/api/triggers", body).await;
+            if is_refused {
+                assert_eq!(answer.expect(400).code(), "TR_002", "{name}");
+                continue;
+            }
+            answer.expect(201);
+            for n in 0..6 {
+                let data = json!({ "n": n, "k": (["a", "b"][n % 2]) });
+                events.push(json!({ "type": format!("pair.{name}"), "data": data }));
+            }
+            let is_filtered = both.contains(&&"filter");
+            wanted.push((name, if is_filtered { 5 } else { 6 }));
+        }
+    }
+    server.post("/api/events", json!(events)).await.expect(202);
+    for (name, count) in wanted {
+        let ended = server.ended(&format!("trigger={name}&limit=20"), count).await;
+        assert_eq!(ended.len(), count, "{name}");
+        let drops = ["skip", "cancel", "debounce", "idempotency"];
+        for end in &ended {
+            let is_dropped = end["status"] == "cancelled" && end["error"]["code"] == "EX_004";
+            let may_drop = drops.iter().any(|policy| name.split('-').any(|part| part == *policy));
+            assert!(end["status"] == "success" || (is_dropped && may_drop), "{name}: {end}");
+        }
+    }
+}
