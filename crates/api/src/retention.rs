@@ -55,6 +55,9 @@ pub struct RetentionPolicy {
     /// Dead letters.
     #[schema(value_type = String, example = "30d")]
     pub dead_letters: Millis,
+    /// The audit trail, and operations that ended.
+    #[schema(value_type = String, example = "365d")]
+    pub audit: Millis,
     /// What all of it may take on the disk; `null` where there is no limit.
     #[schema(value_type = Option<String>, example = "20gb")]
     pub max_bytes: Option<ByteSize>,
@@ -134,6 +137,7 @@ impl From<retention::RetentionPolicy> for RetentionPolicy {
             events: policy.events,
             executions: policy.executions,
             dead_letters: policy.dead_letters,
+            audit: policy.audit,
             max_bytes: policy.max_bytes,
             rules: rules.collect(),
         }

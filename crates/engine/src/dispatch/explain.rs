@@ -89,6 +89,14 @@ fn with_key(key: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
+fn before(position: usize) -> String {
+    match position {
+        0 => "it is the first in line".to_owned(),
+        1 => "one is before it".to_owned(),
+        more => format!("{more} are before it"),
+    }
+}
+
 fn say(verdict: &Verdict, execution: &Execution, policy: &Policy) -> Why {
     match verdict {
         Verdict::Ready => ("it is about to begin".into(), json!({ "why": "ready" })),
@@ -126,9 +134,9 @@ fn say(verdict: &Verdict, execution: &Execution, policy: &Policy) -> Why {
         ),
         Verdict::RateLimited { until, key, position } => (
             format!(
-                "its trigger{} may not run more often; {position} are before it, the next one \
-                 goes at {until}",
-                with_key(key.as_deref())
+                "its trigger{} may not run more often; {}, and the next one goes at {until}",
+                with_key(key.as_deref()),
+                before(*position)
             ),
             json!({ "why": "rate", "until": until, "key": key, "position": position }),
         ),
