@@ -11,6 +11,7 @@ mod kill9;
 mod lessons;
 mod manifests;
 mod ordering;
+mod outgoing;
 mod policies;
 mod record;
 mod support;
