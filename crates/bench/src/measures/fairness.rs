@@ -122,9 +122,9 @@ impl<'a> Queue<'a> {
         accepted(&load)
     }
 
-    /// Sends single events to both triggers by turns as long as it is told to go on. Gives how many
-    /// each got.
-    fn send_singles(&self, go_on: impl Fn(Instant) -> Result<bool>) -> Result<u64> {
+    /// Sends single events to both triggers by turns as long as it is told to go on. Gives how long
+    /// each sender waited for its answer, which is the part of the commit.
+    fn send_singles(&self, go_on: impl Fn(Instant) -> Result<bool>) -> Result<Histogram> {
         let control = &self.server.control;
         let mut wire = Wire::connect(control.address).tried(|| "connect".into())?;
         let requests = SINGLES.map(|(kind, _)| {
@@ -138,11 +138,14 @@ impl<'a> Queue<'a> {
         });
         let began = Instant::now();
         let mut turns = 0;
+        let mut answers = Histogram::default();
         while go_on(began)? {
             for request in &requests {
                 let due = began + (EVERY / 2) * turns;
                 thread::sleep(due.saturating_duration_since(Instant::now()));
+                let sent = Instant::now();
                 let answer = wire.exchange(request.as_bytes()).tried(|| "send an event".into())?;
+                answers.record(sent.elapsed().as_nanos() as u64);
                 if answer.status != 202 {
                     let answer = String::from_utf8_lossy(wire.body(answer)).into_owned();
                     return Err(Error::Answer { what: "POST /api/events".into(), answer });
@@ -150,11 +153,12 @@ impl<'a> Queue<'a> {
                 turns += 1;
             }
         }
-        Ok(u64::from(turns) / 2)
+        Ok(answers)
     }
 
     /// From acceptance to the handler, for both triggers; every event has run by now.
-    fn waits(&self, after: i64, sent: u64) -> Result<[Histogram; 2]> {
+    fn waits(&self, after: i64, sent: &Histogram) -> Result<[Histogram; 2]> {
+        let sent = sent.summary().count / 2;
         let until = Instant::now() + Duration::from_secs(10);
         loop {
             let [same, other] = SINGLES.map(|(kind, _)| self.record.waits(kind, after));
@@ -179,9 +183,9 @@ fn beside_queue(bench: &Bench<'_>, case: &Case, waiting: u64) -> Result<[Row; 2]
     recorded(&queue.record)?;
     let after = queue.record.newest()?.event;
     let sent = queue.send_singles(for_seconds(bench.options.form.pick(10, 30)))?;
-    let quiet = queue.waits(after, sent)?;
+    let quiet = queue.waits(after, &sent)?;
     let mut busy = [Histogram::default(), Histogram::default()];
-    let mut took = Vec::new();
+    let (mut took, mut answers) = (Vec::new(), Histogram::default());
     for round in 1..=case.rounds {
         bench.say(&format!("B15 {waiting} wait, {}, round {round}", case.what));
         queue.hold(&json!({ "limit": 1, "per": "7d" }))?;
@@ -193,14 +197,19 @@ fn beside_queue(bench: &Bench<'_>, case: &Case, waiting: u64) -> Result<[Row; 2]
             Ok(began.elapsed() < case.watched && queue.record.has_open(NEARLY_DONE)?)
         })?;
         took.push(began.elapsed().as_secs_f64());
-        let waits = queue.waits(after, sent)?;
+        answers.merge(&sent);
+        let waits = queue.waits(after, &sent)?;
         busy.iter_mut().zip(&waits).for_each(|(all, some)| all.merge(some));
         if round < case.rounds {
             recorded(&queue.record)?;
         }
     }
-    let watched = Figure::of(&took, Unit::Seconds);
-    let note = format!("{waiting} waited, {}; watched for {watched} a round", case.what);
+    let note = format!(
+        "{waiting} waited; watched for {} a round; answered after p50 {}, p99 {}",
+        Figure::of(&took, Unit::Seconds),
+        Unit::Micros.show(answers.summary().p50_us),
+        Unit::Micros.show(answers.summary().p99_us)
+    );
     // What still waits is not waited for.
     queue.server.kill()?;
     Ok([0, 1].map(|place| row(SINGLES[place].1, case, [&busy[place], &quiet[place]]).noted(&note)))
