@@ -2,6 +2,7 @@
 //! flood of new events keeps no old one from being finished, and unwritten ends refuse no new
 //! event.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use evoke_ports::store::Write;
@@ -9,7 +10,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Notify, Semaphore};
 
 use super::Submission;
-use crate::settings::{COMMIT_EVENTS_MAX, QUEUE_EVENTS_MAX, QUEUE_RESULTS_MAX};
+use crate::settings::{COMMIT_EVENTS_MAX, COMMIT_RESULTS_MAX, QUEUE_EVENTS_MAX, QUEUE_RESULTS_MAX};
 
 /// How long a result may rest that nobody waits for: a call shows up in the record this much later.
 const UNHURRIED_WAIT: Duration = Duration::from_millis(5);
@@ -38,10 +39,10 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    new: std::collections::VecDeque<Submission>,
+    new: VecDeque<Submission>,
     /// Events in `new`.
     events: usize,
-    results: Vec<Submission>,
+    results: VecDeque<Submission>,
     /// Results nobody waits for: they were recorded behind an answer.
     unhurried: usize,
     is_waiting: bool,
@@ -94,7 +95,7 @@ impl Queue {
         }
         let is_unhurried = submission.then.is_unhurried();
         state.unhurried += usize::from(is_unhurried);
-        state.results.push(submission);
+        state.results.push_back(submission);
         if !is_unhurried || state.results.len() == 1 || state.results.len() == UNHURRIED_MAX {
             self.wake(&state);
         }
@@ -129,7 +130,7 @@ impl Queue {
         true
     }
 
-    /// Moves what waits into `batch`: all results, and new events as many as one commit may have.
+    /// Moves what waits into `batch`: as many results and new events as one commit may have.
     /// Waits for something unless the batch has something already. `false` when it is closed and
     /// empty.
     pub(super) fn take(&self, batch: &mut Vec<Submission>) -> bool {
@@ -148,9 +149,12 @@ impl Queue {
     }
 
     fn drain(&self, state: &mut State, batch: &mut Vec<Submission>) {
-        self.places.add_permits(state.results.len());
-        state.unhurried = 0;
-        batch.append(&mut state.results);
+        let results = state.results.len().min(COMMIT_RESULTS_MAX);
+        self.places.add_permits(results);
+        for submission in state.results.drain(..results) {
+            state.unhurried -= usize::from(submission.then.is_unhurried());
+            batch.push(submission);
+        }
         let mut events = 0;
         while events < COMMIT_EVENTS_MAX
             && let Some(next) = state.new.pop_front()
