@@ -68,8 +68,8 @@ pub(crate) const QUEUE_RESULTS_MAX: usize = 8_192;
 pub(crate) const COMMIT_EVENTS_MAX: usize = 2_048;
 
 /// Results in one commit. A backlog that is worked off brings thousands at a time, and new events
-/// wait for the commit under way: with so many it takes some ten milliseconds, and an fsync is cheap
-/// beside them.
+/// wait for the commit under way: with so many it takes some ten milliseconds, and an fsync is
+/// cheap beside them.
 pub(crate) const COMMIT_RESULTS_MAX: usize = 1_024;
 
 /// Executions of one trigger kept in memory; the others wait in the store.
