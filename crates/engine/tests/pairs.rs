@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails loudly")]
 
+#[expect(dead_code, reason = "these tests put their engine together themselves")]
 mod support;
 
 use std::collections::BTreeMap;
@@ -129,6 +130,30 @@ impl Notes {
     }
 }
 
+impl Notes {
+    /// What each of two policies promises of the calls.
+    fn check(&self, name: &str, policy: &Policy, succeeded: usize) {
+        let notes = self.state.lock();
+        let has = |word: &str| name.split(" + ").any(|part| part == word);
+        assert_eq!(notes.done.len(), succeeded, "{name}: each ran once to its end");
+        if policy.concurrency.is_some() {
+            assert!(notes.most <= LIMIT, "{name}: {} at once", notes.most);
+        }
+        if has("batch") {
+            assert!(notes.largest <= BATCH, "{name}: {} in a batch", notes.largest);
+        }
+        if has("transform") {
+            assert_eq!(notes.untransformed, 0, "{name}");
+        }
+        if has("order_by") {
+            for key in ["a", "b", "c"] {
+                let of: Vec<_> = notes.done.iter().filter(|(own, _)| own == key).collect();
+                assert!(of.is_sorted(), "{name}: {of:?}");
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl Endpoint for Notes {
     fn capacity(&self) -> usize {
@@ -216,24 +241,7 @@ async fn pair(store: Arc<dyn Store>, name: &str, policy: Policy) {
     if has("idempotency") {
         assert!(count(State::Success) <= EVENTS / 2, "{name}: once per key");
     }
-    let notes = endpoint.state.lock();
-    assert_eq!(notes.done.len(), count(State::Success), "{name}: each ran once to its end");
-    if policy.concurrency.is_some() {
-        assert!(notes.most <= LIMIT, "{name}: {} at once", notes.most);
-    }
-    if has("batch") {
-        assert!(notes.largest <= BATCH, "{name}: {} in a batch", notes.largest);
-    }
-    if has("transform") {
-        assert_eq!(notes.untransformed, 0, "{name}");
-    }
-    if has("order_by") {
-        for key in ["a", "b", "c"] {
-            let of: Vec<_> = notes.done.iter().filter(|(own, _)| own == key).collect();
-            assert!(of.is_sorted(), "{name}: {of:?}");
-        }
-    }
-    drop(notes);
+    endpoint.check(name, &policy, count(State::Success));
     engine.stop(evoke_model::Millis::from_secs(5)).await;
 }
 
