@@ -8,7 +8,7 @@ mod settle;
 use std::sync::Arc;
 
 use evoke_delivery::admission::{Admitted, Dropped, Entry};
-use evoke_model::{Attempt, Code, ExecutionId, Failure, Millis, Outcome, State};
+use evoke_model::{Attempt, Code, ExecutionId, Failure, Millis, State};
 use evoke_ports::store::{Change, Finish, Next, Spent, Write};
 use tokio_util::sync::CancellationToken;
 
@@ -26,12 +26,7 @@ const SPEND_AGAIN: Millis = Millis::from_secs(1);
 
 /// What listeners are told of an attempt.
 pub(crate) fn notice(running: &Running, attempt: &Attempt, state: State) -> Notice {
-    let error = match &attempt.outcome {
-        Outcome::Failure(failure) | Outcome::TimedOut(failure) => {
-            Some(format!("{}: {}", failure.code, failure.message).into())
-        }
-        _ => None,
-    };
+    let error = attempt.outcome.failure();
     Notice::Execution {
         id: running.id,
         target: running.target.clone(),
@@ -39,7 +34,7 @@ pub(crate) fn notice(running: &Running, attempt: &Attempt, state: State) -> Noti
         state,
         attempt: attempt.number,
         duration_us: took(attempt.started_at, attempt.finished_at).as_micros() as u64,
-        error,
+        error: error.map(|failure| format!("{}: {}", failure.code, failure.message).into()),
     }
 }
 
@@ -97,14 +92,7 @@ impl Inner {
         let mut ids = Vec::with_capacity(dropped.len());
         let mut finishes = Vec::with_capacity(dropped.len());
         for (entry, why) in dropped {
-            let attempt = Attempt {
-                number: entry.attempts,
-                started_at: now,
-                finished_at: now,
-                outcome: Outcome::Failure(why_dropped(&why)),
-                logs: Vec::new(),
-                version: 0,
-            };
+            let attempt = Attempt::not_made(entry.attempts, now, why_dropped(&why));
             self.dispatcher.count_open(-1);
             if let Some(trigger) = self.catalog.load().triggers.get(&entry.id.trigger) {
                 self.metrics.ended(&trigger.kind, State::Cancelled);

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use evoke_model::{
-    Attempt, Code, Event, ExecutionId, Failure, Lineage, Millis, Outcome, Problem, Rejection,
-    State, Timestamp, Trigger,
+    Attempt, Code, Event, ExecutionId, Failure, Lineage, Millis, Problem, Rejection, State,
+    Timestamp, Trigger,
 };
 use evoke_ports::store::{Ingest, NewExecution, OnceKey, Receipt, TriggerKey, Waiting, Write};
 
@@ -140,7 +140,7 @@ impl Inner {
             let mut new = matched.new_execution(event);
             if let Some(loop_break) = broken {
                 self.metrics.ended(&matched.trigger.kind, State::Cancelled);
-                let attempt = not_run(loop_break.failure(), now);
+                let attempt = Attempt::not_made(0, now, loop_break.failure());
                 new = NewExecution {
                     done: Some(Box::new((State::Cancelled, attempt))),
                     once: None,
@@ -242,7 +242,7 @@ impl Matched {
         Some(Box::new(TriggerKey {
             key: format!("trigger\0{}\0{key}", self.trigger.id).into(),
             expires: now.plus(policy.ttl.unwrap_or(TRIGGER_KEY_TTL)),
-            skipped: (State::Cancelled, not_run(failure, now)),
+            skipped: (State::Cancelled, Attempt::not_made(0, now, failure)),
         }))
     }
 
@@ -259,17 +259,5 @@ impl Matched {
             event: event.clone(),
         };
         Planned { waiting, trigger: self.trigger, keys: self.keys }
-    }
-}
-
-/// The entry of something that was refused before it ran.
-fn not_run(failure: Failure, now: Timestamp) -> Attempt {
-    Attempt {
-        number: 0,
-        started_at: now,
-        finished_at: now,
-        outcome: Outcome::Failure(failure),
-        logs: Vec::new(),
-        version: 0,
     }
 }

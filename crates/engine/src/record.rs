@@ -306,12 +306,7 @@ impl Engine {
 
 fn ended(execution: &Execution) -> (String, serde_json::Value) {
     let state = execution.state.as_str();
-    let failure = execution.last.as_ref().and_then(|attempt| match &attempt.outcome {
-        evoke_model::Outcome::Failure(failure) | evoke_model::Outcome::TimedOut(failure) => {
-            Some(failure)
-        }
-        _ => None,
-    });
+    let failure = execution.last.as_ref().and_then(|attempt| attempt.outcome.failure());
     let attempts = execution.attempts;
     let at = execution.last.as_ref().map(|attempt| attempt.finished_at);
     let text = match failure {

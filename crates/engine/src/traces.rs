@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use evoke_model::trace::TraceContext;
-use evoke_model::{Event, Failure, Outcome, Timestamp};
+use evoke_model::{Event, Outcome, Timestamp};
 use evoke_ports::trace::Attribute;
 use evoke_ports::{Span, SpanKind, Tracer};
 
@@ -150,7 +150,7 @@ impl Traces {
             ("evoke.attempt", Attribute::Int(i64::from(running.attempt))),
         ]);
         span.error =
-            failure_of(outcome).map(|failure| format!("{}: {}", failure.code, failure.message));
+            outcome.failure().map(|failure| format!("{}: {}", failure.code, failure.message));
         self.tracer.record(span);
     }
 
@@ -167,13 +167,6 @@ impl Traces {
     /// The end of an attempt is on the disk.
     pub(crate) fn recorded(&self, open: Open, end: Timestamp) {
         self.tracer.record(self.close(open, "record".into(), SpanKind::Internal, end));
-    }
-}
-
-fn failure_of(outcome: &Outcome) -> Option<&Failure> {
-    match outcome {
-        Outcome::Failure(failure) | Outcome::TimedOut(failure) => Some(failure),
-        Outcome::Success(_) | Outcome::Cancelled => None,
     }
 }
 

@@ -160,6 +160,16 @@ pub enum Outcome {
     Cancelled,
 }
 
+impl Outcome {
+    /// Why it failed, if it did.
+    pub const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failure(failure) | Self::TimedOut(failure) => Some(failure),
+            Self::Success(_) | Self::Cancelled => None,
+        }
+    }
+}
+
 /// One try.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Attempt {
@@ -175,6 +185,21 @@ pub struct Attempt {
     pub logs: Vec<LogLine>,
     /// The function's version, 0 for targets that have none.
     pub version: u32,
+}
+
+impl Attempt {
+    /// What the record shows of an execution that was given up after `attempts`: no further one was
+    /// made, so that none is counted, and the reason stands where the last one's failure stands.
+    pub const fn not_made(attempts: u32, at: Timestamp, why: Failure) -> Self {
+        Self {
+            number: attempts,
+            started_at: at,
+            finished_at: at,
+            outcome: Outcome::Failure(why),
+            logs: Vec::new(),
+            version: 0,
+        }
+    }
 }
 
 /// What the record knows of an execution.

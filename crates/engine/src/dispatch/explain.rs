@@ -1,7 +1,7 @@
 //! Why a pending execution does not run: admission's own verdict in words and for machines.
 
 use evoke_delivery::admission::Verdict;
-use evoke_model::{Execution, Failure, Outcome, Policy, Timestamp};
+use evoke_model::{Execution, Policy, Timestamp};
 use serde_json::{Value, json};
 
 use super::Dispatcher;
@@ -62,18 +62,11 @@ fn say_closed(closed: Closed) -> Why {
     }
 }
 
-fn last_failure(execution: &Execution) -> Option<&Failure> {
-    match &execution.last.as_ref()?.outcome {
-        Outcome::Failure(failure) | Outcome::TimedOut(failure) => Some(failure),
-        Outcome::Success(_) | Outcome::Cancelled => None,
-    }
-}
-
 /// It waits for another attempt.
 fn say_retry(execution: &Execution, policy: &Policy, at: Timestamp) -> Why {
     let next = execution.attempts + 1;
     let of = policy.retry.clone().unwrap_or_default().attempts;
-    let failure = last_failure(execution);
+    let failure = execution.last.as_ref().and_then(|attempt| attempt.outcome.failure());
     let because = failure
         .map(|failure| format!(" because {}: {}", failure.code, failure.message))
         .unwrap_or_default();

@@ -6,9 +6,7 @@ use evoke_delivery::admission::Entry;
 use evoke_delivery::fingerprint;
 use evoke_delivery::retry::{self, Counted, Tries};
 use evoke_model::execution::Level;
-use evoke_model::{
-    Attempt, Cause, Data, Event, Failure, LogLine, Outcome, Policy, State, Timestamp,
-};
+use evoke_model::{Attempt, Cause, Data, Event, LogLine, Outcome, Policy, State, Timestamp};
 use evoke_ports::Delivered;
 use evoke_ports::store::{Finish, Next, Write};
 use serde_json::json;
@@ -222,16 +220,9 @@ fn after(entry: Entry<Item>, running: &Running, mut attempt: Attempt) -> End {
     }
 }
 
-fn failure_of(outcome: &Outcome) -> Option<&Failure> {
-    match outcome {
-        Outcome::Failure(failure) | Outcome::TimedOut(failure) => Some(failure),
-        Outcome::Success(_) | Outcome::Cancelled => None,
-    }
-}
-
 /// The cause of a dead letter; `None` where the trigger keeps none.
 fn cause(policy: &Policy, outcome: &Outcome) -> Option<Cause> {
-    let failure = failure_of(outcome).filter(|_| policy.keeps_dead_letters())?;
+    let failure = outcome.failure().filter(|_| policy.keeps_dead_letters())?;
     Some(Cause(fingerprint(failure)))
 }
 
@@ -245,7 +236,7 @@ fn dead_letter_event(running: &Running, end: &End) -> Option<Draft> {
         "trigger": { "id": running.id.trigger, "name": running.trigger.name },
         "function": running.trigger.target.function_name(),
         "attempts": end.attempt.number,
-        "error": failure_of(&end.attempt.outcome)
+        "error": end.attempt.outcome.failure()
             .map(|failure| json!({ "code": failure.code, "message": failure.message })),
         "cause": end.cause.map(|cause| cause.to_string()),
         "data": running.event.data.to_value(),
