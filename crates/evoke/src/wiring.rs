@@ -61,7 +61,7 @@ pub fn telemetry(
     let default = evoke_project::config::Telemetry::default();
     let settings = evoke_telemetry::Settings {
         otlp_endpoint: given(&wished.otlp_endpoint),
-        headers: wished.otlp_headers.clone(),
+        otlp_headers: wished.otlp_headers.clone(),
         sample: wished.sample,
         // What is not said leaves the variable its say.
         service_name: given(&wished.service_name).filter(|name| *name != default.service_name),

@@ -40,8 +40,8 @@ const OWN: &[HeaderName] = &[
 pub struct Settings {
     /// `otlp_endpoint`: the receiver's base URL; nothing is exported without one.
     pub otlp_endpoint: Option<String>,
-    /// `headers`: sent with each request.
-    pub headers: BTreeMap<String, String>,
+    /// `otlp_headers`: sent with each request.
+    pub otlp_headers: BTreeMap<String, String>,
     /// `sample`: the share of the traces that begin here, 0 to 1.
     pub sample: f64,
     /// `service_name`: what this service is called in traces.
@@ -50,7 +50,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { otlp_endpoint: None, headers: BTreeMap::new(), sample: 1.0, service_name: None }
+        Self { otlp_endpoint: None, otlp_headers: BTreeMap::new(), sample: 1.0, service_name: None }
     }
 }
 
@@ -193,17 +193,17 @@ fn headers(
             ),
         }
     }
-    for (name, value) in &settings.headers {
+    for (name, value) in &settings.otlp_headers {
         match header(name, value) {
             Some((name, value)) => drop(headers.insert(name, value)),
             None => problems.push(Problem::new(
-                format!("telemetry.headers.{name}"),
+                format!("telemetry.otlp_headers.{name}"),
                 "is no header that can be set",
             )),
         }
     }
     if headers.len() > HEADERS_MAX {
-        problems.push(Problem::new("telemetry.headers", format!("at most {HEADERS_MAX}")));
+        problems.push(Problem::new("telemetry.otlp_headers", format!("at most {HEADERS_MAX}")));
     }
     headers
 }
@@ -283,7 +283,7 @@ mod tests {
 
         let mut settings = at("http://setting:4318");
         settings.service_name = Some("setting".to_owned());
-        settings.headers.insert("Authorization".to_owned(), "Bearer s".to_owned());
+        settings.otlp_headers.insert("Authorization".to_owned(), "Bearer s".to_owned());
         let both = read(&settings, &variables);
         assert_eq!(both.url.host_str(), Some("setting"));
         assert_eq!(both.service_name, "setting");
@@ -296,13 +296,13 @@ mod tests {
     fn everything_wrong_is_told_at_once_and_no_secret_is_repeated() {
         let mut settings = at("localhost:4318");
         settings.sample = 2.0;
-        settings.headers.insert("content-type".to_owned(), "text/plain".to_owned());
-        settings.headers.insert("x-key".to_owned(), "sec\nret".to_owned());
+        settings.otlp_headers.insert("content-type".to_owned(), "text/plain".to_owned());
+        settings.otlp_headers.insert("x-key".to_owned(), "sec\nret".to_owned());
         let wrong = [
             "telemetry.otlp_endpoint",
             HEADERS_VARIABLE,
-            "telemetry.headers.content-type",
-            "telemetry.headers.x-key",
+            "telemetry.otlp_headers.content-type",
+            "telemetry.otlp_headers.x-key",
             "telemetry.sample",
         ];
         let variables = [(HEADERS_VARIABLE, "secret")];

@@ -71,7 +71,7 @@ fn python() -> PathBuf {
 fn config(endpoint: &str) -> TelemetryConfig {
     let settings = Settings {
         otlp_endpoint: Some(endpoint.to_owned()),
-        headers: BTreeMap::from([("x-tenant".to_owned(), "shop".to_owned())]),
+        otlp_headers: BTreeMap::from([("x-tenant".to_owned(), "shop".to_owned())]),
         ..Settings::default()
     };
     let variables = [
