@@ -366,6 +366,19 @@ impl<T> Lane<T> {
     }
 }
 
+/// Changes what is known under a key, or begins to know something of it. Only then the key is
+/// copied.
+fn change<V: Default, R>(
+    known: &mut AHashMap<Box<str>, V>,
+    key: &str,
+    how: impl FnOnce(&mut V) -> R,
+) -> R {
+    match known.get_mut(key) {
+        Some(value) => how(value),
+        None => how(known.entry(key.into()).or_default()),
+    }
+}
+
 #[cfg(test)]
 impl<T> Lane<T> {
     /// Nothing waits and nothing runs, and nothing is remembered but what was spent.

@@ -1,24 +1,25 @@
 //! First in, first out per key: the part of a lane that decides which executions of an order key
 //! stand in a line.
 
-use evoke_model::ExecutionId;
+use evoke_model::{ExecutionId, Timestamp};
 
 use super::super::{Admitted, Entry, Offered};
-use super::Lane;
+use super::board::Board;
 use super::key::KeyQueue;
 use super::queue::Rank;
 use super::timers::Wake;
+use super::{Lane, change};
 
 impl<T> Lane<T> {
     /// The key an execution has to keep its order under.
     pub(super) fn order_key(&self, entry: &Entry<T>) -> Option<Box<str>> {
-        entry.keys.order.clone().filter(|_| self.policy.ordered)
+        if self.policy.ordered { entry.keys.order.clone() } else { None }
     }
 
     /// Takes an execution from intake, if there is room for one of its key.
     pub(super) fn offer_to_key(&mut self, key: &str, entry: Entry<T>) -> Offered {
         let window = self.policy.key_window;
-        let offered = self.key(key).may_take(entry.id, window);
+        let offered = change(&mut self.keys, key, |queue| queue.may_take(entry.id, window));
         if offered == Offered::Taken {
             return self.insert_into_key(key, entry);
         }
@@ -29,36 +30,21 @@ impl<T> Lane<T> {
     /// Takes an execution wherever it belongs, whatever the window: one that comes back for a
     /// retry, from the store, or from a debounce.
     pub(super) fn insert_into_key(&mut self, key: &str, entry: Entry<T>) -> Offered {
-        if self.key(key).holds(entry.id) {
-            return Offered::Known;
-        }
-        if self.key(key).has_newer_standing(entry.id) {
-            self.recall(key);
-        }
-        self.key(key).insert(entry);
-        self.waiting += 1;
-        self.advance(key);
-        Offered::Taken
-    }
-
-    fn key(&mut self, key: &str) -> &mut KeyQueue<T> {
-        if !self.keys.contains_key(key) {
-            self.keys.insert(key.into(), KeyQueue::default());
-        }
-        self.keys.entry(key.into()).or_default()
-    }
-
-    /// Takes those of a key that stand in a line back.
-    fn recall(&mut self, key: &str) {
-        let Some(queue) = self.keys.get_mut(key) else { return };
-        let standing = std::mem::take(&mut queue.standing);
-        let back: Vec<_> = standing
-            .into_iter()
-            .filter_map(|rank| self.board.take_back(queue.line, rank, self.clock))
-            .collect();
-        for entry in back {
+        let offered = change(&mut self.keys, key, |queue| {
+            if queue.holds(entry.id) {
+                return Offered::Known;
+            }
+            if queue.has_newer_standing(entry.id) {
+                recall(queue, &mut self.board, self.clock);
+            }
             queue.insert(entry);
+            Offered::Taken
+        });
+        if offered == Offered::Taken {
+            self.waiting += 1;
+            self.advance(key);
         }
+        offered
     }
 
     /// Puts those of a key that are due into their line, as many as fit in one call; forgets the
@@ -83,8 +69,8 @@ impl<T> Lane<T> {
                 }
                 return;
             }
-            let is_same_line = self.board.lines.find(&head.keys) == Some(queue.line);
-            if !queue.standing.is_empty() && !is_same_line {
+            let is_same_line = || self.board.lines.find(&head.keys) == Some(queue.line);
+            if !queue.standing.is_empty() && !is_same_line() {
                 return;
             }
             let Some(head) = queue.pop_head() else { return };
@@ -114,8 +100,10 @@ impl<T> Lane<T> {
             }
         }
         for key in call.entries().filter_map(|entry| entry.keys.order.as_deref()) {
-            if self.keys.get(key).is_some_and(|queue| !queue.standing.is_empty()) {
-                self.recall(key);
+            if let Some(queue) = self.keys.get_mut(key)
+                && !queue.standing.is_empty()
+            {
+                recall(queue, &mut self.board, self.clock);
             }
             self.advance(key);
         }
@@ -136,6 +124,15 @@ impl<T> Lane<T> {
         if let Some(queue) = self.keys.get_mut(key) {
             queue.left(entry.id.event);
             self.advance(key);
+        }
+    }
+}
+
+/// Takes those of a key that stand in a line back.
+fn recall<T>(queue: &mut KeyQueue<T>, board: &mut Board<T>, now: Timestamp) {
+    for rank in std::mem::take(&mut queue.standing) {
+        if let Some(entry) = board.take_back(queue.line, rank, now) {
+            queue.insert(entry);
         }
     }
 }

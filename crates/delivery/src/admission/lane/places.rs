@@ -7,6 +7,7 @@ use ahash::AHashMap;
 use evoke_model::policy::{Concurrency, Overflow};
 
 use super::calls::CallId;
+use super::change;
 use super::lines::LineId;
 use super::queue::Rank;
 
@@ -80,10 +81,11 @@ impl Places {
     }
 
     /// Does something with the places of a key, known or not.
-    fn with(&mut self, name: &str, change: impl FnOnce(&mut Place)) {
-        match self.get_mut(name) {
-            Some(place) => change(place),
-            None => change(self.keys.entry(name.into()).or_default()),
+    fn with(&mut self, name: &str, how: impl FnOnce(&mut Place)) {
+        if self.scope == Scope::All {
+            how(&mut self.all)
+        } else {
+            change(&mut self.keys, name, how)
         }
     }
 

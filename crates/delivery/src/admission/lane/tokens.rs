@@ -7,6 +7,7 @@ use ahash::AHashMap;
 use evoke_model::Timestamp;
 use evoke_model::policy::Rate;
 
+use super::change;
 use super::lines::LineId;
 use super::queue::Rank;
 use crate::rate::Gcra;
@@ -162,11 +163,8 @@ impl Tokens {
     }
 
     /// Does something with the bucket of a key, known or not.
-    fn with<R>(&mut self, name: &str, change: impl FnOnce(&mut Bucket) -> R) -> R {
-        match self.get_mut(name) {
-            Some(bucket) => change(bucket),
-            None => change(self.buckets.entry(name.into()).or_default()),
-        }
+    fn with<R>(&mut self, name: &str, how: impl FnOnce(&mut Bucket) -> R) -> R {
+        if name.is_empty() { how(&mut self.plain) } else { change(&mut self.buckets, name, how) }
     }
 
     /// Forgets the full buckets nobody waits for, now and then: a full bucket is like none.
