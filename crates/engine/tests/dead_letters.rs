@@ -13,22 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use evoke_engine::{Actor, DeadLetterFilter, Draft, Engine, Redrive};
 use evoke_model::operation::OperationStatus;
-use evoke_model::policy::Retry;
-use evoke_model::{Code, Data, ExecutionId, Failure, Policy, State};
+use evoke_model::{Code, Data, ExecutionId, Failure, State};
 use evoke_ports::store::{AuditQuery, ExecutionQuery};
 use evoke_stores::memory::MemoryStore;
-use over::over;
+use over::{dead, once, over, somebody};
 use serde_json::json;
 use support::{Script, draft, engine, script, trigger};
 use wait::{query, reach};
-
-fn once() -> Policy {
-    Policy { retry: Some(Retry { attempts: 1, ..Retry::default() }), ..Policy::default() }
-}
-
-fn somebody() -> Actor {
-    Actor("deploy".into())
-}
 
 /// An endpoint that fails with what the data says until it is mended; what it got is kept.
 struct Broken {
@@ -65,10 +56,6 @@ async fn with_dead_letters(broken: &Broken) -> Engine {
     engine.emit(orders.collect()).await.expect("accepted");
     reach(&engine, dead(), 5).await;
     engine
-}
-
-fn dead() -> ExecutionQuery {
-    ExecutionQuery { only_dead_letters: true, ..query(&[]) }
 }
 
 async fn ids(engine: &Engine) -> Vec<ExecutionId> {

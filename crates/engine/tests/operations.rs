@@ -4,8 +4,6 @@
 
 #[path = "support/functions.rs"]
 mod functions;
-#[path = "support/hand.rs"]
-mod hand;
 #[path = "support/over.rs"]
 mod over;
 mod support;
@@ -16,29 +14,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evoke_engine::{Actor, DeadLetterFilter, Draft, Engine, Redrive, Replay, ReplayTo, TestEvent};
+use evoke_engine::{
+    Actor, DeadLetterFilter, Draft, Engine, Parts, Redrive, Replay, ReplayTo, TestEvent,
+};
 use evoke_model::operation::{OperationKind, OperationStatus};
-use evoke_model::policy::{Idempotency, Rate, Retry};
+use evoke_model::policy::{Idempotency, Rate};
 use evoke_model::{
-    Code, Data, Failure, Millis, OperationId, Policy, Redirect, State, Target, TriggerId,
+    Code, Data, Failure, Millis, OperationId, Policy, Redirect, State, Target, Timestamp, TriggerId,
 };
 use evoke_ports::Store;
 use evoke_ports::store::{AuditQuery, EventQuery, ExecutionQuery};
 use evoke_stores::memory::MemoryStore;
 use evoke_stores::sqlite::{SqliteOptions, SqliteStore};
-use hand::Hand;
-use over::{over, until};
+use evoke_testkit::ManualClock;
+use over::{dead, once, over, somebody, until};
 use serde_json::json;
 use support::{Script, draft, engine, parts, script, trigger};
 use wait::{count, query, reach};
-
-fn once() -> Policy {
-    Policy { retry: Some(Retry { attempts: 1, ..Retry::default() }), ..Policy::default() }
-}
-
-fn somebody() -> Actor {
-    Actor("deploy".into())
-}
 
 fn rate(limit: u32, per: Millis, burst: u32) -> Option<Rate> {
     Some(Rate { limit, per, key: None, burst: Some(burst) })
@@ -66,10 +58,6 @@ async fn sqlite(dir: &tempfile::TempDir) -> Arc<dyn Store> {
     Arc::new(opened.expect("a store"))
 }
 
-fn dead() -> ExecutionQuery {
-    ExecutionQuery { only_dead_letters: true, ..query(&[]) }
-}
-
 fn replayed() -> ExecutionQuery {
     ExecutionQuery { is_replay: Some(true), ..query(&[State::Success]) }
 }
@@ -83,6 +71,21 @@ fn breakable() -> (Arc<Script>, Arc<AtomicBool>) {
         false => Err(Failure::new(Code::FunctionError, "not today")),
     });
     (endpoint, mended)
+}
+
+/// An engine with a trigger for orders.
+async fn taking_orders(parts: Parts) -> Engine {
+    let engine = Engine::start(parts).await.expect("the engine starts");
+    engine.admit();
+    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
+    engine
+}
+
+/// An engine with a trigger for orders, whose time goes on when it is told.
+async fn at_our_time(endpoint: Arc<Script>) -> (Engine, Arc<ManualClock>) {
+    let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
+    let parts = Parts { clock: clock.clone(), ..parts(memory(), endpoint) };
+    (taking_orders(parts).await, clock)
 }
 
 fn number(n: u64) -> Draft {
@@ -105,12 +108,7 @@ async fn repeated(engine: &Engine) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redrive_keeps_to_its_rate() {
     let (endpoint, mended) = breakable();
-    let clock = Hand::new();
-    let mut parts = parts(memory(), endpoint);
-    parts.clock = clock.clone();
-    let engine = Engine::start(parts).await.expect("the engine starts");
-    engine.admit();
-    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
+    let (engine, clock) = at_our_time(endpoint).await;
     emit(&engine, 0..5).await;
     reach(&engine, dead(), 5).await;
     mended.store(true, Ordering::Relaxed);
@@ -137,12 +135,7 @@ async fn a_redrive_keeps_to_its_rate() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redrive_stops_by_itself_when_the_cause_comes_back() {
     let (endpoint, _) = breakable();
-    let clock = Hand::new();
-    let mut parts = parts(memory(), endpoint);
-    parts.clock = clock.clone();
-    let engine = Engine::start(parts).await.expect("the engine starts");
-    engine.admit();
-    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
+    let (engine, clock) = at_our_time(endpoint).await;
     emit(&engine, 0..20).await;
     reach(&engine, dead(), 20).await;
     let groups = engine.dead_letter_groups(&DeadLetterFilter::default()).await.expect("groups");
@@ -170,9 +163,7 @@ async fn a_redrive_stops_by_itself_when_the_cause_comes_back() {
 async fn a_redrive_goes_to_a_function_that_is_there() {
     let (endpoint, _) = breakable();
     let (parts, calls) = functions::with_functions(memory(), endpoint);
-    let engine = Engine::start(parts).await.expect("the engine starts");
-    engine.admit();
-    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
+    let engine = taking_orders(parts).await;
     engine.deploy(functions::deployment("repair", "1")).await.expect("deployed");
     emit(&engine, 0..2).await;
     reach(&engine, dead(), 2).await;
@@ -204,11 +195,7 @@ async fn a_redrive_goes_on_where_it_was_after_a_restart() {
     let dir = tempfile::tempdir().expect("a folder");
     let id = {
         let (endpoint, mended) = breakable();
-        let engine = engine(sqlite(&dir).await, endpoint.clone()).await;
-        engine
-            .create_trigger(trigger("order.*", once()), &Actor::local())
-            .await
-            .expect("a trigger");
+        let engine = taking_orders(parts(sqlite(&dir).await, endpoint.clone())).await;
         emit(&engine, 0..6).await;
         reach(&engine, dead(), 6).await;
         mended.store(true, Ordering::Relaxed);
@@ -232,8 +219,7 @@ async fn a_redrive_goes_on_where_it_was_after_a_restart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_operation_ends_and_what_it_sent_runs_on() {
     let (endpoint, mended) = breakable();
-    let engine = engine(memory(), endpoint).await;
-    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
+    let engine = taking_orders(parts(memory(), endpoint)).await;
     emit(&engine, 0..5).await;
     reach(&engine, dead(), 5).await;
     mended.store(true, Ordering::Relaxed);
@@ -259,12 +245,7 @@ async fn a_cancelled_operation_ends_and_what_it_sent_runs_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_without_an_attempt_is_found_as_well() {
-    let clock = Hand::new();
-    let mut parts = parts(memory(), script(0, |_| Ok(Data::None)));
-    parts.clock = clock.clone();
-    let engine = Engine::start(parts).await.expect("the engine starts");
-    engine.admit();
-    engine.create_trigger(trigger("order.*", once()), &somebody()).await.expect("a trigger");
+    let (engine, clock) = at_our_time(script(0, |_| Ok(Data::None))).await;
     emit(&engine, 0..1).await;
     let operation = engine.replay(Replay::default(), &somebody()).await.expect("it begins");
     until(&engine, operation.id, |one| one.progress.taken == 1).await;
@@ -313,8 +294,7 @@ async fn what_is_wrong_with_a_request_is_told_before_anything_begins() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_to_all_triggers_does_what_its_dry_run_says() {
     let endpoint = script(4, |_| Ok(Data::None));
-    let engine = engine(memory(), endpoint.clone()).await;
-    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
+    let engine = taking_orders(parts(memory(), endpoint.clone())).await;
     let large = Policy { filter: Some("event.data.n >= 7".into()), ..once() };
     let large = engine
         .create_trigger(trigger("order.paid", large), &Actor::local())
@@ -402,11 +382,7 @@ async fn a_replay_goes_to_one_trigger_or_one_function() {
 async fn a_replay_that_was_broken_off_sends_nothing_twice() {
     let dir = tempfile::tempdir().expect("a folder");
     let id = {
-        let engine = engine(sqlite(&dir).await, script(4, |_| Ok(Data::None))).await;
-        engine
-            .create_trigger(trigger("order.*", once()), &Actor::local())
-            .await
-            .expect("a trigger");
+        let engine = taking_orders(parts(sqlite(&dir).await, script(4, |_| Ok(Data::None)))).await;
         emit(&engine, 0..7).await;
         reach(&engine, query(&[State::Success]), 7).await;
         let request = Replay { rate: rate(1, hour(), 4), ..Replay::default() };
@@ -443,8 +419,7 @@ async fn the_key_of_a_trigger_counts_within_a_replay_and_not_before_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_newest_operations_come_first_and_only_eight_go_on() {
-    let engine = engine(memory(), script(4, |_| Ok(Data::None))).await;
-    engine.create_trigger(trigger("order.*", once()), &Actor::local()).await.expect("a trigger");
+    let engine = taking_orders(parts(memory(), script(4, |_| Ok(Data::None)))).await;
     emit(&engine, 0..2).await;
     let request = || Replay { rate: rate(1, hour(), 1), ..Replay::default() };
     let mut begun = Vec::new();
@@ -464,21 +439,9 @@ fn days(days: u64) -> Millis {
     Millis::from_secs(days * 86_400)
 }
 
-/// An engine whose time goes on when it is told.
-async fn engine_at(clock: &Arc<Hand>) -> Engine {
-    let mut parts = parts(memory(), script(64, |_| Ok(Data::None)));
-    parts.clock = clock.clone();
-    let engine = Engine::start(parts).await.expect("the engine starts");
-    engine.admit();
-    let policy = trigger("order.*", once());
-    engine.create_trigger(policy, &somebody()).await.expect("a trigger");
-    engine
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_in_the_archive_is_sent_again_like_what_is_in_the_record() {
-    let clock = Hand::new();
-    let engine = engine_at(&clock).await;
+    let (engine, clock) = at_our_time(script(64, |_| Ok(Data::None))).await;
     emit(&engine, 0..150).await;
     reach(&engine, query(&[State::Success]), 150).await;
     clock.advance(days(3));
@@ -500,8 +463,7 @@ async fn what_is_in_the_archive_is_sent_again_like_what_is_in_the_record() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_misses_nothing_that_moves_into_the_archive_meanwhile() {
-    let clock = Hand::new();
-    let engine = engine_at(&clock).await;
+    let (engine, clock) = at_our_time(script(64, |_| Ok(Data::None))).await;
     emit(&engine, 0..350).await;
     reach(&engine, query(&[State::Success]), 350).await;
     let request = Replay { rate: rate(1, Millis::from_secs(60), 50), ..Replay::default() };

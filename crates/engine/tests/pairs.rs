@@ -13,9 +13,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evoke_engine::{Actor, Draft, Engine};
 use evoke_model::policy::Overflow;
-use evoke_model::{Code, Data, Event, Outcome, Policy, Problem, State};
+use evoke_model::{Code, Data, Event, Outcome, Policy, State};
 use evoke_ports::store::ExecutionQuery;
-use evoke_ports::{Delivered, Descriptor, Endpoint, Job, Runs, Store, Target};
+use evoke_ports::{Delivered, Endpoint, Job, Store};
 use evoke_stores::memory::MemoryStore;
 use evoke_stores::sqlite::{SqliteOptions, SqliteStore};
 use parking_lot::Mutex;
@@ -54,12 +54,7 @@ fn policies() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A target that notes what it got and fails some the first time.
-struct Noting {
-    descriptor: Descriptor,
-    endpoint: Arc<Notes>,
-}
-
+/// An endpoint that notes what it got and fails some the first time.
 #[derive(Default)]
 struct Notes {
     state: Mutex<Seen>,
@@ -80,15 +75,6 @@ fn field(event: &Event) -> (String, u64) {
     let data = event.data.to_value();
     let key = data["k"].as_str().expect("a key").to_owned();
     (key, data["n"].as_u64().expect("a number"))
-}
-
-impl Target for Noting {
-    fn descriptor(&self) -> &Descriptor {
-        &self.descriptor
-    }
-    fn open(&self, _: &Value) -> Result<Arc<dyn Endpoint>, Vec<Problem>> {
-        Ok(self.endpoint.clone())
-    }
 }
 
 impl Notes {
@@ -180,17 +166,8 @@ impl Endpoint for Notes {
 }
 
 async fn engine(store: Arc<dyn Store>, endpoint: Arc<Notes>) -> Engine {
-    let descriptor = Descriptor {
-        kind: "scripted",
-        title: "",
-        summary: "",
-        schema: json!({}),
-        example: json!({}),
-        docs: "",
-        runs: Runs::EveryNode,
-    };
     let mut parts = support::parts(store, support::script(1, |_| Ok(Data::None)));
-    parts.targets = vec![Arc::new(Noting { descriptor, endpoint })];
+    parts.targets = vec![support::target("scripted", endpoint)];
     let engine = Engine::start(parts).await.expect("the engine starts");
     engine.admit();
     engine

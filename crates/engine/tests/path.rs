@@ -3,47 +3,20 @@
 #![expect(clippy::expect_used, reason = "a failing test says where")]
 
 mod support;
+#[path = "support/wait.rs"]
+mod wait;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use evoke_engine::{Actor, Draft, Engine};
+use evoke_engine::{Actor, Draft};
 use evoke_model::policy::{Backoff, Concurrency, Overflow, Retry};
 use evoke_model::{Code, Data, Failure, Millis, Policy, State};
 use evoke_ports::Store;
-use evoke_ports::store::ExecutionQuery;
 use evoke_stores::memory::MemoryStore;
 use evoke_stores::sqlite::{SqliteOptions, SqliteStore};
 use support::{draft, engine, script, trigger};
-
-fn query(states: &[State]) -> ExecutionQuery {
-    ExecutionQuery { states: states.to_vec(), limit: 1_000, ..ExecutionQuery::default() }
-}
-
-async fn count(engine: &Engine, states: &[State]) -> usize {
-    let mut query = query(states);
-    let mut count = 0;
-    loop {
-        let page = engine.executions(query.clone()).await.expect("a page");
-        count += page.items.len();
-        match page.next {
-            Some(next) => query.cursor = Some(next),
-            None => return count,
-        }
-    }
-}
-
-/// Waits until so many executions are in one of these states.
-async fn reach(engine: &Engine, states: &[State], wanted: usize) {
-    for _ in 0..6_000 {
-        if count(engine, states).await >= wanted {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("only {} of {wanted} are {states:?}", count(engine, states).await);
-}
+use wait::{count, query, reach};
 
 fn fast_retry(attempts: u32) -> Policy {
     let retry = Retry {
@@ -72,9 +45,9 @@ async fn more_events_than_the_window_holds_all_run_once() {
     for _ in 0..20 {
         engine.emit((0..1_000).map(|_| draft("a.b")).collect()).await.expect("accepted");
     }
-    reach(&engine, &[State::Success], 20_000).await;
+    reach(&engine, query(&[State::Success]), 20_000).await;
     assert_eq!(endpoint.count.load(Ordering::Relaxed), 20_000);
-    assert_eq!(count(&engine, &[State::Pending, State::Running]).await, 0);
+    assert_eq!(count(&engine, query(&[State::Pending, State::Running])).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,7 +65,7 @@ async fn what_was_accepted_before_a_restart_runs_after_it() {
     }
     let endpoint = script(64, |_| Ok(Data::None));
     let engine = engine(sqlite(&dir), endpoint.clone()).await;
-    reach(&engine, &[State::Success], 5_000).await;
+    reach(&engine, query(&[State::Success]), 5_000).await;
     assert_eq!(endpoint.count.load(Ordering::Relaxed), 5_000);
 }
 
@@ -107,7 +80,7 @@ async fn a_failing_execution_uses_its_attempts_and_is_a_dead_letter_until_it_is_
     let engine = engine(Arc::new(MemoryStore::new()), endpoint.clone()).await;
     engine.create_trigger(trigger("a", fast_retry(3)), &Actor::local()).await.expect("a trigger");
     engine.emit(vec![draft("a")]).await.expect("accepted");
-    reach(&engine, &[State::Failed], 1).await;
+    reach(&engine, query(&[State::Failed]), 1).await;
     let attempts: Vec<u32> = endpoint.seen.lock().iter().map(|(_, attempt)| *attempt).collect();
     assert_eq!(attempts, [1, 2, 3]);
     let page = engine.executions(query(&[State::Failed])).await.expect("a page");
@@ -115,7 +88,7 @@ async fn a_failing_execution_uses_its_attempts_and_is_a_dead_letter_until_it_is_
     assert_eq!(engine.attempts(id).await.expect("attempts").len(), 3);
     works.store(true, Ordering::Relaxed);
     engine.retry(id).await.expect("it may be retried");
-    reach(&engine, &[State::Success], 1).await;
+    reach(&engine, query(&[State::Success]), 1).await;
     assert_eq!(engine.retry(id).await.map_err(|r| r.code), Ok(()));
 }
 
@@ -132,7 +105,7 @@ async fn events_of_one_key_run_in_order_while_a_failing_head_blocks_only_its_key
         .flat_map(|n| ["x", "y", "z"].map(|key| (key, n)))
         .map(|(key, n)| Draft { subject: Some(key.into()), ..draft(&format!("{key}{n}")) });
     engine.emit(drafts.collect()).await.expect("accepted");
-    reach(&engine, &[State::Success], 600).await;
+    reach(&engine, query(&[State::Success]), 600).await;
     let seen = endpoint.seen.lock().clone();
     for key in ["x", "y", "z"] {
         let mut order: Vec<usize> =
@@ -158,7 +131,7 @@ async fn no_more_run_at_once_than_the_limit_of_their_key() {
     let drafts =
         (0..500).map(|n| Draft { subject: Some(format!("k{}", n % 3).into()), ..draft("a") });
     engine.emit(drafts.collect()).await.expect("accepted");
-    reach(&engine, &[State::Success], 500).await;
+    reach(&engine, query(&[State::Success]), 500).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,28 +148,25 @@ async fn an_id_is_taken_once_and_its_answer_repeated() {
     assert!(!first[0].is_duplicate);
     assert!(second[0].is_duplicate);
     assert_eq!(first[0].id, second[0].id);
-    reach(&engine, &[State::Success], 2).await;
+    reach(&engine, query(&[State::Success]), 2).await;
     assert_eq!(endpoint.count.load(Ordering::Relaxed), 2);
     assert_eq!(engine.event("order-7").await.expect("it is there").id, first[0].id);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trigger_does_not_fire_on_its_own_effect_and_the_break_is_recorded() {
+async fn an_event_whose_cause_has_ended_counts_as_a_root() {
     let endpoint = script(4, |_| Ok(Data::None));
     let engine = engine(Arc::new(MemoryStore::new()), endpoint.clone()).await;
     let own = engine
         .create_trigger(trigger("a", Policy::default()), &Actor::local())
         .await
         .expect("a trigger");
-    // A function sends an event of its own type: the cause is the execution that runs.
-    let slot: Arc<parking_lot::Mutex<Option<evoke_model::ExecutionId>>> = Arc::default();
     let emitted = engine.emit(vec![draft("a")]).await.expect("accepted");
     let id = evoke_model::ExecutionId { event: emitted[0].id, trigger: own.id };
-    *slot.lock() = Some(id);
-    reach(&engine, &[State::Success], 1).await;
-    // Once it has ended its token proves nothing any more, so the event counts as a root.
+    reach(&engine, query(&[State::Success]), 1).await;
+    // Once it has ended its token proves nothing any more: no loop is seen and the trigger fires.
     engine.emit(vec![Draft { cause: Some(id), ..draft("a") }]).await.expect("accepted");
-    reach(&engine, &[State::Success], 2).await;
+    reach(&engine, query(&[State::Success]), 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,6 +187,6 @@ async fn a_disabled_trigger_keeps_what_waits_and_explains_it() {
     let why = engine.explain(id).await.expect("an explanation");
     assert_eq!(why.detail["why"], "trigger_disabled");
     engine.cancel(id).await.expect("cancelled");
-    assert_eq!(count(&engine, &[State::Cancelled]).await, 1);
+    assert_eq!(count(&engine, query(&[State::Cancelled])).await, 1);
     assert_eq!(engine.cancel(id).await.map_err(|r| r.code), Err(Code::ExecutionState));
 }

@@ -2,8 +2,6 @@
 
 #![expect(clippy::expect_used, reason = "a failing test says where")]
 
-#[path = "support/hand.rs"]
-mod hand;
 #[path = "support/relay.rs"]
 mod relay;
 #[expect(dead_code, reason = "it serves other tests as well")]
@@ -14,10 +12,10 @@ mod wait;
 use std::sync::Arc;
 
 use evoke_engine::{Actor, Engine, NewTrigger, TreeEvent};
-use evoke_model::{Code, Millis, Outcome, Policy, State, Target};
+use evoke_model::{Code, Millis, Outcome, Policy, State, Target, Timestamp};
 use evoke_ports::store::EventQuery;
 use evoke_stores::memory::MemoryStore;
-use hand::Hand;
+use evoke_testkit::ManualClock;
 use serde_json::json;
 use support::{draft, parts, script, trigger};
 use wait::{query, reach};
@@ -42,7 +40,7 @@ fn text(tree: &TreeEvent) -> String {
 async fn the_tree_goes_from_the_root_to_where_the_loop_brake_cut_it() {
     let parts = parts(Arc::new(MemoryStore::new()), script(4, |_| Ok(Default::default())));
     let (mut parts, slot) = relay::with_relay(parts);
-    let clock = Hand::new();
+    let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
     parts.clock = clock.clone();
     let engine = Engine::start(parts).await.expect("the engine starts");
     engine.admit();

@@ -9,25 +9,24 @@ use async_trait::async_trait;
 use evoke_engine::{Actor, Draft, Engine, ExecutionView, NewTrigger, RetentionPolicy};
 use evoke_model::policy::Retry;
 use evoke_model::{
-    Code, Data, Event, EventId, ExecutionId, Failure, Millis, Policy, Problem, State,
-    Target as Where, Timestamp,
+    Code, Data, Event, EventId, ExecutionId, Failure, Millis, Policy, State, Target, Timestamp,
 };
 use evoke_ports::store::{EventQuery, ExecutionQuery, Order as Direction};
-use evoke_ports::{Clock, Descriptor, Endpoint, Runs, Store, Target};
-use serde_json::{Value, json};
+use evoke_ports::{Clock, Store};
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::support::{self, Script};
 
 /// A clock that moves when it is told. Who sleeps sleeps on until [`World::wake`], so that the loop
 /// of retention does nothing that a test has not asked for.
-pub struct ManualClock {
+pub struct WakingClock {
     now: AtomicI64,
     woken: watch::Sender<Timestamp>,
 }
 
 #[async_trait]
-impl Clock for ManualClock {
+impl Clock for WakingClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.now.load(Ordering::Relaxed))
     }
@@ -37,22 +36,10 @@ impl Clock for ManualClock {
     }
 }
 
-/// A target called `function`, so that triggers have functions.
-struct Function(Arc<Script>, Descriptor);
-
-impl Target for Function {
-    fn descriptor(&self) -> &Descriptor {
-        &self.1
-    }
-    fn open(&self, _: &Value) -> Result<Arc<dyn Endpoint>, Vec<Problem>> {
-        Ok(self.0.clone())
-    }
-}
-
 /// An engine and its time.
 pub struct World {
     pub engine: Engine,
-    clock: Arc<ManualClock>,
+    clock: Arc<WakingClock>,
 }
 
 /// A target on which events of the types `dead...` fail for good.
@@ -88,18 +75,10 @@ impl World {
     ) -> Self {
         let woken = watch::Sender::new(now);
         let now = AtomicI64::new(now.as_micros());
-        let clock = Arc::new(ManualClock { now, woken });
+        let clock = Arc::new(WakingClock { now, woken });
         let mut parts = support::parts(store, target.clone());
-        let descriptor = Descriptor {
-            kind: "function",
-            title: "",
-            summary: "",
-            schema: json!({}),
-            example: json!({}),
-            docs: "",
-            runs: Runs::EveryNode,
-        };
-        parts.targets.push(Arc::new(Function(target, descriptor)));
+        // A target called `function`, so that triggers have functions.
+        parts.targets.push(support::target("function", target));
         parts.clock = clock.clone();
         parts.settings.retention = retention;
         let engine = Engine::start(parts).await.expect("the engine starts");
@@ -130,7 +109,7 @@ impl World {
     pub async fn trigger(&self, pattern: &str, function: Option<&str>) {
         let retry = Retry { attempts: 1, ..Retry::default() };
         let new = support::trigger(pattern, Policy { retry: Some(retry), ..Policy::default() });
-        let target = function.map_or_else(|| new.target.clone(), Where::function);
+        let target = function.map_or_else(|| new.target.clone(), Target::function);
         let new = NewTrigger { target, ..new };
         self.engine.create_trigger(new, &Actor::local()).await.expect("a trigger");
     }

@@ -1,13 +1,12 @@
 //! Plug-ins that do what a test tells them, for an engine without languages or servers.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use evoke_engine::{Draft, Engine, NewTrigger, Parts, Registry, Settings};
 use evoke_model::trigger::Subscription;
-use evoke_model::{Data, Event, Failure, Millis, Outcome, Policy, Problem, Target as Where};
+use evoke_model::{Data, Event, Failure, Outcome, Policy, Problem, Target as Where};
 use evoke_ports::{
     Delivered, Descriptor, Endpoint, Job, NoTracer, Runs, Source, Store, SystemClock, Target,
 };
@@ -17,10 +16,10 @@ use serde_json::{Value, json};
 /// A source whose configuration is the pattern.
 pub struct Events(Descriptor);
 
-/// A target that does what its script says.
-pub struct Scripted {
+/// A target with one endpoint, whatever it is configured with.
+struct Fixed {
     descriptor: Descriptor,
-    endpoint: Arc<Script>,
+    endpoint: Arc<dyn Endpoint>,
 }
 
 /// What the target does with an attempt.
@@ -65,7 +64,7 @@ impl Source for Events {
     }
 }
 
-impl Target for Scripted {
+impl Target for Fixed {
     fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
@@ -109,27 +108,22 @@ pub fn script(
     })
 }
 
+/// A target of this kind that always leads to this endpoint.
+pub fn target(kind: &'static str, endpoint: Arc<dyn Endpoint>) -> Arc<dyn Target> {
+    Arc::new(Fixed { descriptor: descriptor(kind), endpoint })
+}
+
 /// The parts of an engine on this store whose only target is this endpoint.
 pub fn parts(store: Arc<dyn Store>, endpoint: Arc<Script>) -> Parts {
-    let target = Scripted { descriptor: descriptor("scripted"), endpoint };
     Parts {
         store,
         sources: vec![Arc::new(Events(descriptor("event")))],
-        targets: vec![Arc::new(target)],
+        targets: vec![target("scripted", endpoint)],
         runtimes: Vec::new(),
         clock: Arc::new(SystemClock),
         registry: Registry::new(),
         tracer: Arc::new(NoTracer),
-        settings: Settings {
-            idempotency_window: Millis::from_secs(86_400),
-            depth_max: 16,
-            url: "http://127.0.0.1:1".into(),
-            scratch: Path::new("/nowhere").into(),
-            node: 0,
-            retention: evoke_engine::RetentionPolicy::default(),
-            log_bytes_max: evoke_engine::LOG_BYTES_MAX,
-            committer: evoke_engine::CommitterRuns::Thread,
-        },
+        settings: Settings::default(),
     }
 }
 
