@@ -27,7 +27,7 @@ use evoke_model::{ExecutionId, Timestamp};
 
 use super::{Admitted, Dropped, Entry, Keys, LanePolicy, Offered, Rest};
 use board::{Board, Look};
-use calls::{Calls, Ended, Keeps, Way};
+use calls::{Calls, Ended, Keeps};
 use debounce::{Arrived, Debouncer, Woken};
 use key::KeyQueue;
 use lines::LineId;
@@ -146,10 +146,7 @@ impl<T> Lane<T> {
         if let Ended::Call(call, way) = self.calls.end(id) {
             let places = &mut self.board.places;
             if let Some(name) = places.name(keys.concurrency.as_deref()) {
-                if let Some(place) = places.get_mut(name).filter(|_| way == Way::Cancelled) {
-                    place.cancelling -= 1;
-                }
-                places.give_back(name, call);
+                places.give_back(name, call, way);
             }
             self.board.pass(keys, self.clock);
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use ahash::AHashMap;
 use evoke_model::policy::{Concurrency, Overflow};
 
-use super::calls::CallId;
+use super::calls::{CallId, Way};
 use super::change;
 use super::lines::LineId;
 use super::queue::Rank;
@@ -107,9 +107,12 @@ impl Places {
         });
     }
 
-    pub(super) fn give_back(&mut self, name: &str, call: Option<CallId>) {
+    pub(super) fn give_back(&mut self, name: &str, call: Option<CallId>, way: Way) {
         let Some(place) = self.get_mut(name) else { return };
         place.running = place.running.saturating_sub(1);
+        if way == Way::Cancelled {
+            place.cancelling -= 1;
+        }
         if call.is_some() {
             place.calls.retain(|running| Some(*running) != call);
         }
