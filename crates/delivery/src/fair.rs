@@ -22,11 +22,15 @@ pub struct Waiting {
 pub fn pick(waiting: &[Waiting], now: Timestamp) -> Option<usize> {
     let claim = |lane: &Waiting| {
         let waited = now.as_micros().saturating_sub(lane.served.as_micros());
-        let head_start = i64::from(lane.priority.clamp(-Priority::MAX, Priority::MAX)) * 1_000_000;
-        waited.saturating_add(head_start)
+        waited.saturating_add(head_start(lane.priority))
     };
     // Of equal claims `max_by_key` would give the last.
     (0..waiting.len()).rev().max_by_key(|place| claim(&waiting[*place]))
+}
+
+/// What a priority is worth, in microseconds of waiting: a second a point.
+pub(crate) fn head_start(priority: i32) -> i64 {
+    i64::from(priority.clamp(-Priority::MAX, Priority::MAX)) * 1_000_000
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::iter;
 
-use evoke_model::policy::Priority;
 use evoke_model::{ExecutionId, Timestamp};
+
+use crate::fair::head_start;
 
 /// What an execution is counted under, by each policy that has a key. `None` where the policy has
 /// none, or where it gave nothing for this event.
@@ -33,6 +34,8 @@ pub struct Entry<T> {
     /// Its keys.
     pub keys: Keys,
     /// Its head start in seconds, cut to [`Priority::MAX`] either way.
+    ///
+    /// [`Priority::MAX`]: evoke_model::policy::Priority::MAX
     pub priority: i32,
     /// The size of its event's data, for the bound of a batch.
     pub bytes: u32,
@@ -44,8 +47,7 @@ impl<T> Entry<T> {
     /// When it would be its turn if all had the same priority: the earlier, the sooner it goes. As
     /// time passes a low priority is made up for by waiting, so nobody waits for ever.
     pub(super) fn virtual_due(&self) -> i64 {
-        let head_start = i64::from(self.priority.clamp(-Priority::MAX, Priority::MAX)) * 1_000_000;
-        self.due.as_micros().saturating_sub(head_start)
+        self.due.as_micros().saturating_sub(head_start(self.priority))
     }
 }
 
