@@ -9,7 +9,7 @@ const EVENTS: &str =
     "CREATE TABLE events (id INTEGER PRIMARY KEY, type TEXT, source TEXT, time INTEGER, data);";
 const COLUMNS: &str = "due_at INTEGER, attempts INTEGER DEFAULT 0, order_key TEXT, \
      version INTEGER, started_at INTEGER, finished_at INTEGER, output, not_before INTEGER, \
-     is_replay INTEGER DEFAULT 0, cause INTEGER, redirect TEXT, is_edited INTEGER DEFAULT 0";
+     flags INTEGER DEFAULT 0, cause INTEGER, redirect TEXT";
 const OPEN: &str =
     "CREATE INDEX open ON executions (trigger_id, due_at, event_id) WHERE state < 2;";
 const OPEN_TEXT: &str = "CREATE INDEX open ON executions (trigger_id, due_at, event_id) \

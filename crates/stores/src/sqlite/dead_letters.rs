@@ -5,8 +5,9 @@ use evoke_model::Execution;
 use evoke_ports::store::{DeadLetters, ExecutionQuery, Order, Page};
 use rusqlite::Connection;
 
+use super::decode::{self, Flags};
 use super::error::Error;
-use super::{decode, executions};
+use super::executions;
 use crate::groups::Groups;
 use crate::page::{self, ExecutionFields, ExecutionPlace, Fits, Look, Pager, Range, SCAN_MAX};
 
@@ -61,8 +62,8 @@ pub(super) fn list_sql(order: Order, reads: Reads) -> String {
     };
     // Where nothing of the row is asked for, anything will do.
     let rest = match reads {
-        Reads::Index => "3, 0, 0",
-        Reads::Rows => "state, is_test_run, is_replay",
+        Reads::Index => "3, 0",
+        Reads::Rows => "state, flags",
     };
     format!(
         "SELECT event_id, trigger_id, cause, {rest} FROM executions \
@@ -196,11 +197,12 @@ impl Search<'_> {
 
 fn fields(row: &rusqlite::Row<'_>) -> Result<ExecutionFields, Error> {
     let columns = decode::execution_columns(row)?;
+    let flags = columns.flags(4)?;
     Ok(ExecutionFields {
         trigger: decode::execution_place(row)?.id().trigger,
         cause: columns.cause(2)?,
         state: columns.state(3)?,
-        is_test_run: columns.flag(4)?,
-        is_replay: columns.flag(5)?,
+        is_test_run: flags.has(Flags::TEST_RUN),
+        is_replay: flags.has(Flags::REPLAY),
     })
 }

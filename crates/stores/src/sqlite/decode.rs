@@ -7,7 +7,7 @@ use evoke_model::{
     Attempt, Cause, Data, Event, EventId, Execution, ExecutionId, Outcome, Redirect, State,
     Timestamp, TriggerId,
 };
-use evoke_ports::store::Waiting;
+use evoke_ports::store::{NewExecution, Waiting};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use serde::de::DeserializeOwned;
@@ -23,8 +23,27 @@ pub(super) const EVENT: &str = "events.id, events.type, events.source, events.su
 
 /// What [`execution`] reads.
 pub(super) const EXECUTION: &str = "event_id, trigger_id, state, coalesce(not_before, due_at), \
-     attempts, is_test_run, order_key, concurrency_key, version, started_at, finished_at, outcome, \
-     output_kind, output, error, logs, is_replay, cause, redirect, is_edited";
+     attempts, flags, order_key, concurrency_key, version, started_at, finished_at, outcome, \
+     output_kind, output, error, logs, cause, redirect";
+
+/// What an execution is, as its column has it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Flags(pub i64);
+
+impl Flags {
+    pub const TEST_RUN: i64 = 1;
+    pub const REPLAY: i64 = 2;
+    pub const EDITED: i64 = 4;
+
+    /// Those of a new execution.
+    pub const fn of(new: &NewExecution) -> Self {
+        Self((new.is_test_run as i64 * Self::TEST_RUN) | (new.is_replay as i64 * Self::REPLAY))
+    }
+
+    pub const fn has(self, flag: i64) -> bool {
+        self.0 & flag != 0
+    }
+}
 
 /// What [`attempt`] reads, from column 0 of its range on.
 pub(super) const ATTEMPT: &str =
@@ -96,8 +115,13 @@ impl<'r> Columns<'r> {
         T::try_from(number).map_err(|_| self.corrupt(format_args!("{number} is out of range")))
     }
 
+    /// What an execution is.
+    pub fn flags(&self, column: usize) -> Result<Flags, Error> {
+        self.int(column).map(Flags)
+    }
+
     /// A number that is not zero.
-    pub fn flag(&self, column: usize) -> Result<bool, Error> {
+    fn flag(&self, column: usize) -> Result<bool, Error> {
         Ok(self.int(column)? != 0)
     }
 
@@ -238,6 +262,7 @@ pub(super) fn execution(row: &Row<'_>) -> Result<Execution, Error> {
     let id = execution_place(row)?.id();
     let columns = execution_columns(row)?;
     let attempts = columns.small(4)?;
+    let flags = columns.flags(5)?;
     let last = match columns.optional_int(10)? {
         Some(_) => Some(columns.attempt(attempts, 8)?),
         None => None,
@@ -247,14 +272,14 @@ pub(super) fn execution(row: &Row<'_>) -> Result<Execution, Error> {
         state: columns.state(2)?,
         due: columns.time(3)?,
         attempts,
-        is_test_run: columns.flag(5)?,
+        is_test_run: flags.has(Flags::TEST_RUN),
         order_key: columns.optional_text(6)?,
         concurrency_key: columns.optional_text(7)?,
         last,
-        is_replay: columns.flag(16)?,
-        cause: columns.cause(17)?,
-        redirect: columns.optional_json(18)?,
-        is_edited: columns.flag(19)?,
+        is_replay: flags.has(Flags::REPLAY),
+        cause: columns.cause(16)?,
+        redirect: columns.optional_json(17)?,
+        is_edited: flags.has(Flags::EDITED),
     })
 }
 
@@ -267,7 +292,7 @@ pub(super) fn attempt(row: &Row<'_>, id: ExecutionId) -> Result<Attempt, Error> 
 
 /// What [`waiting`] reads, of executions as `e`.
 pub(super) const WAITING: &str = "e.event_id, e.trigger_id, coalesce(e.not_before, e.due_at), \
-     e.due_at, e.attempts, e.order_key, e.concurrency_key, e.redirect, e.is_edited";
+     e.due_at, e.attempts, e.order_key, e.concurrency_key, e.redirect, e.flags";
 
 /// How many columns [`WAITING`] has.
 pub(super) const WAITING_COLUMNS: usize = 9;
@@ -289,7 +314,7 @@ pub(super) fn waiting(row: &Row<'_>, event: Arc<Event>) -> Result<Waiting, Error
 
 /// Whether the waiting execution in the columns [`WAITING`] gets other data than its event's.
 pub(super) fn is_edited(row: &Row<'_>) -> Result<bool, Error> {
-    execution_columns(row)?.flag(8)
+    Ok(execution_columns(row)?.flags(8)?.has(Flags::EDITED))
 }
 
 /// The number of a trigger as its id.

@@ -7,7 +7,7 @@ use evoke_ports::store::{
 };
 use rusqlite::Connection;
 
-use super::decode::{self, ATTEMPT, EXECUTION};
+use super::decode::{self, ATTEMPT, EXECUTION, Flags};
 use super::pool::Pool;
 use super::{dead_letters, error, spent, waiting};
 use crate::page::{self, ExecutionFields, ExecutionPlace, Fits, Look, Pager, Range};
@@ -105,7 +105,7 @@ pub(super) fn list_sql(order: Order) -> String {
         Order::OldestFirst => "ASC",
     };
     format!(
-        "SELECT event_id, trigger_id, state, is_test_run, is_replay, cause FROM executions \
+        "SELECT event_id, trigger_id, state, flags, cause FROM executions \
          WHERE (event_id, trigger_id) > (?1, ?2) AND (event_id, trigger_id) < (?3, ?4) \
          ORDER BY event_id {direction}, trigger_id {direction}"
     )
@@ -124,12 +124,13 @@ fn list(
     while let Some(row) = rows.next()? {
         let columns = decode::execution_columns(row)?;
         let place = decode::execution_place(row)?;
+        let flags = columns.flags(3)?;
         let fields = ExecutionFields {
             trigger: place.id().trigger,
             state: columns.state(2)?,
-            is_test_run: columns.flag(3)?,
-            is_replay: columns.flag(4)?,
-            cause: columns.cause(5)?,
+            is_test_run: flags.has(Flags::TEST_RUN),
+            is_replay: flags.has(Flags::REPLAY),
+            cause: columns.cause(4)?,
         };
         match pager.look(place, Fits::from(page::execution_fits(query, fields))) {
             Look::Take => {

@@ -25,7 +25,7 @@ const REOPEN: &str = "UPDATE executions SET state = 0, attempts = 0, cause = NUL
      redirect = coalesce(?5, redirect) \
      WHERE event_id = ?1 AND trigger_id = ?2";
 const HAS_EVENT: &str = "SELECT 1 FROM events WHERE id = ?1";
-const MARK_EDITED: &str = "UPDATE executions SET is_edited = 1 \
+const MARK_EDITED: &str = "UPDATE executions SET flags = flags | 4 \
      WHERE event_id = ?1 AND trigger_id = ?2 AND state >= 2";
 const EDIT: &str = "INSERT OR REPLACE INTO edits (event_id, trigger_id, data_kind, data) \
      VALUES (?1, ?2, ?3, ?4)";

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, ErrorCode};
 use super::finish::{AttemptRow, bind_attempt};
 use super::{Apply, Changed, Payload, number};
 use crate::once::{self, Claim, Ledger, Refused};
+use crate::sqlite::decode::Flags;
 use crate::sqlite::error::Error;
 
 const PLAIN_EVENT: &str =
@@ -20,8 +21,8 @@ const PLAIN_EXECUTION: &str = "INSERT INTO executions (event_id, trigger_id, due
      VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 const EXECUTION: &str = "INSERT INTO executions (event_id, trigger_id, state, attempts, version, \
      started_at, finished_at, outcome, output_kind, output, error, logs, due_at, order_key, \
-     concurrency_key, is_test_run, not_before, is_replay, redirect) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+     concurrency_key, flags, not_before, redirect) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
      ON CONFLICT DO NOTHING";
 
 const STANDING: &str = "SELECT event_id FROM once_keys WHERE key = ?1 AND expires_at > ?2";
@@ -125,10 +126,9 @@ fn bind_execution(statement: &mut CachedStatement<'_>, new: &NewExecution) -> Re
     statement.raw_bind_parameter(13, queued.as_micros())?;
     statement.raw_bind_parameter(14, new.order_key.as_deref())?;
     statement.raw_bind_parameter(15, new.concurrency_key.as_deref())?;
-    statement.raw_bind_parameter(16, new.is_test_run)?;
+    statement.raw_bind_parameter(16, Flags::of(new).0)?;
     statement.raw_bind_parameter(17, not_before.map(Timestamp::as_micros))?;
-    statement.raw_bind_parameter(18, new.is_replay)?;
-    statement.raw_bind_parameter(19, redirect)?;
+    statement.raw_bind_parameter(18, redirect)?;
     Ok(())
 }
 

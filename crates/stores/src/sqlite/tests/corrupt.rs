@@ -80,10 +80,10 @@ async fn a_damaged_execution_is_named() {
         "UPDATE executions SET version = NULL",
         "UPDATE executions SET logs = 'none'",
         "UPDATE executions SET not_before = 'noon'",
-        "UPDATE executions SET is_replay = 'yes'",
+        "UPDATE executions SET flags = 'replay'",
         "UPDATE executions SET cause = 'timeout'",
         "UPDATE executions SET redirect = 'resize'",
-        "UPDATE executions SET is_edited = 0.5",
+        "UPDATE executions SET flags = 0.5",
     ] {
         let folder = tempfile::tempdir().unwrap();
         let (store, mut writer) = damaged(&folder, damage);
@@ -129,7 +129,7 @@ async fn a_waiting_execution_without_its_event_is_named() {
 #[tokio::test]
 async fn edited_data_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _writer) = damaged(&folder, "UPDATE executions SET is_edited = 1");
+    let (store, _writer) = damaged(&folder, "UPDATE executions SET flags = 4");
     let query = Due {
         trigger: TriggerId::from_u64(1),
         after: None,

@@ -45,7 +45,8 @@ fn first_version(folder: &TempDir) {
          ({root}, 2, 4, {now}, 1, 1, {now}, {now}, 4, '{failure}'); \
          INSERT INTO executions (event_id, trigger_id, state, due_at, order_key) VALUES \
          ({root}, 3, 2, {now}, NULL), ({root}, 4, 0, {late}, NULL), ({root}, 5, 0, {late}, 'k'), \
-         ({leaf}, 5, 0, {now}, 'k')"
+         ({leaf}, 5, 0, {now}, 'k'); \
+         UPDATE executions SET is_test_run = 1 WHERE trigger_id = 3"
     ))
     .unwrap();
 }
@@ -68,6 +69,7 @@ async fn its_dead_letters_are_of_no_known_cause() {
     assert_eq!(found.iter().map(|found| found.id).collect::<Vec<_>>(), [id(1, 2), id(1, 1)]);
     let done = store.executions().execution(id(1, 3)).await.unwrap().unwrap();
     assert_eq!((done.state, done.cause), (State::Success, None));
+    assert!(done.is_test_run);
     assert!(!done.is_replay && !done.is_edited && done.redirect.is_none());
 }
 
