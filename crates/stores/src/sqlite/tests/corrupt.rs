@@ -112,9 +112,7 @@ async fn a_damaged_attempt_is_named() {
 }
 
 #[tokio::test]
-async fn a_waiting_execution_without_its_event_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, _writer) = damaged(&folder, "DELETE FROM events");
+async fn a_waiting_execution_without_its_event_or_its_edited_data_is_named() {
     let query = Due {
         trigger: TriggerId::from_u64(1),
         after: None,
@@ -122,23 +120,12 @@ async fn a_waiting_execution_without_its_event_is_named() {
         order_key: None,
         limit: 10,
     };
-    let error = store.executions().due(query).await.unwrap_err();
-    names(&error, &execution_id(1).to_string(), "executions");
-}
-
-#[tokio::test]
-async fn edited_data_that_is_not_there_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, _writer) = damaged(&folder, "UPDATE executions SET flags = 4");
-    let query = Due {
-        trigger: TriggerId::from_u64(1),
-        after: None,
-        until: NOW,
-        order_key: None,
-        limit: 10,
-    };
-    let error = store.executions().due(query).await.unwrap_err();
-    names(&error, &execution_id(1).to_string(), "executions");
+    for damage in ["DELETE FROM events", "UPDATE executions SET flags = 4"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _writer) = damaged(&folder, damage);
+        let error = store.executions().due(query.clone()).await.expect_err(damage);
+        names(&error, &execution_id(1).to_string(), "executions");
+    }
 }
 
 #[tokio::test]

@@ -1,62 +1,63 @@
-//! Expired keys go in slices.
+//! What has expired goes in slices.
 
-use evoke_model::Millis;
+use evoke_model::{Millis, Timestamp};
 use evoke_ports::Store;
 use evoke_ports::store::{Change, Spent, Write};
 use rusqlite::Connection;
 
 use super::{NOW, ingest_keyed, open, options};
 
-#[test]
-fn every_round_of_housekeeping_forgets_a_slice() {
+const ROWS: u32 = 12_000;
+
+fn soon() -> Timestamp {
+    NOW.plus(Millis::from_secs(60))
+}
+
+fn late() -> Timestamp {
+    NOW.plus(Millis::from_secs(600))
+}
+
+/// When the row `n` expires: one in ten of them late.
+fn expires(n: u32) -> Timestamp {
+    if n.is_multiple_of(10) { late() } else { soon() }
+}
+
+/// `batch` writes [`ROWS`] rows of `table`, which expire as [`expires`] says.
+fn goes_in_slices(table: &str, batch: &[Write]) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
     let mut writer = store.writer().unwrap();
-    let (soon, late) = (NOW.plus(Millis::from_secs(60)), NOW.plus(Millis::from_secs(600)));
-    let batch: Vec<_> =
-        (0..12_000).map(|n| ingest_keyed(n, if n % 10 == 0 { late } else { soon })).collect();
-    writer.commit(&batch).unwrap();
+    writer.commit(batch).unwrap();
     let file = Connection::open(options(&folder).path).unwrap();
-    let left = || file.query_row("SELECT count(*) FROM once_keys", [], |row| row.get(0)).unwrap();
+    let sql = format!("SELECT count(*) FROM {table}");
+    let left = || file.query_row(&sql, [], |row| row.get(0)).unwrap();
     let mut counts: Vec<u32> = vec![left()];
+    assert_eq!(counts, [ROWS], "{table}");
     for _ in 0..4 {
-        writer.housekeep(soon).unwrap();
+        writer.housekeep(soon()).unwrap();
         counts.push(left());
     }
-    assert!(counts[1] > 7_000, "one round looked at too many: {counts:?}");
-    assert!(counts.is_sorted_by(|a, b| a >= b), "{counts:?}");
-    assert_eq!(counts[3..], [1_200, 1_200]);
+    assert!(counts[1] > 7_000, "one round looked at too many: {table} {counts:?}");
+    assert!(counts.is_sorted_by(|a, b| a >= b), "{table} {counts:?}");
+    assert_eq!(counts[3..], [ROWS / 10, ROWS / 10], "{table}");
     for _ in 0..3 {
-        writer.housekeep(late).unwrap();
+        writer.housekeep(late()).unwrap();
     }
-    assert_eq!(left(), 0);
+    assert_eq!(left(), 0, "{table}");
+}
+
+#[test]
+fn every_round_of_housekeeping_forgets_a_slice() {
+    let batch: Vec<Write> = (0..ROWS).map(|n| ingest_keyed(n.into(), expires(n))).collect();
+    goes_in_slices("once_keys", &batch);
 }
 
 #[test]
 fn what_limits_have_spent_goes_in_slices_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder);
-    let mut writer = store.writer().unwrap();
-    let (soon, late) = (NOW.plus(Millis::from_secs(60)), NOW.plus(Millis::from_secs(600)));
-    let spent = |n: u32| Spent {
+    let spent = (0..ROWS).map(|n| Spent {
         owner: format!("trg_{}", n % 3).into(),
         key: format!("{n}").into(),
-        until: if n.is_multiple_of(10) { late } else { soon },
-    };
-    let spent = (0..12_000).map(spent).collect();
-    writer.commit(&[Write::Change(Change::Spend(spent))]).unwrap();
-    let file = Connection::open(options(&folder).path).unwrap();
-    let left = || file.query_row("SELECT count(*) FROM spent", [], |row| row.get(0)).unwrap();
-    let mut counts: Vec<u32> = vec![left()];
-    for _ in 0..4 {
-        writer.housekeep(soon).unwrap();
-        counts.push(left());
-    }
-    assert!(counts[1] > 7_000, "one round looked at too many: {counts:?}");
-    assert!(counts.is_sorted_by(|a, b| a >= b), "{counts:?}");
-    assert_eq!(counts[3..], [1_200, 1_200]);
-    for _ in 0..3 {
-        writer.housekeep(late).unwrap();
-    }
-    assert_eq!(left(), 0);
+        until: expires(n),
+    });
+    goes_in_slices("spent", &[Write::Change(Change::Spend(spent.collect()))]);
 }
