@@ -163,6 +163,24 @@ pub(crate) enum Next {
     End,
 }
 
+impl Next {
+    /// Behind a page, by what the page says of the next one.
+    pub(crate) fn behind(cursor: Option<String>) -> Self {
+        cursor.map_or(Self::End, Self::Page)
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self, Self::End)
+    }
+
+    pub(crate) fn cursor(&self) -> Option<String> {
+        match self {
+            Self::Page(cursor) => Some(cursor.clone()),
+            Self::Begin | Self::End => None,
+        }
+    }
+}
+
 /// What a step of a walk brought.
 pub(crate) enum Found<T> {
     /// One that fits.
@@ -219,13 +237,11 @@ impl<S: AsRef<Selection>> Walk<S> {
 
     /// Reads more; says whether there was somewhere to read.
     async fn read(&mut self, inner: &Inner) -> Result<bool, Rejection> {
+        if !self.next.is_open() {
+            return Ok(false);
+        }
         let executions = inner.store.executions();
         let selection = self.selection.as_ref();
-        let cursor = match &self.next {
-            Next::End => return Ok(false),
-            Next::Begin => None,
-            Next::Page(cursor) => Some(cursor.clone()),
-        };
         let is_behind = |id: ExecutionId| self.after.is_none_or(|after| id > after);
         if !selection.ids.is_empty() {
             let mut named = VecDeque::new();
@@ -250,12 +266,12 @@ impl<S: AsRef<Selection>> Walk<S> {
             until: selection.until,
             order: Order::OldestFirst,
             limit: PAGE,
-            cursor,
+            cursor: self.next.cursor(),
             ..ExecutionQuery::default()
         };
         let page = executions.executions(query).await.map_err(|error| unavailable(&error))?;
+        self.next = Next::behind(page.next);
         self.page.extend(page.items.into_iter().filter(|found| is_behind(found.id)));
-        self.next = page.next.map_or(Next::End, Next::Page);
         Ok(true)
     }
 }

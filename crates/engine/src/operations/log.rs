@@ -123,17 +123,6 @@ impl Part {
         Self { page: VecDeque::new(), next }
     }
 
-    fn is_open(&self) -> bool {
-        !matches!(self.next, Next::End)
-    }
-
-    fn cursor(&self) -> Option<String> {
-        match &self.next {
-            Next::Page(cursor) => Some(cursor.clone()),
-            Next::Begin | Next::End => None,
-        }
-    }
-
     fn head(&self) -> Option<EventId> {
         self.page.front().map(|event| event.id)
     }
@@ -159,7 +148,7 @@ impl Log {
     /// One step. Dropped before its end it has done nothing.
     pub(super) async fn next(&mut self, inner: &Inner) -> Result<Found<Arc<Event>>, Rejection> {
         loop {
-            if self.archive.page.is_empty() && self.archive.is_open() {
+            if self.archive.page.is_empty() && self.archive.next.is_open() {
                 self.read_archive(inner).await?;
                 return Ok(Found::Read);
             }
@@ -170,7 +159,7 @@ impl Log {
                 return Ok(Found::One(event));
             }
         }
-        if !self.record.is_open() {
+        if !self.record.next.is_open() {
             return Ok(Found::End);
         }
         self.read_record(inner).await?;
@@ -195,18 +184,18 @@ impl Log {
     async fn read_record(&mut self, inner: &Inner) -> Result<(), Rejection> {
         // On the way on from a restart it begins in the millisecond where it was.
         let since = self.after.map(EventId::made_at).max(self.wanted.query.since);
-        let cursor = self.record.cursor();
+        let cursor = self.record.next.cursor();
         let query = EventQuery { since, cursor, ..self.wanted.query.clone() };
         let page = inner.store.events().events(query).await.map_err(|error| unavailable(&error))?;
         let last = page.items.last().map(|event| event.id);
         let is_over = last.is_some_and(|last| last > self.newest);
-        self.record.next = page.next.filter(|_| !is_over).map_or(Next::End, Next::Page);
+        self.record.next = Next::behind(page.next.filter(|_| !is_over));
         let is_asked = |event: &Arc<Event>| {
             event.id <= self.newest && self.after.is_none_or(|after| event.id > after)
         };
         self.record.page.extend(page.items.into_iter().filter(is_asked));
         // The archive is read as far as the record was.
-        let read_to = if self.record.is_open() { last } else { Some(self.newest) };
+        let read_to = if self.record.next.is_open() { last } else { Some(self.newest) };
         if let Some(read_to) = read_to {
             self.archive_after = self.read_to;
             self.read_to = self.read_to.max(read_to);
@@ -219,13 +208,13 @@ impl Log {
         let behind = self.read_to.made_at().plus(Millis::new(1));
         let until = self.wanted.query.until.map_or(behind, |until| until.min(behind));
         let since = Some(self.archive_after.made_at()).max(self.wanted.query.since);
-        let cursor = self.archive.cursor();
+        let cursor = self.archive.next.cursor();
         let query = EventQuery { since, until: Some(until), cursor, ..self.wanted.query.clone() };
         let page = inner.list_events(&query).await.map_err(|error| unavailable(&error))?;
         let is_part =
             |event: &Arc<Event>| event.id > self.archive_after && event.id <= self.read_to;
         self.archive.page.extend(page.items.into_iter().filter(is_part));
-        self.archive.next = page.next.map_or(Next::End, Next::Page);
+        self.archive.next = Next::behind(page.next);
         Ok(())
     }
 }
