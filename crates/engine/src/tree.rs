@@ -117,7 +117,7 @@ impl Inner {
     /// The events of a chain, its root first: from the record, then from the archive, so that none
     /// is missed that moves meanwhile.
     async fn events_after(&self, root: &Arc<Event>) -> Result<Chain, Rejection> {
-        let query = EventQuery {
+        let mut query = EventQuery {
             root: Some(root.root()),
             since: Some(root.id.made_at()),
             order: Order::OldestFirst,
@@ -125,34 +125,33 @@ impl Inner {
             ..EventQuery::default()
         };
         let mut events = BTreeMap::from([(root.id, root.clone())]);
-        let mut is_all = true;
-        let mut next = Some(query.clone());
-        while let Some(query) = next.take() {
+        loop {
             let page = self.store.events().events(query.clone()).await;
             let page = page.map_err(|error| unavailable(&error))?;
             let more = page.items.into_iter().filter(|event| event.id > root.id);
             events.extend(more.map(|event| (event.id, event)));
-            is_all = events.len() <= EVENTS_MAX;
-            let cursor = page.next.filter(|_| is_all);
-            next = cursor.map(|cursor| EventQuery { cursor: Some(cursor), ..query });
+            query.cursor = page.next.filter(|_| events.len() <= EVENTS_MAX);
+            if query.cursor.is_none() {
+                break;
+            }
         }
         let mut archived = HashSet::new();
-        if self.store.events().event(root.id).await.map_err(|error| unavailable(&error))?.is_none()
-        {
+        let recorded = self.store.events().event(root.id).await;
+        if recorded.map_err(|error| unavailable(&error))?.is_none() {
             archived.insert(root.id);
         }
-        let mut next = Some(query);
         for _ in 0..ARCHIVE_PAGES_MAX {
-            let Some(query) = next.take() else { break };
             let page = self.list_events(&query).await.map_err(|error| unavailable(&error))?;
             for event in page.items.into_iter().filter(|event| event.id > root.id) {
                 archived.insert(event.id);
                 events.insert(event.id, event);
             }
-            let cursor = page.next.filter(|_| events.len() <= EVENTS_MAX);
-            next = cursor.map(|cursor| EventQuery { cursor: Some(cursor), ..query });
+            query.cursor = page.next.filter(|_| events.len() <= EVENTS_MAX);
+            if query.cursor.is_none() {
+                break;
+            }
         }
-        let is_all = is_all && next.is_none() && events.len() <= EVENTS_MAX;
+        let is_all = query.cursor.is_none() && events.len() <= EVENTS_MAX;
         let events = events.into_values().take(EVENTS_MAX).collect();
         Ok(Chain { events, archived, is_all })
     }
