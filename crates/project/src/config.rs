@@ -47,7 +47,7 @@ pub struct ProjectConfig {
     pub events: Events,
     /// How long the record is kept.
     pub retention: Retention,
-    /// Where spans and metrics go.
+    /// Where spans go.
     pub telemetry: Telemetry,
     /// How functions are run.
     pub runtimes: Runtimes,

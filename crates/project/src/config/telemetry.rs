@@ -1,4 +1,4 @@
-//! Where spans and metrics go: `[telemetry]`.
+//! Where spans go: `[telemetry]`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::reader::{Report, Wrong};
 
-/// Where spans and metrics go.
+/// Where spans go.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Telemetry {
-    /// Where spans and metrics are sent: the address of an OpenTelemetry collector that takes OTLP
-    /// over HTTP, as `http://127.0.0.1:4318`. Default: empty, nothing is sent.
+    /// Where spans are sent: the address of an OpenTelemetry collector that takes OTLP over HTTP,
+    /// as `http://127.0.0.1:4318`. Default: empty, what `OTEL_EXPORTER_OTLP_ENDPOINT` says, or
+    /// nothing is sent.
     pub otlp_endpoint: String,
     /// Headers sent with each request, by name; they may hold a token. Default: none.
     pub otlp_headers: BTreeMap<String, String>,
