@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use evoke_model::{
-    Cause, Code, Data, EventId, Execution, ExecutionId, Failure, Outcome, Problem, Rejection,
-    Timestamp, Trigger, TriggerId,
+    Cause, Code, Data, EventId, Execution, ExecutionId, Failure, Problem, Rejection, Timestamp,
+    Trigger, TriggerId,
 };
 use evoke_ports::store::{Change, DeadLetters, Receipt, Write};
 use serde::{Deserialize, Serialize};
@@ -220,14 +220,8 @@ impl Inner {
                 return Ok(Some(data));
             }
         }
-        let event = self.store.events().event(execution.id.event).await;
-        let event = match event.map_err(|error| unavailable(&error))? {
-            None => self
-                .archived_event(execution.id.event)
-                .await
-                .map_err(|error| unavailable(&error))?,
-            found => found,
-        };
+        let event = self.any_event(execution.id.event).await;
+        let event = event.map_err(|error| unavailable(&error))?;
         Ok(event.map(|event| event.data.clone()))
     }
 
@@ -245,7 +239,7 @@ impl Inner {
             count: group.count,
             first_at: group.first.made_at(),
             last_at: group.last.made_at(),
-            sample: newest.and_then(failure_of),
+            sample: newest.and_then(|newest| newest.last?.outcome.failure().cloned()),
             sample_id,
         })
     }
@@ -294,13 +288,6 @@ impl Inner {
             *counts.entry(name).or_default() += count;
         }
         counts.into_iter().collect()
-    }
-}
-
-fn failure_of(execution: Execution) -> Option<Failure> {
-    match execution.last?.outcome {
-        Outcome::Failure(failure) | Outcome::TimedOut(failure) => Some(failure),
-        Outcome::Success(_) | Outcome::Cancelled => None,
     }
 }
 

@@ -61,19 +61,12 @@ impl Engine {
     /// # Errors
     /// EV_002.
     pub async fn event(&self, id: &str) -> Result<Arc<Event>, Rejection> {
-        let events = self.inner.store.events();
         let ours = match id.parse::<EventId>() {
             Ok(ours) => Some(ours),
             Err(_) => self.by_sender_id(id).await?,
         };
         let found = match ours {
-            Some(ours) => match events.event(ours).await.map_err(|error| unavailable(&error))? {
-                None => {
-                    let archived = self.inner.archived_event(ours).await;
-                    archived.map_err(|error| unavailable(&error))?
-                }
-                found => found,
-            },
+            Some(ours) => self.inner.any_event(ours).await.map_err(|error| unavailable(&error))?,
             None => None,
         };
         found

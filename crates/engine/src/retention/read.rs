@@ -49,6 +49,14 @@ impl Inner {
         self.retention.shelf.one(Place { event: id.as_u64(), trigger: 0 }).await
     }
 
+    /// An event, wherever it is: in the record or in the archive.
+    pub(crate) async fn any_event(&self, id: EventId) -> Result<Option<Arc<Event>>, Error> {
+        match self.store.events().event(id).await? {
+            None => self.archived_event(id).await,
+            found => Ok(found),
+        }
+    }
+
     /// An execution of the archive, with its attempts and its edited payload.
     pub(crate) async fn archived_execution(
         &self,
