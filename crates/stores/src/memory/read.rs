@@ -75,7 +75,7 @@ impl Executions for MemoryStore {
         let Some(row) = tables.executions.get(&ExecutionPlace::of(id)) else {
             return Ok(Vec::new());
         };
-        Ok(row.earlier.iter().chain(&row.execution.last).cloned().collect())
+        Ok(row.attempts().cloned().collect())
     }
 
     async fn executions(&self, query: ExecutionQuery) -> Result<Page<Execution>, Error> {

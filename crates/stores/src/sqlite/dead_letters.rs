@@ -56,10 +56,7 @@ impl Reads {
 
 /// The dead letters of one trigger in a range of events.
 pub(super) fn list_sql(order: Order, reads: Reads) -> String {
-    let direction = match order {
-        Order::NewestFirst => "DESC",
-        Order::OldestFirst => "ASC",
-    };
+    let direction = decode::direction(order);
     // Where nothing of the row is asked for, anything will do.
     let rest = match reads {
         Reads::Index => "3, 0",

@@ -7,7 +7,7 @@ use evoke_model::{
     Attempt, Cause, Data, Event, EventId, Execution, ExecutionId, Outcome, Redirect, State,
     Timestamp, TriggerId,
 };
-use evoke_ports::store::{NewExecution, Waiting};
+use evoke_ports::store::{NewExecution, Order, Waiting};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use serde::de::DeserializeOwned;
@@ -48,6 +48,14 @@ impl Flags {
 /// What [`attempt`] reads, from column 0 of its range on.
 pub(super) const ATTEMPT: &str =
     "number, version, started_at, finished_at, outcome, output_kind, output, error, logs";
+
+/// The order of a list as SQL says it.
+pub(super) const fn direction(order: Order) -> &'static str {
+    match order {
+        Order::NewestFirst => "DESC",
+        Order::OldestFirst => "ASC",
+    }
+}
 
 /// The columns of one row, with what it takes to name the row.
 pub(super) struct Columns<'r> {

@@ -57,10 +57,7 @@ fn one_sql() -> String {
 
 /// Only what a query asks for: SQLite reads every column of a row it steps on, large payloads too.
 pub(super) fn list_sql(order: Order) -> String {
-    let direction = match order {
-        Order::NewestFirst => "DESC",
-        Order::OldestFirst => "ASC",
-    };
+    let direction = decode::direction(order);
     format!(
         "SELECT id, type, source, subject FROM events WHERE id > ?1 AND id < ?2 \
          ORDER BY id {direction}"
@@ -69,10 +66,7 @@ pub(super) fn list_sql(order: Order) -> String {
 
 /// The same of a root and of what came of it.
 pub(super) fn tree_sql(order: Order) -> String {
-    let direction = match order {
-        Order::NewestFirst => "DESC",
-        Order::OldestFirst => "ASC",
-    };
+    let direction = decode::direction(order);
     format!(
         "SELECT id, type, source, subject FROM events \
          WHERE id = ?3 AND id > ?1 AND id < ?2 \

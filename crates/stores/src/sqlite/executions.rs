@@ -100,10 +100,7 @@ fn attempts(connection: &Connection, id: ExecutionId) -> Result<Vec<Attempt>, er
 
 /// What a query asks for of the executions of a range, by event, then trigger.
 pub(super) fn list_sql(order: Order) -> String {
-    let direction = match order {
-        Order::NewestFirst => "DESC",
-        Order::OldestFirst => "ASC",
-    };
+    let direction = decode::direction(order);
     format!(
         "SELECT event_id, trigger_id, state, flags, cause FROM executions \
          WHERE (event_id, trigger_id) > (?1, ?2) AND (event_id, trigger_id) < (?3, ?4) \
