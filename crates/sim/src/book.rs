@@ -121,6 +121,18 @@ pub(crate) struct Sending {
     pub(crate) answer: Told,
 }
 
+impl Sending {
+    /// What a trigger wanted is not clear if it was changed while the events were under way.
+    fn answered(&mut self, told: Told, triggers: &BTreeMap<TriggerId, Known>) {
+        self.answer = told;
+        for (id, (version, wants)) in &mut self.saw {
+            if triggers.get(id).is_none_or(|known| known.version != *version) {
+                *wants = Wants::Perhaps;
+            }
+        }
+    }
+}
+
 /// Whether a trigger was to take events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wants {
@@ -191,13 +203,7 @@ impl Book {
         self.concluded.clear();
         self.perhaps_over.clear();
         for sending in self.sent.iter_mut().filter(|sending| sending.answer == Told::Nothing) {
-            sending.answer = Told::Never;
-            let triggers = &self.triggers;
-            for (id, (version, wants)) in &mut sending.saw {
-                if triggers.get(id).is_none_or(|known| known.version != *version) {
-                    *wants = Wants::Perhaps;
-                }
-            }
+            sending.answered(Told::Never, &self.triggers);
         }
     }
 
@@ -213,13 +219,8 @@ impl Book {
 
     /// A sender was told something.
     pub(crate) fn told(&mut self, sending: usize, told: Told) {
-        let Self { sent, triggers, .. } = self;
-        let Some(sending) = sent.get_mut(sending) else { return };
-        sending.answer = told;
-        for (id, (version, wants)) in &mut sending.saw {
-            if triggers.get(id).is_none_or(|known| known.version != *version) {
-                *wants = Wants::Perhaps;
-            }
+        if let Some(sending) = self.sent.get_mut(sending) {
+            sending.answered(told, &self.triggers);
         }
     }
 

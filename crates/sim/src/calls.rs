@@ -32,7 +32,6 @@ pub(crate) struct Open {
     pub(crate) is_list: bool,
     /// It shares the places of the group.
     is_shared: bool,
-    /// The version of the trigger it began under.
     /// How often its policy had changed when it began; `None` if that was not clear.
     policy_version: Option<u32>,
     concurrency_key: Option<String>,
