@@ -7,7 +7,6 @@
 pub mod memory;
 pub mod sqlite;
 
-mod attempt;
 mod groups;
 mod once;
 mod page;

@@ -10,7 +10,6 @@ use evoke_model::{
 };
 use evoke_ports::store::{AuditEntry, Finish, Key, NewExecution, Next, Segment};
 
-use crate::attempt;
 use crate::page::ExecutionPlace;
 
 /// An execution and its attempts before the last.
@@ -157,7 +156,7 @@ impl Tables {
             if row.execution.state.is_final() {
                 return Changed::No;
             }
-            row.end(attempt::abandoned(row.execution.attempts, at, why));
+            row.end(Attempt::not_made(row.execution.attempts, at, why.clone()));
             row.execution.state = State::Cancelled;
             Changed::Yes
         })

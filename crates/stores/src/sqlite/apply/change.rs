@@ -1,12 +1,13 @@
 //! Changes of the definitions, and of single executions by hand.
 
 use evoke_model::function::FunctionRecord;
-use evoke_model::{Data, ExecutionId, Failure, Operation, Redirect, State, Timestamp, Trigger};
+use evoke_model::{
+    Attempt, Data, ExecutionId, Failure, Operation, Redirect, State, Timestamp, Trigger,
+};
 use evoke_ports::store::{AuditEntry, Change, Finish, Key, Next, Spent};
 use std::sync::Arc;
 
 use super::{Apply, Changed, Payload, key, number};
-use crate::attempt;
 use crate::sqlite::error::Error;
 use crate::sqlite::stored::{
     StoredAudit, StoredFunction, StoredKey, StoredOperation, StoredTrigger,
@@ -173,7 +174,7 @@ impl Apply<'_> {
         match self.look(id)? {
             Some(found) if !found.is_final() => self.finish(&Finish {
                 id,
-                attempt: Some(attempt::abandoned(found.attempts, at, why)),
+                attempt: Some(Attempt::not_made(found.attempts, at, why.clone())),
                 next: Next::Done(State::Cancelled),
                 cause: None,
             }),
