@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evoke_api::trace::is_traceparent;
 use evoke_engine::{Actor, Engine};
-use evoke_model::{Code, ExecutionId, KeyId, Problem};
+use evoke_model::{ExecutionId, KeyId, Problem};
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
@@ -110,7 +110,7 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refus
         Some(Ok(key)) if (1..=CALLERS_TEXT_LEN_MAX).contains(&key.len()) => Ok(Some(key)),
         Some(_) => {
             let what = format!("must have 1 to {CALLERS_TEXT_LEN_MAX} visible ASCII characters");
-            Err(Refusal::of(Code::InvalidRequest, vec![Problem::new("Idempotency-Key", what)]))
+            Err(Refusal::invalid(vec![Problem::new("Idempotency-Key", what)]))
         }
     }
 }

@@ -74,9 +74,9 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
 impl<S: Send + Sync> FromRequestParts<S> for Segment {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|error| {
-            Refusal::of(Code::InvalidRequest, vec![Problem::new("path", error.to_string())])
-        })?;
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Refusal::invalid(vec![Problem::new("path", error.to_string())]))?;
         match params.iter().next() {
             Some((_, value)) => Ok(Self(value.to_owned())),
             None => missing("a variable part of its path"),
@@ -125,5 +125,5 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
             Err(error) => format!("The body is malformed JSON: {error}"),
         },
     };
-    Err(Refusal::of(Code::InvalidRequest, vec![Problem::new("", what)]))
+    Err(Refusal::invalid(vec![Problem::new("", what)]))
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use axum::extract::FromRequestParts;
 use evoke_api::Page;
 use evoke_model::suggest::did_you_mean;
-use evoke_model::{Code, Problem, Timestamp};
+use evoke_model::{Problem, Timestamp};
 use http::request::Parts;
 use utoipa::IntoParams;
 
@@ -252,11 +252,7 @@ impl Query {
             };
             self.problems.push(Problem::new(shown, "is not a parameter here").suggest(hint));
         }
-        if self.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal::of(Code::InvalidRequest, self.problems))
-        }
+        if self.problems.is_empty() { Ok(()) } else { Err(Refusal::invalid(self.problems)) }
     }
 }
 

@@ -41,6 +41,11 @@ impl Refusal {
         Rejection::of(code, problems).into()
     }
 
+    /// A request with something wrong in it: API_001.
+    pub(crate) fn invalid(problems: Vec<Problem>) -> Self {
+        Self::of(Code::InvalidRequest, problems)
+    }
+
     /// Nobody we know: what CONTRACT calls FN_009 without a key.
     pub(crate) fn unauthenticated(message: &str) -> Self {
         let mut refusal = Self::new(Code::PermissionDenied, message);

@@ -194,7 +194,7 @@ fn check_path(path: &str) -> Result<(), Refusal> {
     } else {
         return Ok(());
     };
-    Err(Refusal::of(Code::InvalidRequest, vec![Problem::new("path", what)]))
+    Err(Refusal::invalid(vec![Problem::new("path", what)]))
 }
 
 /// The bytes a percent-encoded text stands for; what is no escape stays as it is.

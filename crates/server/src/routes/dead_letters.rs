@@ -9,7 +9,6 @@ use evoke_api::{
 use evoke_engine::{DeadLetterFilter, Engine};
 use evoke_model::{Cause, Code, ExecutionId, Problem};
 use evoke_ports::store::ExecutionQuery;
-use http::StatusCode;
 use utoipa::IntoParams;
 
 use super::operations::started;
@@ -135,8 +134,7 @@ pub(crate) async fn edit(
     Json(body): Json,
 ) -> Result<Out<Execution>, Refusal> {
     let id = id_of(&id)?;
-    let data = DeadLetterEdit::read(&body)
-        .map_err(|problems| Refusal::of(Code::InvalidRequest, problems))?;
+    let data = DeadLetterEdit::read(&body).map_err(Refusal::invalid)?;
     server.engine.edit_dead_letter(id, data, &actor).await?;
     whole(&server.engine, id).await
 }
@@ -159,8 +157,7 @@ pub(crate) async fn redrive(
     By(actor): By,
     Json(body): Json,
 ) -> Result<Response, Refusal> {
-    let asked =
-        RedriveBody::read(&body).map_err(|problems| Refusal::of(Code::InvalidRequest, problems))?;
+    let asked = RedriveBody::read(&body).map_err(Refusal::invalid)?;
     let (engine, mut request) = (&server.engine, asked.request);
     if let Some(given) = &asked.trigger {
         request.filter.trigger = Some(trigger_id(engine, given)?);
@@ -222,7 +219,7 @@ pub(crate) async fn purge(
     Shared(server): Shared,
     By(actor): By,
     Params((of, whose, span, purged)): Params<(OfCause, Whose, Span, Purged)>,
-) -> Result<(StatusCode, Out<Counted>), Refusal> {
+) -> Result<Out<Counted>, Refusal> {
     let Purged { ids, filter: condition, all } = purged;
     let filter = filter(&server.engine, of, &whose, span)?;
     let filter = DeadLetterFilter { ids, filter: condition, ..filter };
@@ -232,8 +229,8 @@ pub(crate) async fn purge(
             true => "a filter is given as well: which of them is meant?",
             false => "no filter is given; all=true purges all of them",
         };
-        return Err(Refusal::of(Code::InvalidRequest, vec![Problem::new("all", what)]));
+        return Err(Refusal::invalid(vec![Problem::new("all", what)]));
     }
     let count = server.engine.purge_dead_letters(filter, &actor).await?;
-    Ok((StatusCode::OK, Out(Counted { count })))
+    Ok(Out(Counted { count }))
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use evoke_api::ExecutionAccepted;
 use evoke_engine::Invocation;
 use evoke_engine::call::InvokeOutcome;
-use evoke_model::{Code, Data, ExecutionId, Problem};
+use evoke_model::{Data, ExecutionId, Problem};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -145,7 +145,7 @@ fn payload(headers: &HeaderMap, body: bytes::Bytes) -> Result<(Data, Option<Box<
     };
     if given.len() > 1_024 {
         let problem = Problem::new("Content-Type", "is longer than 1,024 bytes");
-        return Err(Refusal::of(Code::InvalidRequest, vec![problem]));
+        return Err(Refusal::invalid(vec![problem]));
     }
     Ok((data, kept))
 }

@@ -40,7 +40,7 @@ pub(crate) async fn create(
     Shared(server): Shared,
     Json(body): Json,
 ) -> Result<(StatusCode, Out<NewKey>), Refusal> {
-    let name = read(body).map_err(|problems| Refusal::of(Code::InvalidRequest, problems))?;
+    let name = read(body).map_err(Refusal::invalid)?;
     let (key, secret) = server.engine.create_key(name).await?;
     Ok((StatusCode::CREATED, Out(NewKey::new(key, secret))))
 }

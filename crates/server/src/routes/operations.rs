@@ -1,6 +1,7 @@
 //! Operations: replays and redrives, and how far they are.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -103,20 +104,18 @@ pub(crate) async fn progress(
     Segment(id): Segment,
 ) -> Result<Response, Refusal> {
     let id = id_of(&id)?;
-    let first = server.engine.operation(id)?;
-    let watched = Watched { id, stop: server.stop.clone(), server, shown: None, next: Some(first) };
+    // One that is not there is refused before the stream begins.
+    server.engine.operation(id)?;
+    let watched = Watched { id, server, shown: None };
     Ok(sse(stream::unfold(watched, async |watched| watched.step().await)))
 }
 
 /// An operation somebody follows.
 struct Watched {
     id: OperationId,
-    server: std::sync::Arc<Server>,
-    stop: tokio_util::sync::CancellationToken,
+    server: Arc<Server>,
     /// What the follower saw last.
     shown: Option<evoke_model::Operation>,
-    /// What was found and not shown yet.
-    next: Option<evoke_model::Operation>,
 }
 
 impl Watched {
@@ -126,15 +125,12 @@ impl Watched {
             return None;
         }
         let found = loop {
-            let found = match self.next.take() {
-                Some(found) => found,
-                None => self.server.engine.operation(self.id).ok()?,
-            };
+            let found = self.server.engine.operation(self.id).ok()?;
             if self.shown.as_ref() != Some(&found) {
                 break found;
             }
             tokio::select! {
-                () = self.stop.cancelled() => return None,
+                () = self.server.stop.cancelled() => return None,
                 () = tokio::time::sleep(LOOK) => {}
             }
         };

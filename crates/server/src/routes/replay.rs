@@ -4,7 +4,6 @@ use axum::Json as Out;
 use axum::response::{IntoResponse, Response};
 use evoke_api::{Operation, ReplayBody, ReplayCount};
 use evoke_engine::ReplayTo;
-use evoke_model::Code;
 
 use super::operations::started;
 use super::selection::function_name;
@@ -30,8 +29,7 @@ pub(crate) async fn replay(
     By(actor): By,
     Json(body): Json,
 ) -> Result<Response, Refusal> {
-    let asked =
-        ReplayBody::read(&body).map_err(|problems| Refusal::of(Code::InvalidRequest, problems))?;
+    let asked = ReplayBody::read(&body).map_err(Refusal::invalid)?;
     let (engine, mut request) = (&server.engine, asked.request);
     if let Some(given) = &asked.trigger {
         request.to = ReplayTo::Trigger(engine.trigger(given)?.id);

@@ -7,6 +7,7 @@ use evoke_model::{Code, Problem};
 use http::StatusCode;
 use utoipa::IntoParams;
 
+use super::selection::function_name;
 use crate::extract::{By, Json, Segment, Shared};
 use crate::query::{FromQuery, Params, Query, Window};
 use crate::refusal::Refusal;
@@ -46,7 +47,7 @@ pub(crate) async fn list(
     Params((filter, window)): Params<(Filter, Window)>,
 ) -> Result<Out<Page<Trigger>>, Refusal> {
     let function = match &filter.function {
-        Some(name) => Some(server.engine.function(name)?.record.spec.name),
+        Some(given) => Some(function_name(&server.engine, given)?),
         None => None,
     };
     let triggers = server.engine.triggers();
@@ -202,8 +203,7 @@ pub(crate) async fn test(
     Json(body): Json,
 ) -> Result<(StatusCode, Out<ExecutionAccepted>), Refusal> {
     let trigger = server.engine.trigger(&id)?;
-    let event =
-        TestBody::read(body).map_err(|problems| Refusal::of(Code::InvalidRequest, problems))?;
+    let event = TestBody::read(body).map_err(Refusal::invalid)?;
     let execution_id = server.engine.test_trigger(trigger.id, event).await?;
     Ok((StatusCode::ACCEPTED, Out(ExecutionAccepted { execution_id })))
 }
