@@ -72,9 +72,6 @@ pub struct WhichDeadLetters {
 /// `evoke dlq list`.
 #[derive(Args, Clone, Debug)]
 pub struct ListDeadLetters {
-    /// Which ones.
-    #[command(flatten)]
-    pub of: DeadLettersOf,
     /// List the dead letters themselves, not their causes
     #[arg(long, conflicts_with = "groups")]
     pub letters: bool,
@@ -87,6 +84,9 @@ pub struct ListDeadLetters {
     /// How they are printed.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Which ones. Last, for its heading would stand over all that follows.
+    #[command(flatten)]
+    pub of: DeadLettersOf,
 }
 
 /// `evoke dlq edit`.
@@ -109,15 +109,15 @@ pub struct EditDeadLetter {
 /// `evoke dlq redrive`.
 #[derive(Args, Clone, Debug)]
 pub struct RedriveArgs {
-    /// Which ones.
-    #[command(flatten)]
-    pub which: WhichDeadLetters,
     /// To this function instead of their trigger's target
     #[arg(long, value_name = "FUNCTION[@VERSION]")]
     pub to: Option<String>,
     /// Stop when so many died again of the cause they had; 0 is never [default: 5]
     #[arg(long, value_name = "N")]
     pub stop_after: Option<u32>,
+    /// Which ones.
+    #[command(flatten)]
+    pub which: WhichDeadLetters,
     /// How it is carried out.
     #[command(flatten)]
     pub how: OperationArgs,
@@ -147,13 +147,13 @@ pub struct OperationArgs {
 /// `evoke dlq purge`.
 #[derive(Args, Clone, Debug)]
 pub struct PurgeArgs {
-    /// Which ones.
-    #[command(flatten)]
-    pub which: WhichDeadLetters,
     /// All of them
     #[arg(long)]
     pub all: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Which ones.
+    #[command(flatten)]
+    pub which: WhichDeadLetters,
 }

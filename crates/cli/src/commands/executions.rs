@@ -3,7 +3,7 @@
 use evoke_client::Client;
 use serde_json::Value;
 
-use super::{Filters, print_page, tail};
+use super::{Filters, each, print_page, tail};
 use crate::args::{ExecutionsCommand, Format, ListExecutions, Show, TailExecutions};
 use crate::failure::Outcome;
 use crate::output::{self, columns};
@@ -17,20 +17,8 @@ pub(crate) async fn executions(client: &Client, command: ExecutionsCommand) -> O
             let explanation = client.explain(&show.id).await?;
             output::one(&explanation, show.output.output, output::explanation)
         }
-        ExecutionsCommand::Retry { ids } => {
-            for id in ids {
-                client.retry(&id).await?;
-                output::print(&format!("{id}\n"))?;
-            }
-            Ok(())
-        }
-        ExecutionsCommand::Cancel { ids } => {
-            for id in ids {
-                client.cancel(&id).await?;
-                output::print(&format!("{id}\n"))?;
-            }
-            Ok(())
-        }
+        ExecutionsCommand::Retry { ids } => each(&ids, async |id| client.retry(id).await).await,
+        ExecutionsCommand::Cancel { ids } => each(&ids, async |id| client.cancel(id).await).await,
     }
 }
 

@@ -3,7 +3,7 @@
 use evoke_client::Client;
 use serde_json::Value;
 
-use super::print_page;
+use super::{each, print_page};
 use crate::args::{Format, KeysCommand};
 use crate::failure::Outcome;
 use crate::output::{self, columns};
@@ -16,13 +16,7 @@ pub(crate) async fn keys(client: &Client, command: KeysCommand) -> Outcome {
         KeysCommand::List(output) => {
             print_page(&client.keys().await?, columns::KEYS, output.output)
         }
-        KeysCommand::Delete { ids } => {
-            for id in ids {
-                client.delete_key(&id).await?;
-                output::print(&format!("{id}\n"))?;
-            }
-            Ok(())
-        }
+        KeysCommand::Delete { ids } => each(&ids, async |id| client.delete_key(id).await).await,
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use operations::operations;
 pub(crate) use retention::retention;
 pub(crate) use triggers::triggers;
 
-use evoke_client::{Follow, Page};
+use evoke_client::{Error, Follow, Message, Page};
 use serde_json::Value;
 
 use crate::args::Format;
@@ -58,6 +58,23 @@ fn print_page(page: &Page, columns: &[Column], format: Format) -> Outcome {
     Ok(())
 }
 
+/// Does the same with each of these, and prints the id of each with which it was done.
+async fn each(ids: &[String], act: impl AsyncFn(&str) -> Result<Value, Error>) -> Outcome {
+    for id in ids {
+        act(id).await?;
+        output::print(&format!("{id}\n"))?;
+    }
+    Ok(())
+}
+
+/// The next message of a stream, and what it says.
+async fn heard(follow: &mut Follow) -> Outcome<(Message, Value)> {
+    let message = follow.next().await?;
+    let body = serde_json::from_str(&message.data)
+        .map_err(|error| Failure::fault(format!("the server sent no JSON: {error}")))?;
+    Ok((message, body))
+}
+
 /// Prints what comes until Ctrl-C, which is the way a tail ends well.
 async fn tail(follow: Follow, format: Format, text: impl Fn(&Value) -> String) -> Outcome {
     tokio::select! {
@@ -70,9 +87,7 @@ async fn tail(follow: Follow, format: Format, text: impl Fn(&Value) -> String) -
 
 async fn print_all(mut follow: Follow, format: Format, text: impl Fn(&Value) -> String) -> Outcome {
     loop {
-        let message = follow.next().await?;
-        let item: Value = serde_json::from_str(&message.data)
-            .map_err(|error| Failure::fault(format!("the server sent no JSON: {error}")))?;
+        let (message, item) = heard(&mut follow).await?;
         if message.name == "missed" {
             output::say(&format!("{} were missed: they came too fast", item["missed"]));
             continue;

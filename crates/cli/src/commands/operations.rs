@@ -6,7 +6,7 @@ use evoke_client::{Class, Client};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::print_page;
+use super::{each, heard, print_page};
 use crate::args::{Format, OperationArgs, OperationsCommand};
 use crate::failure::{Failure, Outcome};
 use crate::input;
@@ -23,11 +23,7 @@ pub(crate) async fn operations(client: &Client, command: OperationsCommand) -> O
             output::one(&operation, show.output.output, output::whole)
         }
         OperationsCommand::Cancel { ids } => {
-            for id in ids {
-                client.cancel_operation(&id).await?;
-                output::print(&format!("{id}\n"))?;
-            }
-            Ok(())
+            each(&ids, async |id| client.cancel_operation(id).await).await
         }
         OperationsCommand::Follow(show) => follow(client, &show.id, None, show.output.output).await,
     }
@@ -129,9 +125,7 @@ async fn watch(client: &Client, id: &str, total: Option<u64>) -> Outcome<Value> 
     let mut follow = client.follow_operation(id);
     let shown = Shown::new(total);
     loop {
-        let message = follow.next().await?;
-        let operation: Value = serde_json::from_str(&message.data)
-            .map_err(|error| Failure::fault(format!("the server sent no JSON: {error}")))?;
+        let (_, operation) = heard(&mut follow).await?;
         if operation["status"] != "running" {
             shown.clear();
             return Ok(operation);

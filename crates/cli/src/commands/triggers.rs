@@ -3,7 +3,7 @@
 use evoke_client::{Client, Switch};
 use serde_json::{Map, Value};
 
-use super::{Filters, print_page};
+use super::{Filters, each, print_page};
 use crate::args::{TestTrigger, TriggersCommand};
 use crate::failure::{Failure, Outcome};
 use crate::input;
@@ -29,11 +29,7 @@ pub(crate) async fn triggers(client: &Client, command: TriggersCommand) -> Outco
 }
 
 async fn switch(client: &Client, ids: &[String], switch: Switch) -> Outcome {
-    for id in ids {
-        client.switch_trigger(id, switch).await?;
-        output::print(&format!("{id}\n"))?;
-    }
-    Ok(())
+    each(ids, async |id| client.switch_trigger(id, switch).await).await
 }
 
 async fn test(client: &Client, args: &TestTrigger) -> Outcome {

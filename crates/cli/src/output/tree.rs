@@ -15,8 +15,8 @@ const CUT: &str = "EV_004";
 /// The tree for people; the event that was asked for stands out.
 pub(crate) fn tree(tree: &Value, asked: &str) -> String {
     let root = &tree["root"];
-    let lines = Lines { began: instant(&root["event"]["accepted_at"]), asked, out: String::new() };
-    let mut lines = lines;
+    let began = instant(&root["event"]["accepted_at"]);
+    let mut lines = Lines { began, asked, out: String::new() };
     lines.event(root, ["", ""]);
     if tree["truncated"] == Value::Bool(true) {
         lines.out.push_str("there is more than stands here\n");
@@ -80,8 +80,8 @@ impl Lines<'_> {
             if let Some(code) = error["code"].as_str() {
                 line.push_str(&format!("  {code}"));
             }
-            if let Some(started) = execution["started_at"].as_str() {
-                let when = self.since(&Value::from(started));
+            if execution["started_at"].is_string() {
+                let when = self.since(&execution["started_at"]);
                 line.push_str(&format!("  {DIM}{when}{DIM:#}"));
             }
         }
