@@ -3,7 +3,7 @@
 mod read;
 
 use evoke_engine::{Redrive, Replay};
-use evoke_model::{EventId, OperationId, Problem, Timestamp, TriggerId};
+use evoke_model::{EventId, OperationId, Problem, Timestamp, TriggerId, operation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -26,7 +26,8 @@ pub struct Operation {
     #[schema(value_type = Object)]
     pub request: Value,
     /// How far it is.
-    pub progress: Progress,
+    #[schema(value_type = Progress)]
+    pub progress: operation::Progress,
     /// Who asked: the name of an API key, or `local`.
     #[schema(example = "local")]
     pub actor: String,
@@ -44,7 +45,7 @@ pub struct Operation {
 }
 
 /// How far an operation is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(ToSchema)]
 pub struct Progress {
     /// Events or dead letters that were looked at.
     pub seen: u64,
@@ -60,19 +61,12 @@ pub struct Progress {
 
 impl From<evoke_model::Operation> for Operation {
     fn from(operation: evoke_model::Operation) -> Self {
-        let progress = operation.progress;
         Self {
             id: operation.id,
             kind: operation.kind.as_str().to_owned(),
             status: operation.status.as_str().to_owned(),
             request: operation.request,
-            progress: Progress {
-                seen: progress.seen,
-                taken: progress.taken,
-                executions: progress.executions,
-                succeeded: progress.succeeded,
-                failed: progress.failed,
-            },
+            progress: operation.progress,
             actor: operation.actor,
             reason: operation.reason,
             created_at: operation.created_at,
