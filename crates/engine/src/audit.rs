@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use evoke_model::{AuditId, Rejection};
-use evoke_ports::store::{AuditEntry, AuditQuery, Change, Page};
+use evoke_ports::store::{AuditEntry, AuditQuery, Change, Page, Receipt, Write};
 use serde_json::Value;
 
 use crate::record::unavailable;
@@ -48,6 +48,15 @@ impl Engine {
 }
 
 impl Inner {
+    /// Writes changes together, with what the trail tells of them: all of it or nothing.
+    pub(crate) async fn change_all(
+        &self,
+        changes: impl IntoIterator<Item = Change>,
+    ) -> Result<Receipt, Rejection> {
+        let writes = changes.into_iter().map(Write::Change).collect();
+        self.committer.change(Write::All(writes)).await
+    }
+
     /// An entry of the trail, to be written with the change it tells of. `subject` is the id of
     /// what is changed.
     pub(crate) fn audit_entry(

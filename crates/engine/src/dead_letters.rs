@@ -13,7 +13,7 @@ use evoke_model::{
     Cause, Code, Data, EventId, Execution, ExecutionId, Failure, Problem, Rejection, Timestamp,
     Trigger, TriggerId,
 };
-use evoke_ports::store::{Change, DeadLetters, Receipt, Write};
+use evoke_ports::store::{Change, DeadLetters, Receipt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -160,9 +160,7 @@ impl Engine {
         let before = inner.payload(&execution).await?.unwrap_or_default();
         let detail = json!({ "before": audited(&before), "after": audited(&data) });
         let entry = inner.audit_entry(actor, action::EDIT, id.to_string(), detail);
-        let changes = [Change::Edit { id, data }, entry];
-        let write = Write::All(changes.into_iter().map(Write::Change).collect());
-        inner.committer.change(write).await.map(|_| ())
+        inner.change_all([Change::Edit { id, data }, entry]).await.map(|_| ())
     }
 
     /// Takes dead letters off the list; the executions stay in the record as they ended. Says how
@@ -185,8 +183,7 @@ impl Engine {
         let mut entry = Some(inner.audit_entry(actor, action::PURGE, "dead_letters", detail));
         for step in ids.chunks(PURGE_STEP) {
             let changes = std::iter::once(Change::Discard(step.to_vec())).chain(entry.take());
-            let write = Write::All(changes.map(Write::Change).collect());
-            inner.committer.change(write).await?;
+            inner.change_all(changes).await?;
             for id in step {
                 inner.dead_letters.add(id.trigger, -1);
             }
@@ -252,9 +249,7 @@ impl Inner {
         reopened: &[Execution],
         changes: Vec<Change>,
     ) -> Result<usize, Rejection> {
-        let write = Write::All(changes.into_iter().map(Write::Change).collect());
-        let receipt = self.committer.change(write).await?;
-        let Receipt::All(receipts) = receipt else { return Ok(0) };
+        let Receipt::All(receipts) = self.change_all(changes).await? else { return Ok(0) };
         let mut triggers = Vec::new();
         for (execution, receipt) in reopened.iter().zip(receipts) {
             if receipt != Receipt::Changed(true) {

@@ -12,7 +12,7 @@ use evoke_ports::store::{
 };
 use serde_json::json;
 
-use crate::committer::{Chain, Settles};
+use crate::committer::Chain;
 use crate::execute::Running;
 use crate::start::{Engine, Inner};
 
@@ -276,8 +276,7 @@ impl Engine {
         let at = self.inner.clock.now();
         let why = Failure::new(Code::ExecutionCancelled, "cancelled by request");
         let change = Change::Abandon { id, at, why };
-        let settles = Settles { ids: vec![id], ..Settles::default() };
-        match self.inner.committer.settle(Write::Change(change), settles).await? {
+        match self.inner.committer.change(Write::Change(change)).await? {
             Receipt::Changed(true) => {
                 // It may have come in since.
                 self.inner.dispatcher.forget(id);

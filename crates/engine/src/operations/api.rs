@@ -2,7 +2,7 @@
 
 use evoke_model::operation::{OperationKind, OperationStatus, Progress};
 use evoke_model::{Code, Operation, OperationId, Rejection};
-use evoke_ports::store::{Change, Write};
+use evoke_ports::store::Change;
 use serde::Serialize;
 
 use super::log::Wanted;
@@ -130,9 +130,7 @@ impl Engine {
             OperationKind::Replay => action::REPLAY,
         };
         let entry = inner.audit_entry(actor, name, id.to_string(), request);
-        let changes = [Change::Operation(operation), entry];
-        let write = Write::All(changes.into_iter().map(Write::Change).collect());
-        if let Err(rejection) = inner.committer.change(write).await {
+        if let Err(rejection) = inner.change_all([Change::Operation(operation), entry]).await {
             inner.operations.leave(id);
             return Err(rejection);
         }

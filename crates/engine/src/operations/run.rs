@@ -196,8 +196,7 @@ async fn end(task: &Task, operation: Operation) {
             inner.audit_entry(&actor, action::CANCEL, operation.id.to_string(), detail)
         });
         let changes = std::iter::once(Change::Operation(operation.clone())).chain(audited);
-        let write = Write::All(changes.map(Write::Change).collect());
-        match inner.committer.change(write).await {
+        match inner.change_all(changes).await {
             Ok(_) => break task.live.set(operation),
             Err(rejection) => {
                 tracing::warn!(operation.id = %task.live.id, "Its end is not written: {rejection}");

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use evoke_model::{
-    Attempt, Cause, Data, Event, EventId, Execution, ExecutionId, Millis, Outcome, State,
-    Timestamp, TriggerId,
+    Attempt, Cause, Event, EventId, Execution, ExecutionId, Millis, Outcome, State, Timestamp,
+    TriggerId,
 };
 use evoke_ports::store::Whole;
 
@@ -17,25 +17,7 @@ fn hours(hours: u64) -> Millis {
 }
 
 fn event(age: Millis, kind: &str) -> Event {
-    let id = EventId::first_at(NOW.minus(age));
-    Event {
-        id,
-        sender_id: None,
-        source: "/test".into(),
-        kind: kind.into(),
-        subject: None,
-        time: id.made_at(),
-        content_type: None,
-        data_schema: None,
-        data: Data::None,
-        extensions: None,
-        lineage: None,
-        traceparent: None,
-        ordering_key: None,
-        due: None,
-        is_test_run: false,
-        replay_of: None,
-    }
+    super::event(EventId::first_at(NOW.minus(age)), kind)
 }
 
 /// An execution that ended so long ago, if it ended.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use evoke_model::{Data, Event, EventId, SegmentId, Timestamp};
+use evoke_model::{Event, EventId, SegmentId};
 use evoke_ports::store::{
     Archive, Error, EventQuery, Holds, Order, Page, Ripe, SegmentInfo, SegmentQuery, Size, Whole,
 };
@@ -35,24 +35,7 @@ impl Archive for Shelved {
 }
 
 fn event(id: u64, kind: &str) -> Event {
-    Event {
-        id: EventId::from_u64(id),
-        sender_id: None,
-        source: "/test".into(),
-        kind: kind.into(),
-        subject: None,
-        time: Timestamp::EPOCH,
-        content_type: None,
-        data_schema: None,
-        data: Data::None,
-        extensions: None,
-        lineage: None,
-        traceparent: None,
-        ordering_key: None,
-        due: None,
-        is_test_run: false,
-        replay_of: None,
-    }
+    super::event(EventId::from_u64(id), kind)
 }
 
 /// Segments of these events; the segments get rising ids.
