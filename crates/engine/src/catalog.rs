@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use evoke_matching::{Index, Rule};
 use evoke_model::function::FunctionRecord;
-use evoke_model::{Problem, Target, Trigger, TriggerId};
+use evoke_model::{Code, Failure, Problem, Target, Trigger, TriggerId};
 use evoke_ports::{Endpoint, HttpIntake, Source};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -53,6 +53,9 @@ pub(crate) struct Filled {
     pub(crate) config: Value,
     pub(crate) target: Target,
 }
+
+/// A target made ready, or why it cannot be called.
+pub(crate) type Opened = Result<Arc<dyn Endpoint>, Failure>;
 
 /// The plug-ins by kind, and the snapshot.
 pub(crate) struct Catalog {
@@ -146,6 +149,14 @@ impl Catalog {
             ]
         })?;
         kind.open(&target.config).map_err(|problems| under("target", problems))
+    }
+
+    /// The thing that delivers to `target`, or why each attempt fails.
+    pub(crate) fn opened(&self, target: &Target) -> Opened {
+        self.open(target).map_err(|problems| {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            Failure::new(Code::InvalidTrigger, problems.join("; ")).for_good()
+        })
     }
 
     /// The kind of a source as a word that lives as long as the program.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use evoke_model::{Code, EventId, ExecutionId, Millis, Rejection, Timestamp};
 use evoke_ports::Clock;
-use evoke_ports::store::{Error, Receipt, Write, Writer};
+use evoke_ports::store::{Change, Error, Receipt, Write, Writer};
 use tokio::sync::oneshot;
 
 use crate::dispatch::{Dispatcher, Planned};
@@ -50,18 +50,27 @@ struct Then {
 /// What a commit settles beside what it writes.
 #[derive(Default)]
 pub(crate) struct Settles {
-    /// Executions the dispatcher keeps in mind until this is in the record.
-    pub(crate) ids: Vec<ExecutionId>,
     /// Executions that go to the dispatcher.
     pub(crate) planned: Vec<Planned>,
     /// Spans that end with it.
     pub(crate) traced: Vec<Open>,
 }
 
-impl Then {
-    /// Whether nobody waits for it: it is recorded behind an answer that was given.
+impl Submission {
+    /// Whether nobody waits for it: a call that is recorded behind an answer that was given.
     fn is_unhurried(&self) -> bool {
-        self.settles.planned.is_empty() && self.settles.ids.is_empty() && self.reply.is_none()
+        matches!(self.write, Write::Ingest(_)) && self.then.reply.is_none()
+    }
+}
+
+/// The executions whose attempt or wait this ends. The dispatcher keeps them in mind until it is
+/// in the record.
+fn ended_by(write: &Write, out: &mut Vec<ExecutionId>) {
+    match write {
+        Write::Finish(finishes) => out.extend(finishes.iter().map(|finish| finish.id)),
+        Write::Change(Change::Abandon { id, .. }) => out.push(*id),
+        Write::All(writes) => writes.iter().for_each(|write| ended_by(write, out)),
+        Write::Ingest(_) | Write::Change(_) => {}
     }
 }
 
@@ -136,12 +145,7 @@ impl Committer {
 
     /// The same with events whose executions begin with it.
     pub(crate) async fn send(&self, write: Write, planned: Vec<Planned>) -> Answer {
-        self.settle(write, Settles { planned, ..Settles::default() }).await
-    }
-
-    /// The same, with all that the commit settles. Where it fails the dispatcher looks for the
-    /// executions it kept in mind.
-    pub(crate) async fn settle(&self, write: Write, settles: Settles) -> Answer {
+        let settles = Settles { planned, ..Settles::default() };
         let (reply, answer) = oneshot::channel();
         let then = Then { settles, reply: Some(reply) };
         let submission = Submission { write, then };
@@ -287,9 +291,7 @@ impl Service {
     fn run_once(&mut self, batch: &mut Vec<Submission>) {
         let (writes, thens): (Vec<Write>, Vec<Then>) =
             batch.drain(..).map(|submission| (submission.write, submission.then)).unzip();
-        for then in thens.iter().filter(|then| !then.settles.planned.is_empty()) {
-            self.dispatcher.announce(&then.settles.planned);
-        }
+        self.dispatcher.announce(thens.iter().flat_map(|then| &then.settles.planned));
         let started = Instant::now();
         match self.writer.commit(&writes) {
             Ok(receipts) => {
@@ -328,8 +330,11 @@ impl Service {
             return self.carried.push(Submission { write, then });
         };
         self.dispatcher.withdraw(&then.settles.planned);
-        self.dispatcher.settled(&then.settles.ids);
-        for id in &then.settles.ids {
+        // The dispatcher looks for what it kept in mind in vain.
+        let mut ended = Vec::new();
+        ended_by(&write, &mut ended);
+        self.dispatcher.settled(&ended);
+        for id in ended {
             self.dispatcher.look(id.trigger);
         }
         deny(reply, rejection());
@@ -337,18 +342,22 @@ impl Service {
 
     fn follow(&self, done: impl Iterator<Item = (Write, Receipt)>, thens: Vec<Then>) {
         let mut to_dispatch = Vec::new();
+        let mut ended = Vec::new();
+        let mut answers = Vec::new();
         for ((write, receipt), then) in done.zip(thens) {
-            let Settles { ids, planned, traced } = then.settles;
+            let Settles { planned, traced } = then.settles;
             if !planned.is_empty() {
                 self.gather(&write, &receipt, planned, &mut to_dispatch);
             }
-            self.dispatcher.settled(&ids);
+            ended_by(&write, &mut ended);
             for span in traced {
                 self.traces.recorded(span, self.clock.now());
             }
-            if let Some(reply) = then.reply {
-                answer(reply, receipt);
-            }
+            answers.extend(then.reply.map(|reply| (reply, receipt)));
+        }
+        self.dispatcher.settled(&ended);
+        for (reply, receipt) in answers {
+            answer(reply, receipt);
         }
         if !to_dispatch.is_empty() {
             self.dispatcher.offer(to_dispatch);

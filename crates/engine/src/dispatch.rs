@@ -14,7 +14,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use ahash::AHashMap;
 use evoke_delivery::admission::{Entry, Rest};
-use evoke_model::{EventId, ExecutionId, Outcome, Timestamp, Trigger, TriggerId};
+use evoke_delivery::breaker::Signal;
+use evoke_model::{EventId, ExecutionId, Timestamp, Trigger, TriggerId};
 use evoke_ports::Clock;
 use evoke_ports::store::{Due, Error, Spent};
 use parking_lot::RwLock;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use group::{Group, Round};
 pub(crate) use item::{Item, Planned};
-pub(crate) use lane::Lane;
+pub(crate) use lane::{Lane, Start};
 
 use crate::catalog::Catalog;
 use crate::settings::{DUE_HORIZON, LANE_WINDOW_MAX};
@@ -34,6 +35,15 @@ const LOOK_AGAIN: evoke_model::Millis = evoke_model::Millis::from_secs(1);
 
 /// Executions of one order key read at a time: a window, beside those that are known already.
 const KEY_FEED: u32 = 2 * evoke_delivery::admission::KEY_WINDOW_DEFAULT as u32;
+
+/// Begins calls that were admitted.
+fn begin(starts: Vec<(Berth, Vec<Start>)>, inner: &Arc<Inner>, runtime: &tokio::runtime::Handle) {
+    for (berth, calls) in starts {
+        for call in calls {
+            inner.tasks.spawn_on(inner.clone().execute(berth.clone(), call), runtime);
+        }
+    }
+}
 
 /// A lane, and the group whose places it takes.
 #[derive(Clone)]
@@ -126,9 +136,7 @@ impl Dispatcher {
             self.lanes.write().remove(&trigger.id);
             return;
         }
-        let endpoint = catalog.open(&catalog.working(trigger).target).map_err(|problems| {
-            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        });
+        let endpoint = catalog.opened(&catalog.working(trigger).target);
         let name = endpoint.as_ref().ok().and_then(|endpoint| endpoint.group());
         let lane = match &known {
             Some(berth) => {
@@ -172,10 +180,15 @@ impl Dispatcher {
     }
 
     /// Told of executions that are about to be committed.
-    pub(crate) fn announce(&self, planned: &[Planned]) {
-        for same in planned.chunk_by(|a, b| a.trigger.id == b.trigger.id) {
-            if let Some(lane) = same.first().and_then(|first| self.lane(first.trigger.id)) {
-                lane.announce(same.iter().map(|planned| &planned.waiting));
+    pub(crate) fn announce<'p>(&self, planned: impl Iterator<Item = &'p Planned>) {
+        let mut planned = planned.peekable();
+        while let Some(first) = planned.peek() {
+            let trigger = first.trigger.id;
+            let same = std::iter::from_fn(|| planned.next_if(|next| next.trigger.id == trigger));
+            let events = same.map(|planned| planned.waiting.id.event);
+            match self.lane(trigger) {
+                Some(lane) => lane.announce(events),
+                None => events.for_each(drop),
             }
         }
     }
@@ -237,10 +250,15 @@ impl Dispatcher {
         let Some((engine, runtime)) = self.engine.get() else { return };
         let Some(inner) = engine.upgrade() else { return };
         berth.group.wants(berth.lane.id(), self.clock.now());
+        self.start_all(berth, &inner, runtime);
+    }
+
+    /// Starts whatever the lanes of a group may start now.
+    fn start_all(&self, berth: &Berth, inner: &Arc<Inner>, runtime: &tokio::runtime::Handle) {
         loop {
             let round = berth.group.round(self.clock.now());
             let has_more = round.has_more;
-            self.carry_out(round, berth, &inner, runtime);
+            self.carry_out(round, berth, inner, runtime);
             if !has_more {
                 return;
             }
@@ -257,7 +275,7 @@ impl Dispatcher {
         if let Some((wake, lane)) = round.wake {
             self.timer.at(wake, lane);
         }
-        let mut starts = Vec::new();
+        let mut starts: Vec<(Berth, Vec<Start>)> = Vec::with_capacity(round.turns.len());
         let mut spent: Vec<Spent> = round.spent.into_iter().collect();
         for (lane, turn) in round.turns {
             if let Some(wake) = turn.wake {
@@ -276,53 +294,42 @@ impl Dispatcher {
                 self.feed(&lane, key, inner);
             }
             spent.extend(turn.spent);
-            let berth = Berth { lane, group: berth.group.clone() };
-            starts.extend(turn.start.into_iter().map(|call| (berth.clone(), call)));
-        }
-        let running: usize = starts.iter().map(|(_, call)| call.len()).sum();
-        self.running.fetch_add(running as i64, Ordering::Relaxed);
-        if spent.is_empty() {
-            for (berth, call) in starts {
-                inner.tasks.spawn_on(inner.clone().execute(berth, call), runtime);
+            let running: usize = turn.start.iter().map(|start| start.call.len()).sum();
+            self.running.fetch_add(running as i64, Ordering::Relaxed);
+            if running > 0 {
+                starts.push((Berth { lane, group: berth.group.clone() }, turn.start));
             }
-        } else {
-            let inner = inner.clone();
-            let handle = runtime.clone();
-            runtime.spawn(async move {
-                inner.spend(spent).await;
-                for (berth, call) in starts {
-                    inner.tasks.spawn_on(inner.clone().execute(berth, call), &handle);
-                }
-            });
         }
+        if spent.is_empty() {
+            return begin(starts, inner, runtime);
+        }
+        let (inner, handle) = (inner.clone(), runtime.clone());
+        runtime.spawn(async move {
+            inner.spend(spent).await;
+            begin(starts, &inner, &handle);
+        });
     }
 
     /// A call ended: its place is free, and its executions are forgotten or wait again.
     pub(crate) fn finished(
         &self,
         berth: &Berth,
-        entries: impl IntoIterator<Item = (Entry<Item>, Option<Timestamp>)>,
+        ends: Vec<(Entry<Item>, Option<Timestamp>)>,
+        signal: Signal,
     ) {
         let now = self.clock.now();
-        let mut is_old = false;
-        for (entry, again) in entries {
-            is_old |= berth.lane.is_old(entry.id.event);
-            self.running.fetch_sub(1, Ordering::Relaxed);
-            if let Some(far) = berth.lane.finished(entry, again, now) {
-                self.timer.at(far.minus(DUE_HORIZON), berth.lane.id());
-            }
+        self.running.fetch_sub(ends.len() as i64, Ordering::Relaxed);
+        if let Some(far) = berth.lane.finished(ends, now) {
+            self.timer.at(far.minus(DUE_HORIZON), berth.lane.id());
         }
-        if is_old {
-            berth.lane.old_call_ended();
+        berth.group.ended(berth.lane.id(), signal, now);
+        if !self.is_open() {
+            return;
         }
-        berth.group.freed(1);
-        self.pump(berth);
-    }
-
-    /// Takes note of how a target answered.
-    pub(crate) fn heard(&self, berth: &Berth, outcome: &Outcome) {
-        let signal = evoke_delivery::breaker::Signal::of(outcome);
-        berth.group.heard(signal, self.clock.now());
+        let Some((engine, runtime)) = self.engine.get() else { return };
+        if let Some(inner) = engine.upgrade() {
+            self.start_all(berth, &inner, runtime);
+        }
     }
 
     /// So many more executions wait or run than before.
@@ -342,9 +349,9 @@ impl Dispatcher {
 
     /// These are in the record now.
     pub(crate) fn settled(&self, ids: &[ExecutionId]) {
-        for id in ids {
-            if let Some(lane) = self.lane(id.trigger) {
-                lane.settled(id.event);
+        for same in ids.chunk_by(|a, b| a.trigger == b.trigger) {
+            if let Some(lane) = same.first().and_then(|first| self.lane(first.trigger)) {
+                lane.settled(same.iter().map(|id| id.event));
             }
         }
     }

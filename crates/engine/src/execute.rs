@@ -7,8 +7,9 @@ mod settle;
 
 use std::sync::Arc;
 
-use evoke_delivery::admission::{Admitted, Dropped, Entry};
-use evoke_model::{Attempt, Code, ExecutionId, Failure, Millis, State};
+use evoke_delivery::admission::{Dropped, Entry};
+use evoke_model::{Attempt, Code, ExecutionId, Failure, Millis, State, Trigger};
+use evoke_ports::Delivered;
 use evoke_ports::store::{Change, Finish, Next, Spent, Write};
 use tokio_util::sync::CancellationToken;
 
@@ -16,13 +17,21 @@ pub(crate) use running::{Beginning, Running, RunningTable};
 
 use crate::call::took;
 use crate::committer::Settles;
-use crate::dispatch::{Berth, Item};
+use crate::dispatch::{Berth, Item, Lane, Start};
 use crate::feed::Notice;
 use crate::logs::Lines;
 use crate::start::Inner;
 
 /// How long to wait when what a rate has spent could not be written.
 const SPEND_AGAIN: Millis = Millis::from_secs(1);
+
+/// One execution of a call under way.
+struct Part {
+    entry: Entry<Item>,
+    running: Arc<Running>,
+    /// How it ended, once it has.
+    end: Option<Delivered>,
+}
 
 /// What listeners are told of an attempt.
 pub(crate) fn notice(running: &Running, attempt: &Attempt, state: State) -> Notice {
@@ -58,38 +67,46 @@ impl Inner {
     }
 
     /// Carries out one attempt of what the lane has admitted.
-    pub(crate) async fn execute(self: Arc<Self>, berth: Berth, call: Admitted<Item>) {
-        let trigger = berth.lane.trigger();
-        let entries: Vec<Entry<Item>> = call.into_entries().collect();
+    pub(crate) async fn execute(self: Arc<Self>, berth: Berth, start: Start) {
+        let Start { call, trigger, endpoint } = start;
         // The executions of a call stop together.
         let cancel = CancellationToken::new();
-        let mut begun = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            let waiting = &entry.payload.waiting;
-            let running = self.begin(Beginning {
-                id: entry.id,
-                event: waiting.event.clone(),
-                trigger: trigger.clone(),
-                attempt: waiting.attempts + 1,
-                cancel: cancel.clone(),
-            });
-            if waiting.attempts == 0 {
-                self.metrics.started(took(waiting.due, running.started_at));
-            }
-            // Asked once it is among those that run: who cancels looks there after calling off.
-            if berth.lane.is_called_off(entry.id.event) {
-                running.call_off();
-            }
-            begun.push(running);
+        let mut parts: Vec<Part> = call
+            .into_entries()
+            .map(|entry| self.begin_part(&berth.lane, entry, &trigger, &cancel))
+            .collect();
+        let signal = self.deliver(&endpoint, &mut parts).await;
+        self.settle(&berth, parts, signal).await;
+    }
+
+    fn begin_part(
+        &self,
+        lane: &Lane,
+        entry: Entry<Item>,
+        trigger: &Arc<Trigger>,
+        cancel: &CancellationToken,
+    ) -> Part {
+        let waiting = &entry.payload.waiting;
+        let running = self.begin(Beginning {
+            id: entry.id,
+            event: waiting.event.clone(),
+            trigger: trigger.clone(),
+            attempt: waiting.attempts + 1,
+            cancel: cancel.clone(),
+        });
+        if waiting.attempts == 0 {
+            self.metrics.started(took(waiting.due, running.started_at));
         }
-        let delivered = self.deliver(&berth, &entries, &begun).await;
-        self.settle(&berth, entries, &begun, delivered).await;
+        // Asked once it is among those that run: who cancels looks there after calling off.
+        if lane.is_called_off(entry.id.event) {
+            running.call_off();
+        }
+        Part { entry, running, end: None }
     }
 
     /// Records executions that admission took out of the queue for good.
     pub(crate) async fn drop_waiting(self: Arc<Self>, dropped: Vec<(Entry<Item>, Dropped)>) {
         let now = self.clock.now();
-        let mut ids = Vec::with_capacity(dropped.len());
         let mut finishes = Vec::with_capacity(dropped.len());
         for (entry, why) in dropped {
             let attempt = Attempt::not_made(entry.attempts, now, why_dropped(&why));
@@ -100,10 +117,8 @@ impl Inner {
             let next = Next::Done(State::Cancelled);
             finishes.push(Finish { id: entry.id, attempt: Some(attempt), next, cause: None });
             self.operations.ended(entry.id, Some(State::Cancelled), None);
-            ids.push(entry.id);
         }
-        let settles = Settles { ids, ..Settles::default() };
-        self.committer.finish(Write::Finish(finishes), settles).await;
+        self.committer.finish(Write::Finish(finishes), Settles::default()).await;
     }
 
     /// Stops an execution for a newer one of its trigger.

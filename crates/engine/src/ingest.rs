@@ -247,14 +247,14 @@ impl Matched {
     }
 
     /// The execution on its way to its lane.
-    pub(crate) fn planned(self, new: &NewExecution, event: &Arc<Event>) -> Planned {
+    pub(crate) fn planned(mut self, new: &NewExecution, event: &Arc<Event>) -> Planned {
         let waiting = Waiting {
             id: new.id,
             due: new.due,
             queued: new.due,
             attempts: 0,
-            order_key: self.keys.order.clone(),
-            concurrency_key: self.keys.concurrency.clone(),
+            order_key: self.keys.order.take(),
+            concurrency_key: self.keys.concurrency.take(),
             redirect: new.redirect.clone(),
             event: event.clone(),
         };

@@ -93,7 +93,7 @@ impl Queue {
         if state.is_closed {
             return Err(Refused::Closed);
         }
-        let is_unhurried = submission.then.is_unhurried();
+        let is_unhurried = submission.is_unhurried();
         state.unhurried += usize::from(is_unhurried);
         state.results.push_back(submission);
         if !is_unhurried || state.results.len() == 1 || state.results.len() == UNHURRIED_MAX {
@@ -152,7 +152,7 @@ impl Queue {
         let results = state.results.len().min(COMMIT_RESULTS_MAX);
         self.places.add_permits(results);
         for submission in state.results.drain(..results) {
-            state.unhurried -= usize::from(submission.then.is_unhurried());
+            state.unhurried -= usize::from(submission.is_unhurried());
             batch.push(submission);
         }
         let mut events = 0;

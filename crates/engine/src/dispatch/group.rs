@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use evoke_delivery::breaker::{Permit, Signal};
 use evoke_delivery::{Breaker, Gcra, fair};
+use evoke_model::policy::Rate;
 use evoke_model::{Timestamp, TriggerId};
 use evoke_ports::store::Spent;
 use parking_lot::Mutex;
@@ -55,6 +56,8 @@ struct State {
 
 struct Member {
     lane: Arc<Lane>,
+    /// How often it may call the target.
+    rate: Option<Rate>,
     /// It may have something to start.
     wants: bool,
     /// It wants, but there is no place for it in this round.
@@ -76,14 +79,16 @@ impl Group {
     pub(super) fn join(&self, lane: &Arc<Lane>) {
         let mut state = self.state.lock();
         state.breaker = Breaker::default();
-        if !state.members.iter().any(|member| Arc::ptr_eq(&member.lane, lane)) {
-            let served = Timestamp::EPOCH;
-            state.members.push(Member {
+        let rate = lane.rate();
+        match state.members.iter_mut().find(|member| Arc::ptr_eq(&member.lane, lane)) {
+            Some(member) => member.rate = rate,
+            None => state.members.push(Member {
                 lane: lane.clone(),
+                rate,
                 wants: false,
                 is_stuck: false,
-                served,
-            });
+                served: Timestamp::EPOCH,
+            }),
         }
     }
 
@@ -99,24 +104,15 @@ impl Group {
 
     /// A lane may have something to start.
     pub(super) fn wants(&self, lane: TriggerId, now: Timestamp) {
-        let mut state = self.state.lock();
-        if let Some(member) = state.members.iter_mut().find(|member| member.lane.id() == lane)
-            && !member.wants
-        {
-            member.wants = true;
-            member.served = member.served.max(now);
-        }
+        self.state.lock().wants(lane, now);
     }
 
-    /// Calls ended.
-    pub(super) fn freed(&self, calls: usize) {
+    /// A call of a lane ended, and this is what its end says of the target.
+    pub(super) fn ended(&self, lane: TriggerId, signal: Signal, now: Timestamp) {
         let mut state = self.state.lock();
-        state.running = state.running.saturating_sub(calls);
-    }
-
-    /// Takes note of how the target answered.
-    pub(super) fn heard(&self, signal: Signal, now: Timestamp) {
-        self.state.lock().breaker.record(signal, now);
+        state.running = state.running.saturating_sub(1);
+        state.breaker.record(signal, now);
+        state.wants(lane, now);
     }
 
     /// Whether the target itself is closed at the moment, and how many more calls it takes.
@@ -158,6 +154,15 @@ impl Group {
 }
 
 impl State {
+    fn wants(&mut self, lane: TriggerId, now: Timestamp) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.lane.id() == lane)
+            && !member.wants
+        {
+            member.wants = true;
+            member.served = member.served.max(now);
+        }
+    }
+
     /// Starts at most `limit` calls; says how many.
     fn start(&mut self, limit: usize, now: Timestamp, round: &mut Round) -> usize {
         let mut started = 0;
@@ -167,8 +172,7 @@ impl State {
         while started < limit {
             let Some((place, is_alone)) = self.pick(now) else { break };
             let lane = self.members[place].lane.clone();
-            let room = lane.room(self.running);
-            let rate = lane.rate();
+            let rate = self.members[place].rate.clone();
             // Lanes take turns call by call; one that is alone need not.
             let mut most = if is_alone { limit - started } else { 1 };
             if let Some(rate) = &rate {
@@ -183,7 +187,7 @@ impl State {
                     }
                 }
             }
-            let turn = lane.turn(now, room, most);
+            let turn = lane.turn(now, self.running, most);
             let calls = turn.start.len();
             started += calls;
             self.running += calls;
@@ -192,7 +196,7 @@ impl State {
                 member.served = now;
             }
             // Where only places are missing, the end of a call brings them.
-            member.wants = calls == most || (room <= calls && lane.waits());
+            member.wants = calls == most || turn.lacks_room;
             member.is_stuck = member.wants && calls == 0;
             if let Some(rate) = rate.filter(|_| calls > 0) {
                 self.spent = Gcra::new(&rate).check(self.spent, now).unwrap_or(self.spent);

@@ -2,25 +2,28 @@
 //! `evoke_delivery`; the lane holds its state, the window in memory and the way to the target.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evoke_delivery::admission::{Admitted, Dropped, Entry, Offered, Rest, Verdict};
 use evoke_delivery::{Lane as Admission, LanePolicy};
 use evoke_matching::Index;
 use evoke_model::policy::Rate;
 use evoke_model::{EventId, Execution, ExecutionId, Timestamp, Trigger, TriggerId};
-use evoke_ports::Endpoint;
 use evoke_ports::store::{Spent, Waiting};
 use parking_lot::Mutex;
 
 use super::item::{Item, entry, keys_of};
 use super::known::Memory;
+use crate::catalog::Opened;
 use crate::settings::{DEBOUNCE_WINDOW_MAX, DUE_HORIZON, LANE_WINDOW_MAX};
 
 /// What a lane has to do now.
 #[derive(Default)]
 pub(crate) struct Turn {
     /// These calls begin.
-    pub(crate) start: Vec<Admitted<Item>>,
+    pub(crate) start: Vec<Start>,
+    /// More would begin if the target took more at once.
+    pub(crate) lacks_room: bool,
     /// These will never run.
     pub(crate) dropped: Vec<(Entry<Item>, Dropped)>,
     /// These run and have to stop, for a newer one.
@@ -35,10 +38,27 @@ pub(crate) struct Turn {
     pub(crate) hungry: Vec<Box<str>>,
 }
 
+/// What an execution was admitted by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The policy that holds.
+    Policy,
+    /// One before it.
+    PolicyBefore,
+}
+
+/// A call that begins, with what it was admitted under.
+pub(crate) struct Start {
+    pub(crate) call: Admitted<Item>,
+    pub(crate) trigger: Arc<Trigger>,
+    pub(crate) endpoint: Opened,
+}
+
 impl Turn {
     /// Adds a later turn of the same lane.
     pub(crate) fn merge(&mut self, later: Self) {
         self.start.extend(later.start);
+        self.lacks_room = later.lacks_room;
         self.dropped.extend(later.dropped);
         self.cancel.extend(later.cancel);
         self.spent.extend(later.spent);
@@ -50,7 +70,7 @@ impl Turn {
 
 struct State {
     trigger: Arc<Trigger>,
-    endpoint: Result<Arc<dyn Endpoint>, String>,
+    endpoint: Opened,
     admission: Admission<Item>,
     /// How often the part of the policy changed that admission keeps to.
     policy: u32,
@@ -68,6 +88,9 @@ struct State {
 pub(crate) struct Lane {
     id: TriggerId,
     state: Mutex<State>,
+    /// Executions that were admitted and are not to begin: hardly ever one, so that each that
+    /// begins need not ask for the lock.
+    called_off: AtomicUsize,
 }
 
 /// What stands in the way of a waiting execution, as far as its lane can tell.
@@ -81,7 +104,7 @@ pub(crate) enum Standing {
 }
 
 impl Lane {
-    pub(crate) fn new(trigger: Arc<Trigger>, endpoint: Result<Arc<dyn Endpoint>, String>) -> Self {
+    pub(crate) fn new(trigger: Arc<Trigger>, endpoint: Opened) -> Self {
         let admission = Admission::new(LanePolicy::of(&trigger.policy));
         Self {
             id: trigger.id,
@@ -96,6 +119,7 @@ impl Lane {
                 is_looking: false,
                 far: None,
             }),
+            called_off: AtomicUsize::new(0),
         }
     }
 
@@ -107,23 +131,9 @@ impl Lane {
         self.state.lock().trigger.clone()
     }
 
-    pub(crate) fn endpoint(&self) -> Result<Arc<dyn Endpoint>, String> {
-        self.state.lock().endpoint.clone()
-    }
-
-    /// How many more calls may begin, while so many of its group are under way. A target that
-    /// cannot be used takes one at a time, so that its executions fail with its own error.
+    /// How many more calls may begin, while so many of its group are under way.
     pub(crate) fn room(&self, group_running: usize) -> usize {
-        let state = self.state.lock();
-        let running = state.admission.running() + state.old_calls;
-        match &state.endpoint {
-            Ok(endpoint) => {
-                let own = endpoint.capacity().saturating_sub(running);
-                let shared = endpoint.group_capacity();
-                shared.map_or(own, |all| own.min(all.saturating_sub(group_running)))
-            }
-            Err(_) => 1_usize.saturating_sub(running),
-        }
+        self.state.lock().room(group_running)
     }
 
     /// How often its target may be called.
@@ -140,17 +150,8 @@ impl Lane {
             .map_or_else(|| state.trigger.policy.priority.fixed(), |head| head.priority)
     }
 
-    /// Whether anything waits in memory.
-    pub(crate) fn waits(&self) -> bool {
-        !self.state.lock().admission.is_empty()
-    }
-
     /// Takes the trigger anew.
-    pub(crate) fn change(
-        &self,
-        trigger: Arc<Trigger>,
-        endpoint: Result<Arc<dyn Endpoint>, String>,
-    ) {
+    pub(crate) fn change(&self, trigger: Arc<Trigger>, endpoint: Opened) {
         let mut state = self.state.lock();
         let policy = LanePolicy::of(&trigger.policy);
         if policy != LanePolicy::of(&state.trigger.policy) {
@@ -176,10 +177,10 @@ impl Lane {
 
     /// Told of executions before they are committed: until they are handed over, or withdrawn, a
     /// look into the store leaves them alone.
-    pub(crate) fn announce<'a>(&self, coming: impl Iterator<Item = &'a Waiting>) {
+    pub(crate) fn announce(&self, coming: impl Iterator<Item = EventId>) {
         let mut state = self.state.lock();
-        for waiting in coming {
-            state.memory.note(waiting.id.event).is_coming = true;
+        for event in coming {
+            state.memory.note(event).is_coming = true;
         }
     }
 
@@ -218,15 +219,16 @@ impl Lane {
         far
     }
 
-    /// Admits what may begin now: at most `most` calls, and no more than there is `room` for.
-    pub(crate) fn turn(&self, now: Timestamp, room: usize, most: usize) -> Turn {
+    /// Admits what may begin now: at most `most` calls, and no more than there is room for while so
+    /// many of its group are under way.
+    pub(crate) fn turn(&self, now: Timestamp, group_running: usize, most: usize) -> Turn {
         let mut state = self.state.lock();
         let mut turn = Turn::default();
         if !state.trigger.is_active() {
             return turn;
         }
         let policy = state.policy;
-        let room = if state.waits_for_old() { 0 } else { room };
+        let room = if state.waits_for_old() { 0 } else { state.room(group_running) };
         while turn.start.len() < most {
             let left = room.saturating_sub(turn.start.len());
             let Some(admitted) = state.admission.next(now, left) else { break };
@@ -236,8 +238,10 @@ impl Lane {
                     known.policy = policy;
                 }
             }
-            turn.start.push(admitted);
+            let (trigger, endpoint) = (state.trigger.clone(), state.endpoint.clone());
+            turn.start.push(Start { call: admitted, trigger, endpoint });
         }
+        turn.lacks_room = room <= turn.start.len() && !state.admission.is_empty();
         state.take_rest(self.id, &mut turn);
         turn.wake = state.admission.next_due().filter(|instant| *instant > now);
         if state.has_more && state.has_room() && !state.is_looking {
@@ -325,66 +329,41 @@ impl Lane {
         self.state.lock().memory.note(event).unsettled += 1;
     }
 
-    /// It is in the record.
-    pub(crate) fn settled(&self, event: EventId) {
-        self.state
-            .lock()
-            .memory
-            .release(event, |known| known.unsettled = known.unsettled.saturating_sub(1));
-    }
-
-    /// Whether an execution under way was admitted under a policy before.
-    pub(crate) fn is_old(&self, event: EventId) -> bool {
+    /// They are in the record.
+    pub(crate) fn settled(&self, events: impl Iterator<Item = EventId>) {
         let mut state = self.state.lock();
-        let policy = state.policy;
-        state.memory.get(event).is_some_and(|known| known.runs && known.policy != policy)
+        for event in events {
+            state.memory.release(event, |known| {
+                known.unsettled = known.unsettled.saturating_sub(1);
+            });
+        }
     }
 
-    /// A call ended that was admitted under a policy before.
-    pub(crate) fn old_call_ended(&self) {
-        let mut state = self.state.lock();
-        state.old_calls = state.old_calls.saturating_sub(1);
-    }
-
-    /// An attempt ended. Gives back when the next one is due if it is too far off to be kept here.
+    /// A call ended; some of its executions may come again. Gives back when the first of those is
+    /// due that are too far off to be kept here.
     pub(crate) fn finished(
         &self,
-        mut entry: Entry<Item>,
-        again: Option<Timestamp>,
+        ends: Vec<(Entry<Item>, Option<Timestamp>)>,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let horizon = now.plus(DUE_HORIZON);
         let mut state = self.state.lock();
-        let event = entry.id.event;
-        // The head of an ordered key keeps its place, however long it waits.
-        let is_ordered = entry.keys.order.is_some();
         let policy = state.policy;
-        // Admission is told of ends of what it gave itself.
-        let is_old = state.memory.get(event).is_some_and(|known| known.policy != policy);
-        match again {
-            Some(due) if due <= horizon || is_ordered => {
-                entry.due = due;
-                if let Some(known) = state.memory.get(event) {
-                    (known.waits, known.runs) = (true, false);
-                }
-                if !is_old {
-                    state.admission.retry(entry, now);
-                } else if state.admission.offer(entry, now) == Offered::KeyFull {
-                    state.memory.release(event, |known| known.waits = false);
-                }
-                None
+        let mut far = None;
+        let mut was_old = false;
+        for (entry, again) in ends {
+            // Admission is told of ends of what it gave itself.
+            let known = state.memory.note(entry.id.event);
+            let by = if known.policy == policy { By::Policy } else { By::PolicyBefore };
+            if std::mem::take(&mut known.is_called_off) {
+                self.called_off.fetch_sub(1, Ordering::SeqCst);
             }
-            far => {
-                if !is_old {
-                    state.admission.finish(entry.id, &entry.keys);
-                }
-                state.memory.release(event, |known| known.runs = false);
-                if let Some(due) = far {
-                    state.far = Some(state.far.map_or(due, |known| known.min(due)));
-                }
-                far
-            }
+            was_old |= by == By::PolicyBefore;
+            far = [far, state.ended(entry, again, by, now)].into_iter().flatten().min();
         }
+        if was_old {
+            state.old_calls = state.old_calls.saturating_sub(1);
+        }
+        far
     }
 
     /// Takes a waiting execution out of memory.
@@ -400,11 +379,18 @@ impl Lane {
     pub(crate) fn call_off(&self, event: EventId) -> bool {
         let mut state = self.state.lock();
         let known = state.memory.get(event).filter(|known| known.runs && known.unsettled == 0);
-        known.map(|known| known.is_called_off = true).is_some()
+        let Some(known) = known else { return false };
+        if !std::mem::replace(&mut known.is_called_off, true) {
+            self.called_off.fetch_add(1, Ordering::SeqCst);
+        }
+        true
     }
 
     /// Whether an execution that was admitted is not to begin.
     pub(crate) fn is_called_off(&self, event: EventId) -> bool {
+        if self.called_off.load(Ordering::SeqCst) == 0 {
+            return false;
+        }
         self.state.lock().memory.get(event).is_some_and(|known| known.is_called_off)
     }
 
@@ -412,7 +398,7 @@ impl Lane {
     pub(crate) fn standing(&self, execution: &Execution, now: Timestamp, room: usize) -> Standing {
         let state = self.state.lock();
         if let Err(problem) = &state.endpoint {
-            return Standing::Unusable(problem.clone());
+            return Standing::Unusable(problem.message.clone());
         }
         match state.admission.explain(execution.id, now, room) {
             Some(Verdict::Ready | Verdict::NoCapacity { .. }) if state.waits_for_old() => {
@@ -431,6 +417,58 @@ impl Lane {
 }
 
 impl State {
+    /// How many more calls may begin, while so many of the group are under way. A target that
+    /// cannot be used takes one at a time, so that its executions fail with its own error.
+    fn room(&self, group_running: usize) -> usize {
+        let own_running = self.admission.running() + self.old_calls;
+        match &self.endpoint {
+            Ok(endpoint) => {
+                let own = endpoint.capacity().saturating_sub(own_running);
+                let shared = endpoint.group_capacity();
+                shared.map_or(own, |all| own.min(all.saturating_sub(group_running)))
+            }
+            Err(_) => 1_usize.saturating_sub(own_running),
+        }
+    }
+
+    /// An execution is over or comes again. Gives back when it is due if that is too far off for it
+    /// to be kept here.
+    fn ended(
+        &mut self,
+        mut entry: Entry<Item>,
+        again: Option<Timestamp>,
+        by: By,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let event = entry.id.event;
+        // The head of an ordered key keeps its place, however long it waits.
+        let is_ordered = entry.keys.order.is_some();
+        match again {
+            Some(due) if due <= now.plus(DUE_HORIZON) || is_ordered => {
+                entry.due = due;
+                if let Some(known) = self.memory.get(event) {
+                    (known.waits, known.runs) = (true, false);
+                }
+                if by == By::Policy {
+                    self.admission.retry(entry, now);
+                } else if self.admission.offer(entry, now) == Offered::KeyFull {
+                    self.memory.release(event, |known| known.waits = false);
+                }
+                None
+            }
+            far => {
+                if by == By::Policy {
+                    self.admission.finish(entry.id, &entry.keys);
+                }
+                self.memory.release(event, |known| known.runs = false);
+                if let Some(due) = far {
+                    self.far = Some(self.far.map_or(due, |known| known.min(due)));
+                }
+                far
+            }
+        }
+    }
+
     /// How many are kept in memory. Of a debounced trigger more are, since each waiting key has
     /// one.
     fn window(&self) -> usize {

@@ -4,16 +4,16 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use evoke_delivery::admission::Entry;
 use evoke_delivery::batch::failed_items;
+use evoke_delivery::breaker::Signal;
 use evoke_matching::{Index, Rule};
 use evoke_model::policy::{DebounceMode, Policy};
 use evoke_model::{Code, Data, Event, Failure, Outcome, Redirect, Target, Trigger};
-use evoke_ports::{Delivered, Endpoint, Functions, Job};
+use evoke_ports::{Delivered, Functions, Job};
 use futures_util::FutureExt;
 
-use super::Running;
-use crate::dispatch::{Berth, Item};
+use super::{Part, Running};
+use crate::catalog::Opened;
 use crate::start::Inner;
 use crate::traces::Traces;
 
@@ -23,49 +23,28 @@ fn is_batched(policy: &Policy) -> bool {
         || policy.debounce.as_ref().is_some_and(|debounce| debounce.mode == DebounceMode::All)
 }
 
-fn failed(failure: Failure) -> Delivered {
-    Delivered { outcome: Outcome::Failure(failure), version: 0 }
-}
-
-/// One execution of a call, ready to go.
-struct Part<'a> {
-    /// Its place in the call.
-    place: usize,
-    event: Arc<Event>,
-    redirect: Option<&'a Redirect>,
+impl Part {
+    fn redirect(&self) -> Option<&Redirect> {
+        self.entry.payload.waiting.redirect.as_deref()
+    }
 }
 
 impl Inner {
-    /// Carries out a call; gives back how it ended for each of its executions.
-    pub(super) async fn deliver(
-        &self,
-        berth: &Berth,
-        entries: &[Entry<Item>],
-        begun: &[Arc<Running>],
-    ) -> Vec<Delivered> {
-        let mut ends: Vec<Option<Delivered>> = entries.iter().map(|_| None).collect();
-        let mut parts = Vec::with_capacity(entries.len());
-        for (place, entry) in entries.iter().enumerate() {
-            if begun[place].stopped().is_some() {
-                ends[place] = Some(Delivered { outcome: Outcome::Cancelled, version: 0 });
-                continue;
-            }
-            match self.prepared(&begun[place]) {
-                Ok(event) => {
-                    let redirect = entry.payload.waiting.redirect.as_deref();
-                    parts.push(Part { place, event, redirect });
+    /// Carries out a call, so that each of its executions has an end; gives back what it says of
+    /// the target.
+    pub(super) async fn deliver(&self, endpoint: &Opened, parts: &mut [Part]) -> Signal {
+        let mut signal = Signal::Unknown;
+        // Those of a call that were sent elsewhere by hand make calls of their own, which say
+        // nothing of the trigger's target.
+        for same in parts.chunk_by_mut(|a, b| a.redirect() == b.redirect()) {
+            match same[0].redirect().map(|redirect| self.redirected(redirect)) {
+                None => signal = self.call(endpoint, same).await,
+                Some(elsewhere) => {
+                    self.call(&elsewhere, same).await;
                 }
-                Err(failure) => ends[place] = Some(failed(failure)),
             }
         }
-        // Those of a call that were sent elsewhere by hand make calls of their own.
-        for same in parts.chunk_by(|a, b| a.redirect == b.redirect) {
-            for (part, end) in same.iter().zip(self.call(berth, same, begun).await) {
-                ends[part.place] = Some(end);
-            }
-        }
-        let lost = || failed(Failure::new(Code::Internal, "the call did not come to an end"));
-        ends.into_iter().map(|end| end.unwrap_or_else(lost)).collect()
+        signal
     }
 
     /// The event as the target gets it.
@@ -89,44 +68,30 @@ impl Inner {
         }
     }
 
-    /// Makes one call of the executions in `parts`; gives back how it ended for each.
-    async fn call(
-        &self,
-        berth: &Berth,
-        parts: &[Part<'_>],
-        begun: &[Arc<Running>],
-    ) -> Vec<Delivered> {
-        let Some(first) = parts.first() else { return Vec::new() };
-        let running = &begun[first.place];
-        let endpoint = match first.redirect {
-            Some(redirect) => self.redirected(redirect),
-            None => berth
-                .lane
-                .endpoint()
-                .map_err(|message| Failure::new(Code::InvalidTrigger, message).for_good()),
-        };
-        let endpoint = match endpoint {
-            Ok(endpoint) => endpoint,
-            Err(failure) => return parts.iter().map(|_| failed(failure.clone())).collect(),
-        };
-        let timeout = running.trigger.policy.timeout;
-        let mut events: Vec<_> = parts.iter().map(|part| part.event.clone()).collect();
+    /// Makes one call of the executions in `parts` that can be called at all.
+    async fn call(&self, endpoint: &Opened, parts: &mut [Part]) -> Signal {
+        let mut events = Vec::with_capacity(parts.len());
+        for part in &mut *parts {
+            let ready = match endpoint {
+                _ if part.running.stopped().is_some() => Err(Outcome::Cancelled),
+                Err(failure) => Err(Outcome::Failure(failure.clone())),
+                Ok(_) => self.prepared(&part.running).map_err(Outcome::Failure),
+            };
+            match ready {
+                Ok(event) => events.push(event),
+                Err(outcome) => part.end = Some(Delivered { outcome, version: 0 }),
+            }
+        }
+        let first = parts.iter().find(|part| part.end.is_none());
+        let (Ok(endpoint), Some(first)) = (endpoint, first) else { return Signal::Unknown };
+        let running = first.running.clone();
         let span = running.span.map(|span| Traces::within(span, self.clock.now()));
         if let Some(span) = span {
             // What the target causes is caused by this call of it.
             let traceparent = Some(span.context.to_string().into());
             events[0] = Arc::new(Event { traceparent, ..Event::clone(&events[0]) });
         }
-        let job = Job {
-            execution: running.id,
-            attempt: running.attempt,
-            event: events[0].clone(),
-            trigger: running.trigger.clone(),
-            deadline: timeout.map(|timeout| running.started_at.plus(timeout)),
-            cancel: running.cancel.clone(),
-            logs: running.lines.clone(),
-            token: running.token.clone(),
-        };
+        let job = job(&running, &events[0]);
         let is_list = is_batched(&running.trigger.policy);
         let end = match is_list {
             false => carry_out(endpoint.deliver(job)).await,
@@ -135,14 +100,20 @@ impl Inner {
         if let Some(span) = span {
             self.traces.called(span, &running.target, &events, self.clock.now());
         }
-        if first.redirect.is_none() {
-            self.dispatcher.heard(berth, &end.outcome);
+        let signal = Signal::of(&end.outcome);
+        let mut ready = parts.iter_mut().filter(|part| part.end.is_none());
+        if is_list {
+            for (part, end) in ready.zip(share(end, &events)) {
+                part.end = Some(end);
+            }
+        } else if let Some(part) = ready.next() {
+            part.end = Some(end);
         }
-        if is_list { share(end, &events) } else { vec![end] }
+        signal
     }
 
     /// The function an execution was sent to by hand.
-    fn redirected(&self, redirect: &Redirect) -> Result<Arc<dyn Endpoint>, Failure> {
+    fn redirected(&self, redirect: &Redirect) -> Opened {
         let Redirect { function, version } = redirect;
         let current = self.registry.current(function)?.version.number;
         if version.is_some_and(|version| version != current) {
@@ -152,10 +123,7 @@ impl Inner {
             );
             return Err(Failure::new(Code::FunctionNotFound, message).for_good());
         }
-        self.catalog.open(&Target::function(function)).map_err(|problems| {
-            let message = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            Failure::new(Code::InvalidTrigger, message).for_good()
-        })
+        self.catalog.opened(&Target::function(function))
     }
 }
 
@@ -169,7 +137,25 @@ fn alone(trigger: &Trigger) -> Index {
 async fn carry_out(call: impl Future<Output = Delivered>) -> Delivered {
     match AssertUnwindSafe(call).catch_unwind().await {
         Ok(delivered) => delivered,
-        Err(_) => failed(Failure::new(Code::Internal, "the target panicked")),
+        Err(_) => {
+            let failure = Failure::new(Code::Internal, "the target panicked");
+            Delivered { outcome: Outcome::Failure(failure), version: 0 }
+        }
+    }
+}
+
+/// One attempt for a target.
+fn job(running: &Running, event: &Arc<Event>) -> Job {
+    let timeout = running.trigger.policy.timeout;
+    Job {
+        execution: running.id,
+        attempt: running.attempt,
+        event: event.clone(),
+        trigger: running.trigger.clone(),
+        deadline: timeout.map(|timeout| running.started_at.plus(timeout)),
+        cancel: running.cancel.clone(),
+        logs: running.lines.clone(),
+        token: running.token.clone(),
     }
 }
 

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use evoke_delivery::admission::Entry;
+use evoke_delivery::breaker::Signal;
 use evoke_delivery::fingerprint;
 use evoke_delivery::retry::{self, Counted, Tries};
 use evoke_model::execution::Level;
-use evoke_model::{Attempt, Cause, Data, Event, LogLine, Outcome, Policy, State, Timestamp};
+use evoke_model::{
+    Attempt, Cause, Code, Data, Event, ExecutionId, Failure, LogLine, Outcome, Policy, State,
+    Timestamp,
+};
 use evoke_ports::Delivered;
 use evoke_ports::store::{Finish, Next, Write};
 use serde_json::json;
 
-use super::Running;
+use super::{Part, Running};
 use crate::call::bounded;
 use crate::committer::Settles;
 use crate::dispatch::{Berth, Item};
@@ -19,18 +23,10 @@ use crate::draft::Draft;
 use crate::start::Inner;
 use crate::traces::{Ended, Open, Traces};
 
-/// What became of one execution of a call.
-struct End {
-    entry: Entry<Item>,
-    attempt: Attempt,
-    next: After,
-    cause: Option<Cause>,
-}
-
 /// What comes after an attempt.
 enum After {
-    /// It is over.
-    Done(State),
+    /// It is over; where it is a dead letter, this is its cause.
+    Done(State, Option<Cause>),
     /// Another attempt.
     Again(Timestamp),
     /// The same attempt once more: it did not count, so nothing is written.
@@ -38,124 +34,78 @@ enum After {
 }
 
 impl Inner {
-    pub(super) async fn settle(
-        self: &Arc<Self>,
-        berth: &Berth,
-        entries: Vec<Entry<Item>>,
-        begun: &[Arc<Running>],
-        delivered: Vec<Delivered>,
-    ) {
-        let ends = self.ends(entries, begun, delivered);
-        let mut finishes = Vec::with_capacity(ends.len());
-        let mut again = Vec::with_capacity(ends.len());
-        let mut published = Vec::new();
-        let mut traced = Vec::new();
-        for (mut end, running) in ends.into_iter().zip(begun) {
-            let (state, due) = match end.next {
-                After::Done(state) => (Some(state), None),
-                After::Again(due) => (None, Some(due)),
+    pub(super) async fn settle(self: &Arc<Self>, berth: &Berth, parts: Vec<Part>, signal: Signal) {
+        let now = self.clock.now();
+        let count = parts.len();
+        let mut printed = Printed::default();
+        let mut finishes = Vec::with_capacity(count);
+        let mut again: Vec<(Entry<Item>, Option<Timestamp>)> = Vec::with_capacity(count);
+        let mut settles = Ends::default();
+        for Part { mut entry, running, end } in parts {
+            let mut attempt = attempt(&running, end, printed.take(&running, now), now);
+            // What came before it in its key comes again, and so does it, after that.
+            let is_behind = entry.keys.order.is_some()
+                && again
+                    .iter()
+                    .any(|(before, due)| due.is_some() && before.keys.order == entry.keys.order);
+            let next = if is_behind {
+                After::Repeat(now)
+            } else {
+                after(entry.payload.elsewhere, &running, &mut attempt)
+            };
+            let (state, due, cause) = match next {
+                After::Done(state, cause) => (Some(state), None, cause),
+                After::Again(due) => (None, Some(due), None),
                 After::Repeat(due) => {
-                    end.entry.payload.elsewhere += 1;
-                    self.finished(running, &end.attempt, None);
-                    again.push((end.entry, Some(due)));
+                    entry.payload.elsewhere += 1;
+                    self.finished(&running, &attempt, None);
+                    again.push((entry, Some(due)));
                     continue;
                 }
             };
-            self.count_end(running, state, end.cause);
-            if end.cause.is_some() {
-                // Made while it still counts as running: what it causes names it as its cause.
-                let draft = dead_letter_event(running, &end);
-                published.extend(draft.map(|draft| Arc::new(self.accept(draft))));
-            }
-            self.finished(running, &end.attempt, state);
-            traced.extend(self.close_span(running, &end));
-            berth.lane.settling(end.entry.id.event);
+            self.count_end(&running, state, cause);
+            // Made while it still counts as running: what it causes names it as its cause.
+            let draft = cause.and_then(|cause| dead_letter_event(&running, &attempt, cause));
+            settles.published.extend(draft.map(|draft| Arc::new(self.accept(draft))));
+            self.finished(&running, &attempt, state);
+            settles.traced.extend(self.close_span(&running, entry.due, &attempt));
+            berth.lane.settling(entry.id.event);
             let next = match (state, due) {
                 (Some(state), _) => Next::Done(state),
                 (None, due) => {
-                    end.entry.payload.waiting.attempts += 1;
-                    end.entry.attempts += 1;
-                    Next::Retry { due: due.unwrap_or(end.attempt.finished_at) }
+                    entry.payload.waiting.attempts += 1;
+                    entry.attempts += 1;
+                    Next::Retry { due: due.unwrap_or(now) }
                 }
             };
-            finishes.push(Finish {
-                id: end.entry.id,
-                attempt: Some(end.attempt),
-                next,
-                cause: end.cause,
-            });
-            again.push((end.entry, due));
+            finishes.push(Finish { id: entry.id, attempt: Some(attempt), next, cause });
+            again.push((entry, due));
         }
-        self.write(finishes, published, traced).await;
-        self.dispatcher.finished(berth, again);
+        self.write(finishes, settles).await;
+        self.dispatcher.finished(berth, again, signal);
     }
 
     /// Writes ends of attempts, and the events that tell of dead letters, in one commit.
-    async fn write(&self, finishes: Vec<Finish>, published: Vec<Arc<Event>>, traced: Vec<Open>) {
+    async fn write(&self, finishes: Vec<Finish>, ends: Ends) {
+        let Ends { published, traced } = ends;
         if finishes.is_empty() {
             return;
         }
-        let ids = finishes.iter().map(|finish| finish.id).collect();
         let finish = Write::Finish(finishes);
         if published.is_empty() {
-            let settles = Settles { ids, planned: Vec::new(), traced };
+            let settles = Settles { planned: Vec::new(), traced };
             return self.committer.finish(finish, settles).await;
         }
         let (ingest, planned) = self.plan_events(published, Vec::new(), &self.catalog.load());
         let write = Write::All(vec![finish, Write::Ingest(ingest)]);
-        self.committer.finish(write, Settles { ids, planned, traced }).await;
+        self.committer.finish(write, Settles { planned, traced }).await;
     }
 
     /// Tells of the attempt; gives back the span of what is left to do, recording it.
-    fn close_span(&self, running: &Running, end: &End) -> Option<Open> {
-        let open = running.span?;
-        self.traces.executed(&Ended {
-            open,
-            due: end.entry.due,
-            running,
-            outcome: &end.attempt.outcome,
-            end: end.attempt.finished_at,
-        });
-        Some(Traces::within(open, end.attempt.finished_at))
-    }
-
-    /// What comes next for each.
-    fn ends(
-        &self,
-        entries: Vec<Entry<Item>>,
-        begun: &[Arc<Running>],
-        delivered: Vec<Delivered>,
-    ) -> Vec<End> {
-        let now = self.clock.now();
-        let mut logs = begun.first().map(|running| running.lines.take()).unwrap_or_default();
-        let elsewhere = shared_log(begun, &logs, now);
-        let mut ends: Vec<End> = Vec::with_capacity(entries.len());
-        for ((entry, running), end) in entries.into_iter().zip(begun).zip(delivered) {
-            let attempt = Attempt {
-                number: running.attempt,
-                started_at: running.started_at,
-                finished_at: now,
-                outcome: match end.outcome {
-                    Outcome::Success(data) => Outcome::Success(bounded(&data)),
-                    other => other,
-                },
-                logs: std::mem::replace(&mut logs, elsewhere.clone()),
-                version: end.version,
-            };
-            let is_behind = entry.keys.order.is_some()
-                && ends.iter().any(|before| {
-                    !matches!(before.next, After::Done(_))
-                        && before.entry.keys.order == entry.keys.order
-                });
-            let end = if is_behind {
-                // What came before it in its key comes again, and so does it, after that.
-                End { entry, attempt, next: After::Repeat(now), cause: None }
-            } else {
-                after(entry, running, attempt)
-            };
-            ends.push(end);
-        }
-        ends
+    fn close_span(&self, running: &Running, due: Timestamp, attempt: &Attempt) -> Option<Open> {
+        let (open, end) = (running.span?, attempt.finished_at);
+        self.traces.executed(&Ended { open, due, running, outcome: &attempt.outcome, end });
+        Some(Traces::within(open, end))
     }
 
     fn count_end(&self, running: &Running, end: Option<State>, cause: Option<Cause>) {
@@ -173,50 +123,86 @@ impl Inner {
     }
 }
 
-/// What the executions of a batch but the first show as their log, where the call printed any.
-fn shared_log(begun: &[Arc<Running>], logs: &[LogLine], now: Timestamp) -> Vec<LogLine> {
-    match begun.first() {
-        Some(first) if !logs.is_empty() => vec![LogLine {
+/// What follows from the ends of a call beside their record.
+#[derive(Default)]
+struct Ends {
+    /// Events that tell of dead letters.
+    published: Vec<Arc<Event>>,
+    /// Spans of recording them.
+    traced: Vec<Open>,
+}
+
+/// What a call printed: the log of its first execution, which the others point to.
+#[derive(Default)]
+struct Printed {
+    by: Option<ExecutionId>,
+    is_any: bool,
+}
+
+impl Printed {
+    fn take(&mut self, running: &Running, now: Timestamp) -> Vec<LogLine> {
+        let Some(first) = self.by else {
+            let lines = running.lines.take();
+            (self.by, self.is_any) = (Some(running.id), !lines.is_empty());
+            return lines;
+        };
+        let point = || LogLine {
             time: now,
             level: Level::Info,
-            message: format!("what the call printed is in the log of {}", first.id),
-        }],
-        _ => Vec::new(),
+            message: format!("what the call printed is in the log of {first}"),
+        };
+        self.is_any.then(point).into_iter().collect()
+    }
+}
+
+fn attempt(
+    running: &Running,
+    end: Option<Delivered>,
+    logs: Vec<LogLine>,
+    now: Timestamp,
+) -> Attempt {
+    let lost = || {
+        let failure = Failure::new(Code::Internal, "the call did not come to an end");
+        Delivered { outcome: Outcome::Failure(failure), version: 0 }
+    };
+    let end = end.unwrap_or_else(lost);
+    Attempt {
+        number: running.attempt,
+        started_at: running.started_at,
+        finished_at: now,
+        outcome: match end.outcome {
+            Outcome::Success(data) => Outcome::Success(bounded(&data)),
+            other => other,
+        },
+        logs,
+        version: end.version,
     }
 }
 
 /// What comes after an attempt of one execution.
-fn after(entry: Entry<Item>, running: &Running, mut attempt: Attempt) -> End {
+fn after(elsewhere: u32, running: &Running, attempt: &mut Attempt) -> After {
     let now = attempt.finished_at;
     if attempt.outcome == Outcome::Cancelled {
-        let next = match running.stopped() {
+        return match running.stopped() {
             Some(why) => {
                 if let Some(why) = why {
                     attempt.outcome = Outcome::Failure(why.clone());
                 }
-                After::Done(State::Cancelled)
+                After::Done(State::Cancelled, None)
             }
             // It was not meant: another one of its call was, or the server stops.
             None => After::Repeat(now),
         };
-        return End { entry, attempt, next, cause: None };
     }
     let policy = &running.trigger.policy;
-    let tries = Tries { attempts: attempt.number, elsewhere: entry.payload.elsewhere };
+    let tries = Tries { attempts: attempt.number, elsewhere };
     let retries = policy.retry.clone().unwrap_or_default();
     match retry::decide(&attempt.outcome, &retries, tries, now, fastrand::f64()) {
-        retry::Next::Done(state) => End { entry, attempt, next: After::Done(state), cause: None },
-        retry::Next::Dead(state) => {
-            let cause = cause(policy, &attempt.outcome);
-            End { entry, attempt, next: After::Done(state), cause }
-        }
-        retry::Next::Retry { due, attempt: Counted::Yes } => {
-            End { entry, attempt, next: After::Again(due), cause: None }
-        }
+        retry::Next::Done(state) => After::Done(state, None),
+        retry::Next::Dead(state) => After::Done(state, cause(policy, &attempt.outcome)),
+        retry::Next::Retry { due, attempt: Counted::Yes } => After::Again(due),
         // An attempt whose worker went down with another call is not one.
-        retry::Next::Retry { due, attempt: Counted::No } => {
-            End { entry, attempt, next: After::Repeat(due), cause: None }
-        }
+        retry::Next::Retry { due, attempt: Counted::No } => After::Repeat(due),
     }
 }
 
@@ -227,7 +213,7 @@ fn cause(policy: &Policy, outcome: &Outcome) -> Option<Cause> {
 }
 
 /// The event that tells of a dead letter, where its trigger wants one.
-fn dead_letter_event(running: &Running, end: &End) -> Option<Draft> {
+fn dead_letter_event(running: &Running, attempt: &Attempt, cause: Cause) -> Option<Draft> {
     let kind = running.trigger.policy.dead_letter_event()?;
     let data = json!({
         "execution_id": running.id,
@@ -235,10 +221,10 @@ fn dead_letter_event(running: &Running, end: &End) -> Option<Draft> {
         "event_type": running.event.kind,
         "trigger": { "id": running.id.trigger, "name": running.trigger.name },
         "function": running.trigger.target.function_name(),
-        "attempts": end.attempt.number,
-        "error": end.attempt.outcome.failure()
+        "attempts": attempt.number,
+        "error": attempt.outcome.failure()
             .map(|failure| json!({ "code": failure.code, "message": failure.message })),
-        "cause": end.cause.map(|cause| cause.to_string()),
+        "cause": cause.to_string(),
         "data": running.event.data.to_value(),
     });
     Some(Draft {
