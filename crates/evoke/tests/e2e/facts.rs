@@ -37,6 +37,11 @@ pub async fn invoke(server: &TestServer, function: &str, data: Value) -> Answer 
     server.post(&format!("/api/functions/{function}/invoke"), data).await
 }
 
+/// What the server says of why an execution is where it is.
+pub async fn explained(server: &TestServer, id: &str) -> Value {
+    server.get(&format!("/api/executions/{id}/explain")).await.expect(200).json()
+}
+
 /// Whether a process is there and not merely waiting to be buried.
 pub fn is_alive(pid: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::facts::{content, invoke, printed, until};
+use crate::ordering::open;
 use crate::support::{BINARY, ECHO, dev};
 use evoke_testkit::{Options, TestServer};
 use serde_json::{Value, json};
@@ -16,10 +17,6 @@ const GATED: &str = "import { existsSync, writeFileSync } from 'node:fs';\n\
      return 'slow';\n};\n";
 
 const QUICK: &str = "export const handler = (event) => event.data;";
-
-fn open(server: &TestServer, gate: &str) {
-    std::fs::write(server.dir().join(gate), "open").expect("write the file");
-}
 
 #[tokio::test]
 async fn a_slow_target_delays_no_other_trigger() {

@@ -1,67 +1,11 @@
 //! Calls to HTTP endpoints: what they are signed with, and what their triggers share.
 
-use std::sync::Arc;
-
-use crate::facts::until;
+use crate::facts::{explained, until};
+use crate::receiver::{listener, receive};
 use crate::support::dev;
 use evoke_testkit::TestServer;
-use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-
-/// A request as a receiver got it.
-#[derive(Clone)]
-struct Got {
-    head: String,
-    body: String,
-}
-
-impl Got {
-    fn header(&self, name: &str) -> Option<&str> {
-        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-}
-
-/// A receiver that answers 204 to everything and keeps what it got.
-async fn receive(listener: TcpListener) -> Arc<Mutex<Vec<Got>>> {
-    let got = Arc::new(Mutex::new(Vec::new()));
-    let keep = got.clone();
-    tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
-            let keep = keep.clone();
-            tokio::spawn(async move {
-                let mut bytes = Vec::new();
-                let mut piece = [0; 4096];
-                loop {
-                    let text = String::from_utf8_lossy(&bytes).into_owned();
-                    if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                        let got = Got { head: head.to_owned(), body: body.to_owned() };
-                        let length = got.header("content-length").unwrap_or("0");
-                        if body.len() >= length.parse::<usize>().unwrap_or(0) {
-                            keep.lock().push(got);
-                            break;
-                        }
-                    }
-                    match socket.read(&mut piece).await {
-                        Ok(length @ 1..) => bytes.extend_from_slice(&piece[..length]),
-                        _ => return,
-                    }
-                }
-                let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
-                socket.write_all(answer).await.ok();
-            });
-        }
-    });
-    got
-}
-
-async fn listener() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
-    (listener, url)
-}
 
 async fn trigger(server: &TestServer, name: &str, pattern: &str, target: Value) {
     let body = json!({
@@ -74,8 +18,7 @@ async fn trigger(server: &TestServer, name: &str, pattern: &str, target: Value) 
 
 async fn why(server: &TestServer, event: &str) -> Value {
     let found = server.executions(&format!("event={event}")).await;
-    let id = found[0]["id"].as_str().expect("an id");
-    server.get(&format!("/api/executions/{id}/explain")).await.expect(200).json()
+    explained(server, found[0]["id"].as_str().expect("an id")).await
 }
 
 #[tokio::test]
@@ -84,7 +27,7 @@ async fn a_call_is_signed_with_each_of_its_secrets() {
     let secrets =
         ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"];
     let (listener, url) = listener().await;
-    let got = receive(listener).await;
+    let got = receive(listener);
     let server = dev(&[]).await;
     trigger(&server, "signed", "s", json!({ "url": url, "signing": { "secrets": secrets } })).await;
     server.emit("s", json!({ "n": 1 })).await;
@@ -126,7 +69,7 @@ async fn an_endpoint_that_is_down_is_left_alone_by_all_its_triggers_until_it_is_
     })
     .await;
     let listener = TcpListener::bind(address).await.expect("the same port");
-    let got = receive(listener).await;
+    let got = receive(listener);
     server.ended("trigger=one&status=success&limit=100", 10).await;
     server.ended("trigger=two&status=success", 1).await;
     assert_eq!(got.lock().len(), 11);
@@ -135,7 +78,7 @@ async fn an_endpoint_that_is_down_is_left_alone_by_all_its_triggers_until_it_is_
 #[tokio::test]
 async fn triggers_share_the_rate_of_their_endpoint_and_a_restart_does_not_reset_it() {
     let (listener, url) = listener().await;
-    let got = receive(listener).await;
+    let got = receive(listener);
     let mut server = dev(&[]).await;
     let target = json!({ "url": url, "rate": { "limit": 2, "per": "1h" } });
     trigger(&server, "one", "one", target.clone()).await;

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
-use std::time::Duration;
 
 use crate::support::{BINARY, tool};
+use evoke_testkit::server::PATIENCE;
 use evoke_testkit::{Options, TestServer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-/// Long for a test that works, short for one that hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 /// The trace and the span of the caller, in the base64 of JSON protobuf messages.
 const TRACE: &str = "CvdlGRbNQ92ESOshHIAxnA==";
