@@ -6,9 +6,9 @@
 
 use std::time::Instant;
 
-use evoke_delivery::{Entry, Keys, Lane, LanePolicy};
+use evoke_delivery::{Entry, Lane, LanePolicy};
 use evoke_model::policy::{Batch, Concurrency, Overflow, Rate};
-use evoke_model::{EventId, ExecutionId, Millis, Timestamp, TriggerId};
+use evoke_model::{EventId, ExecutionId, KeySet, Keys, Millis, Timestamp, TriggerId};
 
 /// Executions of one measurement.
 const EXECUTIONS: u64 = 1_000_000;
@@ -24,8 +24,8 @@ fn main() {
     };
     let rate = Rate { limit: u32::MAX, per: Millis::new(1), key: None, burst: None };
     let batch = Batch { size: 100, wait: Millis::ZERO, bytes: None, key: None };
-    let order = || Keys { order: key(), ..Keys::default() };
-    let place = || Keys { concurrency: key(), ..Keys::default() };
+    let order = || Keys::from(KeySet { order: key(), ..KeySet::NONE });
+    let place = || Keys::from(KeySet { concurrency: key(), ..KeySet::NONE });
     let none = LanePolicy::default;
     type Make<'a> = &'a dyn Fn() -> Keys;
     let kinds: [(&str, LanePolicy, Make, i32); 7] = [

@@ -14,7 +14,7 @@ pub mod grouping;
 pub mod rate;
 pub mod retry;
 
-pub use admission::{Admitted, Dropped, Entry, Head, Keys, Lane, LanePolicy, Verdict};
+pub use admission::{Admitted, Dropped, Entry, Head, Lane, LanePolicy, Verdict};
 pub use breaker::Breaker;
 pub use grouping::fingerprint;
 pub use rate::Gcra;

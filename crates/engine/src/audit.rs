@@ -53,7 +53,7 @@ impl Inner {
         &self,
         changes: impl IntoIterator<Item = Change>,
     ) -> Result<Receipt, Rejection> {
-        let writes = changes.into_iter().map(Write::Change).collect();
+        let writes = changes.into_iter().map(Write::from).collect();
         self.committer.change(Write::All(writes)).await
     }
 

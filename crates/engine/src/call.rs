@@ -1,6 +1,8 @@
 //! Callers who wait for the answer: direct invocation and HTTP routes. They do not wait for the
 //! disk: the call runs at once and is recorded behind its answer, in the same commits as the rest.
 
+mod direct;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,22 +11,17 @@ use evoke_model::{
     Attempt, Code, Data, Event, ExecutionId, Failure, Millis, Outcome, Rejection, State, Timestamp,
     Trigger, TriggerId,
 };
-use evoke_ports::runtime::Deployed;
-use evoke_ports::store::{Ingest, NewExecution, Write};
-use evoke_ports::{Body, Call, Claim, Functions, HttpCall, HttpReply, Input, Reply};
+use evoke_ports::store::{Ingest, Write};
+use evoke_ports::{Body, Claim, Functions, HttpCall, HttpReply, Input, Reply};
 use http::Method;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+
+use direct::Direct;
 
 use crate::draft::Draft;
-use crate::execute::{Beginning, Running, notice};
+use crate::execute::{Running, notice};
 use crate::ingest::Matched;
 use crate::settings::{OUTPUT_BYTES_MAX, RECORDED_BODY_BYTES_MAX};
 use crate::start::{Engine, Inner};
-use crate::traces::{Ended, Open, Traces};
-
-/// Pieces of a streamed answer between the worker and the caller.
-const PIECES_MAX: usize = 16;
 
 /// A direct call of a function.
 #[derive(Clone, Debug, Default)]
@@ -180,10 +177,11 @@ impl Inner {
         let mut once = Vec::new();
         self.once_keys(&draft, 0, &mut once);
         let event = Arc::new(self.accept(draft));
-        let keys = self.catalog.load().index.keys_for(trigger.id, &event);
+        let evoke_matching::Evaluated { keys, priority, .. } =
+            self.catalog.load().index.keys_for(trigger.id, &event);
         let due = event.due.unwrap_or(event.id.made_at());
         let trigger_id = trigger.id;
-        let matched = Matched { trigger, due, keys };
+        let matched = Matched { trigger, due, keys, priority };
         let new = matched.new_execution(&event);
         let id = new.id;
         let planned = matched.planned(&new, &event);
@@ -204,7 +202,7 @@ impl Inner {
     fn within_rate(&self, trigger: &Trigger, event: &Event) -> Result<(), Failure> {
         let Some(rate) = &trigger.policy.rate else { return Ok(()) };
         let now = self.clock.now();
-        let key = self.catalog.load().index.keys_for(trigger.id, event).rate;
+        let key = self.catalog.load().index.keys_for(trigger.id, event).keys.rate.clone();
         self.gates.pass(trigger.id, key, rate, now).map_err(|at| {
             self.metrics.throttled();
             let wait = Millis::new(at.since(now).as_micros().div_ceil(1_000) as u64);
@@ -342,196 +340,6 @@ fn recorded_request(call: &HttpCall) -> Bytes {
     Bytes::from(out)
 }
 
-/// A call whose caller waits. Dropping it before its end records it as cancelled.
-struct Direct {
-    inner: Arc<Inner>,
-    id: ExecutionId,
-    event: Arc<Event>,
-    trigger: Arc<Trigger>,
-    deployed: Deployed,
-    running: Arc<Running>,
-    /// The spans of the request and of the call, where somebody wants them.
-    spans: Option<(Open, Open)>,
-    is_recorded: bool,
-}
-
-impl Direct {
-    fn prepare(inner: &Arc<Inner>, draft: Draft, trigger: Arc<Trigger>) -> Result<Self, Failure> {
-        let function = trigger.target.function_name().ok_or_else(|| {
-            let message = format!("trigger {:?} has no function that could answer", trigger.name);
-            Failure::new(Code::InvalidTrigger, message)
-        })?;
-        let deployed = inner
-            .registry
-            .current(function)
-            .map_err(|failure| inner.or_starting(failure, function))?;
-        let mut event = inner.accept(draft);
-        let request_span = inner.traces.open(event.traceparent.as_deref(), inner.clock.now());
-        if let Some(open) = request_span {
-            event.traceparent = Some(open.context.to_string().into());
-        }
-        inner.within_rate(&trigger, &event)?;
-        let event = Arc::new(event);
-        let id = ExecutionId { event: event.id, trigger: trigger.id };
-        let running = inner.begin(Beginning {
-            id,
-            event: event.clone(),
-            trigger: trigger.clone(),
-            attempt: 1,
-            cancel: CancellationToken::new(),
-        });
-        let call_span = running.span.map(|span| Traces::within(span, running.started_at));
-        let spans = request_span.zip(call_span);
-        let inner = inner.clone();
-        Ok(Self { inner, id, event, trigger, deployed, running, spans, is_recorded: false })
-    }
-
-    async fn run(mut self, input: Input, request_id: Option<Arc<str>>) -> Result<Reply, Failure> {
-        let limit = self.deployed.version.spec.timeout;
-        let limit = self.trigger.policy.timeout.map_or(limit, |own| own.min(limit));
-        let call = Call {
-            execution: self.id,
-            attempt: 1,
-            deadline: self.running.started_at.plus(limit),
-            trigger_kind: self.running.kind.clone(),
-            trigger_name: self.running.name.clone(),
-            traceparent: self.traceparent(),
-            request_id,
-            input,
-            logs: self.running.lines.clone(),
-            cancel: self.running.cancel.clone(),
-            token: self.running.token.clone(),
-        };
-        match self.deployed.pool.call(call).await {
-            Ok(Reply::Value(data)) => {
-                self.record(Outcome::Success(bounded(&data))).await;
-                Ok(Reply::Value(data))
-            }
-            Ok(Reply::Http(HttpReply { status, headers, body: Body::Full(bytes) })) => {
-                self.record(http_outcome(status, &headers, &bytes)).await;
-                Ok(Reply::Http(HttpReply { status, headers, body: Body::Full(bytes) }))
-            }
-            Ok(Reply::Http(HttpReply { status, headers, body: Body::Stream(pieces) })) => {
-                let body = self.follow(status, headers.clone(), pieces);
-                Ok(Reply::Http(HttpReply { status, headers, body }))
-            }
-            Err(failure) => {
-                self.record(outcome_of(failure.clone())).await;
-                Err(failure)
-            }
-        }
-    }
-
-    /// Passes a streamed answer on and records the call at its end.
-    fn follow(
-        mut self,
-        status: http::StatusCode,
-        headers: http::HeaderMap,
-        mut pieces: mpsc::Receiver<Result<Bytes, Failure>>,
-    ) -> Body {
-        let (sender, receiver) = mpsc::channel(PIECES_MAX);
-        let tasks = self.inner.tasks.clone();
-        tasks.spawn(async move {
-            let mut sent = 0_usize;
-            while let Some(piece) = pieces.recv().await {
-                if let Err(failure) = &piece {
-                    self.record(outcome_of(failure.clone())).await;
-                } else if let Ok(bytes) = &piece {
-                    sent += bytes.len();
-                }
-                if sender.send(piece).await.is_err() {
-                    // The caller left; dropping `pieces` cancels the call in the worker.
-                    return;
-                }
-            }
-            let note = format!("{{\"status\":{},\"streamed_bytes\":{sent}}}", status.as_u16());
-            drop(headers);
-            self.record(Outcome::Success(Data::Json(Bytes::from(note)))).await;
-        });
-        Body::Stream(receiver)
-    }
-
-    /// What the function sees as its cause: the call, where somebody wants its span.
-    fn traceparent(&self) -> Option<Arc<str>> {
-        match self.spans {
-            Some((_, span)) => Some(span.context.to_string().into()),
-            None => self.event.traceparent.as_deref().map(Into::into),
-        }
-    }
-
-    /// Tells of the call as spans.
-    fn close_spans(&self, attempt: &Attempt) {
-        let (Some(open), Some((request, call))) = (self.running.span, self.spans) else { return };
-        self.inner.traces.served(request, &self.event, attempt.finished_at);
-        let target = &self.running.target;
-        self.inner.traces.called(call, target, &[], attempt.finished_at);
-        self.inner.traces.executed(&Ended {
-            open,
-            due: attempt.started_at,
-            running: &self.running,
-            outcome: &attempt.outcome,
-            end: attempt.finished_at,
-        });
-    }
-
-    async fn record(&mut self, outcome: Outcome) {
-        if let Some(write) = self.entry(outcome) {
-            self.inner.committer.record(write).await;
-        }
-    }
-
-    /// What is written of the call; `None` the second time.
-    fn entry(&mut self, outcome: Outcome) -> Option<Write> {
-        if std::mem::replace(&mut self.is_recorded, true) {
-            return None;
-        }
-        let now = self.inner.clock.now();
-        let state = state_of(&outcome);
-        let attempt = Attempt {
-            number: 1,
-            started_at: self.running.started_at,
-            finished_at: now,
-            outcome,
-            logs: self.running.lines.take(),
-            version: self.deployed.version.number,
-        };
-        self.inner.finished(&self.running, &attempt, Some(state));
-        self.close_spans(&attempt);
-        let new = NewExecution {
-            id: self.id,
-            due: self.running.started_at,
-            order_key: None,
-            concurrency_key: None,
-            done: Some(Box::new((state, attempt))),
-            is_test_run: self.event.is_test_run,
-            is_replay: false,
-            once: None,
-            redirect: None,
-        };
-        let events = vec![self.event.clone()];
-        Some(Write::Ingest(Ingest { events, executions: vec![new], once: Vec::new() }))
-    }
-}
-
-impl Drop for Direct {
-    fn drop(&mut self) {
-        if let Some(write) = self.entry(Outcome::Cancelled) {
-            let inner = self.inner.clone();
-            self.inner.tasks.spawn(async move { inner.committer.record(write).await });
-        }
-    }
-}
-
-/// The final state of a call without retries.
-fn state_of(outcome: &Outcome) -> State {
-    match outcome {
-        Outcome::Success(_) => State::Success,
-        Outcome::Failure(_) => State::Failed,
-        Outcome::TimedOut(_) => State::TimedOut,
-        Outcome::Cancelled => State::Cancelled,
-    }
-}
-
 /// A failure as an outcome: out of time is a state of its own.
 pub(crate) fn outcome_of(failure: Failure) -> Outcome {
     match failure.code {
@@ -548,30 +356,6 @@ pub(crate) fn bounded(data: &Data) -> Data {
     }
     let note = serde_json::json!({ "output_cut": true, "bytes": data.len() });
     Data::from_value(&note)
-}
-
-fn http_outcome(status: http::StatusCode, headers: &http::HeaderMap, body: &Bytes) -> Outcome {
-    use evoke_model::event::write_str;
-    let mut out = Vec::with_capacity(32 + body.len().min(RECORDED_BODY_BYTES_MAX));
-    out.extend_from_slice(b"{\"status\":");
-    out.extend_from_slice(status.as_str().as_bytes());
-    let media = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if body.len() <= RECORDED_BODY_BYTES_MAX && !body.is_empty() {
-        out.extend_from_slice(b",\"body\":");
-        // What says it is JSON is checked before it is copied into our own.
-        let is_json = media.is_some_and(|media| media.starts_with("application/json"))
-            && serde_json::from_slice::<&serde_json::value::RawValue>(body).is_ok();
-        if is_json {
-            out.extend_from_slice(body);
-        } else {
-            write_str(&mut out, &String::from_utf8_lossy(body));
-        }
-    } else if !body.is_empty() {
-        out.extend_from_slice(b",\"body_bytes\":");
-        out.extend_from_slice(body.len().to_string().as_bytes());
-    }
-    out.push(b'}');
-    Outcome::Success(Data::Json(Bytes::from(out)))
 }
 
 impl Inner {

@@ -68,9 +68,13 @@ impl Submission {
 fn ended_by(write: &Write, out: &mut Vec<ExecutionId>) {
     match write {
         Write::Finish(finishes) => out.extend(finishes.iter().map(|finish| finish.id)),
-        Write::Change(Change::Abandon { id, .. }) => out.push(*id),
+        Write::Change(change) => {
+            if let Change::Abandon { id, .. } = **change {
+                out.push(id);
+            }
+        }
         Write::All(writes) => writes.iter().for_each(|write| ended_by(write, out)),
-        Write::Ingest(_) | Write::Change(_) => {}
+        Write::Ingest(_) => {}
     }
 }
 
@@ -106,6 +110,25 @@ impl Health {
     }
 }
 
+/// A place in the queue for what nobody waits for.
+pub(crate) struct Place<'c>(Result<queue::Place<'c>, Refused>);
+
+impl Place<'_> {
+    /// Hands in what is recorded behind an answer that was already given.
+    pub(crate) fn record(self, write: Write) {
+        self.finish(write, Settles::default());
+    }
+
+    /// Hands in ends of attempts, and events that follow from them. The dispatcher keeps the
+    /// executions in mind until they are in the record.
+    pub(crate) fn finish(self, write: Write, settles: Settles) {
+        let submission = Submission { write, then: Then { settles, reply: None } };
+        if self.0.and_then(|place| place.put(submission)).is_err() {
+            tracing::error!("A result came after the store was closed and is not recorded");
+        }
+    }
+}
+
 impl Committer {
     /// Takes new events; refused at once when the queue is full, since nothing may be taken that
     /// cannot be kept.
@@ -120,22 +143,11 @@ impl Committer {
         }
     }
 
-    /// Takes what is recorded behind an answer that was already given. Waits for a place in the
-    /// queue, which is what slows callers down when the disk cannot follow.
-    pub(crate) async fn record(&self, write: Write) {
-        self.push(Submission { write, then: Then::default() }).await;
-    }
-
-    /// Takes ends of attempts, and events that follow from them. The dispatcher keeps the
-    /// executions in mind until they are in the record.
-    pub(crate) async fn finish(&self, write: Write, settles: Settles) {
-        self.push(Submission { write, then: Then { settles, reply: None } }).await;
-    }
-
-    async fn push(&self, submission: Submission) {
-        if self.queue.push(submission).await.is_err() {
-            tracing::error!("A result came after the store was closed and is not recorded");
-        }
+    /// Waits for a place in the queue, which is what slows callers down when the disk cannot
+    /// follow. Asked for before a result is put together, so that a result never waits as part of
+    /// a task.
+    pub(crate) async fn place(&self) -> Place<'_> {
+        Place(self.queue.place().await)
     }
 
     /// Writes a change of the definitions and waits until it is durable.
@@ -146,10 +158,10 @@ impl Committer {
     /// The same with events whose executions begin with it.
     pub(crate) async fn send(&self, write: Write, planned: Vec<Planned>) -> Answer {
         let settles = Settles { planned, ..Settles::default() };
+        let place = self.queue.place().await.map_err(|_| stopped())?;
         let (reply, answer) = oneshot::channel();
         let then = Then { settles, reply: Some(reply) };
-        let submission = Submission { write, then };
-        self.queue.push(submission).await.map_err(|_| stopped())?;
+        place.put(Submission { write, then }).map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -381,7 +393,7 @@ impl Service {
             return;
         }
         let is_new = |planned: &Planned| {
-            let id = planned.waiting.id;
+            let id = planned.entry.id;
             !left_out.events.contains(&id.event) && !left_out.executions.contains(&id)
         };
         let (new, old): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_new);

@@ -185,7 +185,7 @@ impl Dispatcher {
         while let Some(first) = planned.peek() {
             let trigger = first.trigger.id;
             let same = std::iter::from_fn(|| planned.next_if(|next| next.trigger.id == trigger));
-            let events = same.map(|planned| planned.waiting.id.event);
+            let events = same.map(|planned| planned.entry.id.event);
             match self.lane(trigger) {
                 Some(lane) => lane.announce(events),
                 None => events.for_each(drop),
@@ -197,7 +197,7 @@ impl Dispatcher {
     pub(crate) fn withdraw(&self, planned: &[Planned]) {
         for planned in planned {
             if let Some(lane) = self.lane(planned.trigger.id) {
-                lane.withdraw(planned.waiting.id.event);
+                lane.withdraw(planned.entry.id.event);
             }
         }
     }
@@ -212,7 +212,7 @@ impl Dispatcher {
             let trigger = first.trigger.id;
             let same = std::iter::from_fn(|| {
                 let next = planned.next_if(|next| next.trigger.id == trigger)?;
-                Some((next.waiting, next.keys))
+                Some(next.entry)
             });
             // A lane that is gone was deleted while the event was on its way; what waits for it is
             // cancelled with it.

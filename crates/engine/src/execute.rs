@@ -86,16 +86,15 @@ impl Inner {
         trigger: &Arc<Trigger>,
         cancel: &CancellationToken,
     ) -> Part {
-        let waiting = &entry.payload.waiting;
         let running = self.begin(Beginning {
             id: entry.id,
-            event: waiting.event.clone(),
+            event: entry.payload.event.clone(),
             trigger: trigger.clone(),
-            attempt: waiting.attempts + 1,
+            attempt: entry.attempts + 1,
             cancel: cancel.clone(),
         });
-        if waiting.attempts == 0 {
-            self.metrics.started(took(waiting.due, running.started_at));
+        if entry.attempts == 0 {
+            self.metrics.started(took(entry.due, running.started_at));
         }
         // Asked once it is among those that run: who cancels looks there after calling off.
         if lane.is_called_off(entry.id.event) {
@@ -106,6 +105,7 @@ impl Inner {
 
     /// Records executions that admission took out of the queue for good.
     pub(crate) async fn drop_waiting(self: Arc<Self>, dropped: Vec<(Entry<Item>, Dropped)>) {
+        let place = self.committer.place().await;
         let now = self.clock.now();
         let mut finishes = Vec::with_capacity(dropped.len());
         for (entry, why) in dropped {
@@ -118,7 +118,7 @@ impl Inner {
             finishes.push(Finish { id: entry.id, attempt: Some(attempt), next, cause: None });
             self.operations.ended(entry.id, Some(State::Cancelled), None);
         }
-        self.committer.finish(Write::Finish(finishes), Settles::default()).await;
+        place.finish(Write::Finish(finishes), Settles::default());
     }
 
     /// Stops an execution for a newer one of its trigger.
@@ -133,7 +133,7 @@ impl Inner {
     /// lets more pass than the rate allows.
     pub(crate) async fn spend(&self, spent: Vec<Spent>) {
         loop {
-            let write = Write::Change(Change::Spend(spent.clone()));
+            let write = Write::from(Change::Spend(spent.clone()));
             match self.committer.change(write).await {
                 Ok(_) => return,
                 Err(rejection) if rejection.code == Code::ShuttingDown => return,

@@ -147,7 +147,7 @@ impl Engine {
             }
         }
         let record = FunctionRecord { deleted_at: Some(inner.clock.now()), ..view.record };
-        inner.committer.change(Write::Change(Change::Function(record))).await?;
+        inner.committer.change(Write::from(Change::Function(record))).await?;
         let snapshot = inner.catalog.load();
         let mut functions = snapshot.functions.clone();
         functions.remove(&name);
@@ -327,7 +327,7 @@ impl Inner {
     ) -> Result<(), Rejection> {
         let known = self.catalog.load().functions.get(&record.spec.name) == Some(record);
         if !known {
-            self.committer.change(Write::Change(Change::Function(record.clone()))).await?;
+            self.committer.change(Write::from(Change::Function(record.clone()))).await?;
             let snapshot = self.catalog.load();
             let mut functions = snapshot.functions.clone();
             functions.insert(record.spec.name.clone(), record.clone());

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
+use evoke_delivery::admission::Entry;
 use evoke_model::{
-    Attempt, Code, Event, ExecutionId, Failure, Lineage, Millis, Problem, Rejection, State,
+    Attempt, Code, Event, ExecutionId, Failure, Keys, Lineage, Millis, Problem, Rejection, State,
     Timestamp, Trigger,
 };
-use evoke_ports::store::{Ingest, NewExecution, OnceKey, Receipt, TriggerKey, Waiting, Write};
+use evoke_ports::store::{Ingest, NewExecution, OnceKey, Receipt, TriggerKey, Write};
 
 use crate::catalog::Snapshot;
-use crate::dispatch::Planned;
+use crate::dispatch::{Item, Planned};
 use crate::draft::{Draft, Emitted};
 use crate::feed::Notice;
 use crate::settings::EVENTS_PER_REQUEST_MAX;
@@ -135,8 +136,12 @@ impl Inner {
         for matched in plan.executions {
             let event = &events[matched.event];
             let broken = matched.broken;
-            let matched =
-                Matched { trigger: matched.trigger, due: matched.due, keys: matched.keys };
+            let matched = Matched {
+                trigger: matched.trigger,
+                due: matched.due,
+                keys: matched.keys,
+                priority: matched.priority,
+            };
             let mut new = matched.new_execution(event);
             if let Some(loop_break) = broken {
                 self.metrics.ended(&matched.trigger.kind, State::Cancelled);
@@ -212,7 +217,8 @@ impl Inner {
 pub(crate) struct Matched {
     pub(crate) trigger: Arc<Trigger>,
     pub(crate) due: Timestamp,
-    pub(crate) keys: evoke_matching::Keys,
+    pub(crate) keys: Keys,
+    pub(crate) priority: i32,
 }
 
 impl Matched {
@@ -247,17 +253,17 @@ impl Matched {
     }
 
     /// The execution on its way to its lane.
-    pub(crate) fn planned(mut self, new: &NewExecution, event: &Arc<Event>) -> Planned {
-        let waiting = Waiting {
+    pub(crate) fn planned(self, new: &NewExecution, event: &Arc<Event>) -> Planned {
+        let item = Item { event: event.clone(), redirect: new.redirect.clone(), elsewhere: 0 };
+        let entry = Entry {
             id: new.id,
             due: new.due,
-            queued: new.due,
             attempts: 0,
-            order_key: self.keys.order.take(),
-            concurrency_key: self.keys.concurrency.take(),
-            redirect: new.redirect.clone(),
-            event: event.clone(),
+            keys: self.keys,
+            priority: self.priority,
+            bytes: item.size(),
+            payload: item,
         };
-        Planned { waiting, trigger: self.trigger, keys: self.keys }
+        Planned { entry, trigger: self.trigger }
     }
 }

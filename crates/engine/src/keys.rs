@@ -44,7 +44,7 @@ impl Engine {
             hint: text.chars().take(HINT_LEN).collect(),
             created_at: now,
         };
-        self.inner.committer.change(Write::Change(Change::Key(key.clone()))).await?;
+        self.inner.committer.change(Write::from(Change::Key(key.clone()))).await?;
         self.inner.keys.write().push(key.clone());
         Ok((key, text))
     }
@@ -62,7 +62,7 @@ impl Engine {
         if !self.inner.keys.read().iter().any(|key| key.id == id) {
             return Err(Rejection::new(Code::KeyNotFound, format!("there is no key {id}")));
         }
-        self.inner.committer.change(Write::Change(Change::RemoveKey(id))).await?;
+        self.inner.committer.change(Write::from(Change::RemoveKey(id))).await?;
         self.inner.keys.write().retain(|key| key.id != id);
         Ok(())
     }

@@ -276,7 +276,7 @@ impl Engine {
         let at = self.inner.clock.now();
         let why = Failure::new(Code::ExecutionCancelled, "cancelled by request");
         let change = Change::Abandon { id, at, why };
-        match self.inner.committer.change(Write::Change(change)).await? {
+        match self.inner.committer.change(Write::from(change)).await? {
             Receipt::Changed(true) => {
                 // It may have come in since.
                 self.inner.dispatcher.forget(id);
@@ -372,7 +372,7 @@ impl Inner {
                 let at = self.clock.now();
                 let why = Failure::new(Code::ExecutionCancelled, "its trigger was deleted");
                 let change = Change::Abandon { id: waiting.id, at, why };
-                let receipt = self.committer.change(Write::Change(change)).await?;
+                let receipt = self.committer.change(Write::from(change)).await?;
                 if receipt == Receipt::Changed(true) {
                     self.dispatcher.count_open(-1);
                     self.metrics.ended(&trigger.kind, State::Cancelled);

@@ -278,7 +278,7 @@ impl Inner {
     pub(crate) async fn put(&self, trigger: Trigger) -> Result<Arc<Trigger>, Rejection> {
         let trigger = Arc::new(trigger);
         let change = Change::Trigger(trigger.clone());
-        self.committer.change(Write::Change(change)).await?;
+        self.committer.change(Write::from(change)).await?;
         Ok(self.put_to_work(trigger))
     }
 
@@ -299,7 +299,7 @@ impl Inner {
         });
         let entry = self.audit_entry(actor, action, trigger.id.to_string(), detail);
         let change = Change::Trigger(trigger.clone());
-        let write = Write::All(vec![Write::Change(change), Write::Change(entry)]);
+        let write = Write::All(vec![Write::from(change), Write::from(entry)]);
         self.committer.change(write).await?;
         Ok(self.put_to_work(trigger))
     }

@@ -8,7 +8,7 @@ use evoke_model::trigger::Subscription;
 use evoke_model::{Event, Policy, Problem, Trigger, TriggerId};
 
 use crate::expression::{Expression, Scope};
-use crate::keys::{KeyExpressions, Keys, compile};
+use crate::keys::{Evaluated, KeyExpressions, compile};
 use crate::pattern::{Anchor, Pattern, Separator};
 
 /// A trigger and the events it wants.
@@ -116,21 +116,18 @@ impl Entry {
         filter.evaluate_bool(scope).map_err(|error| format!("filter: {error}"))
     }
 
-    /// The keys of an execution where there is nothing to evaluate.
+    /// The keys and the priority of an execution for the event.
     #[inline]
-    pub(crate) const fn plain_keys(&self) -> Keys {
-        Keys::plain(self.priority)
-    }
-
-    /// The keys of an execution for the event, where there is something to evaluate.
-    pub(crate) fn evaluated_keys<'e>(
+    pub(crate) fn evaluate<'e>(
         &self,
         event: &'e Event,
         scope: &mut Option<Scope<'e>>,
-    ) -> Option<Keys> {
-        let keys = self.keys.as_deref()?;
+    ) -> Evaluated {
+        let Some(keys) = self.keys.as_deref() else {
+            return Evaluated { priority: self.priority, ..Evaluated::default() };
+        };
         let scope = scope.get_or_insert_with(|| Scope::new(event));
-        Some(keys.evaluate(scope, self.plain_keys()))
+        keys.evaluate(scope, self.priority)
     }
 }
 
@@ -207,9 +204,9 @@ impl Index {
     /// The keys of an execution that is not planned by [`crate::plan()`]: its source planned it (a
     /// route, a direct call), or it was read back from the store. A trigger that is not in the
     /// index has none.
-    pub fn keys_for(&self, trigger: TriggerId, event: &Event) -> Keys {
-        let Some(entry) = self.entry(trigger) else { return Keys::default() };
-        entry.evaluated_keys(event, &mut None).unwrap_or_else(|| entry.plain_keys())
+    pub fn keys_for(&self, trigger: TriggerId, event: &Event) -> Evaluated {
+        let Some(entry) = self.entry(trigger) else { return Evaluated::default() };
+        entry.evaluate(event, &mut None)
     }
 
     /// What the target of a trigger gets as event data instead of the event's own; `None` where the

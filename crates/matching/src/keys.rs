@@ -2,48 +2,20 @@
 //! priority. A trigger without such expressions costs nothing here.
 
 use evoke_model::policy::Priority;
-use evoke_model::{Policy, Problem};
+use evoke_model::{KeySet, Keys, Policy, Problem};
 
 use crate::expression::{EvalError, Expression, Scope};
 
-/// What delivery needs to know of an execution beside its trigger. A key that is not asked for, is
-/// `null` or has no answer is `None`.
+/// What a trigger's expressions make of an event, beside whether it takes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// First in, first out per key.
-    pub order: Option<Box<str>>,
-    /// The concurrency limit counts per key.
-    pub concurrency: Option<Box<str>>,
-    /// The rate counts per key.
-    pub rate: Option<Box<str>>,
-    /// The quiet time counts per key.
-    pub debounce: Option<Box<str>>,
-    /// Only executions with the same key share a call.
-    pub batch: Option<Box<str>>,
-    /// An event is taken once per key.
-    pub idempotency: Option<Box<str>>,
+pub struct Evaluated {
+    /// The keys. One that is `null` or has no answer is `None`.
+    pub keys: Keys,
     /// Who goes first where places are short: seconds of head start, at most [`Priority::MAX`]
     /// either way.
     pub priority: i32,
     /// Expressions that gave no answer: which one, and why.
     pub trouble: Vec<String>,
-}
-
-impl Keys {
-    /// Those of an execution whose trigger asks for none.
-    #[inline]
-    pub(crate) const fn plain(priority: i32) -> Self {
-        Self {
-            order: None,
-            concurrency: None,
-            rate: None,
-            debounce: None,
-            batch: None,
-            idempotency: None,
-            priority,
-            trouble: Vec::new(),
-        }
-    }
 }
 
 /// The key expressions of a policy, compiled.
@@ -95,31 +67,29 @@ impl KeyExpressions {
         ]
     }
 
-    /// The keys over `plain`, those without anything evaluated.
-    pub(crate) fn evaluate(&self, scope: &Scope<'_>, plain: Keys) -> Keys {
-        let Keys { priority, mut trouble, .. } = plain;
+    /// What they make of an event; `priority` is that of a trigger whose priority is no expression.
+    pub(crate) fn evaluate(&self, scope: &Scope<'_>, priority: i32) -> Evaluated {
+        let mut trouble = Vec::new();
         let mut part = |name: &str, expression: &Option<Expression>| {
             let answer = expression.as_ref()?.evaluate_key(scope);
             answer.map_err(|error| trouble.push(tell(name, &error))).ok().flatten()
         };
-        let mut keys = Keys {
+        let keys = KeySet {
             order: part("order_by", &self.order),
             concurrency: part("concurrency.key", &self.concurrency),
             rate: part("rate.key", &self.rate),
             debounce: part("debounce.key", &self.debounce),
             batch: part("batch.key", &self.batch),
             idempotency: part("idempotency.key", &self.idempotency),
-            priority,
-            trouble: Vec::new(),
         };
+        let mut evaluated = Evaluated { keys: keys.into(), priority, trouble };
         if let Some(expression) = &self.priority {
             match expression.evaluate_whole(scope) {
-                Ok(points) => keys.priority = clamped(points),
-                Err(error) => trouble.push(tell("priority", &error)),
+                Ok(points) => evaluated.priority = clamped(points),
+                Err(error) => evaluated.trouble.push(tell("priority", &error)),
             }
         }
-        keys.trouble = trouble;
-        keys
+        evaluated
     }
 }
 

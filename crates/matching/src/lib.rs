@@ -21,7 +21,7 @@ pub use check::contradictions;
 pub use expression::{EvalError, Expression, Scope};
 pub use filter::{Filter, filter};
 pub use index::{Index, Rule, check};
-pub use keys::Keys;
+pub use keys::Evaluated;
 pub use pattern::{Pattern, Separator};
 pub use plan::{LoopBreak, Plan, PlanLimits, Planned, Trouble, loop_break, plan};
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use evoke_model::execution::Failure;
 use evoke_model::problem::Code;
-use evoke_model::{Event, EventId, Timestamp, Trigger, TriggerId};
+use evoke_model::{Event, EventId, Keys, Timestamp, Trigger, TriggerId};
 
 use crate::expression::Scope;
 use crate::index::{Entry, Index};
-use crate::keys::Keys;
+use crate::keys::Evaluated;
 
 /// What bounds a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,11 @@ pub struct Planned {
     pub trigger: Arc<Trigger>,
     /// When it is due.
     pub due: Timestamp,
-    /// What delivery needs to know of it. Its trouble is told in [`Plan::trouble`].
+    /// Its keys.
     pub keys: Keys,
+    /// Who goes first where places are short: seconds of head start, at most
+    /// [`Priority::MAX`](evoke_model::policy::Priority::MAX) either way.
+    pub priority: i32,
     /// It is not to run: it would close or deepen a loop. Recorded as failed.
     pub broken: Option<LoopBreak>,
 }
@@ -110,22 +113,18 @@ impl Plan {
         limits: PlanLimits,
         now: Timestamp,
     ) {
-        // Put in place with the keys of nearly all triggers, none: what is evaluated comes after,
-        // so that the others are not moved about for it.
+        let Evaluated { keys, priority, trouble } = entry.evaluate(event, scope);
+        for message in trouble {
+            self.trouble(event, entry.trigger.id, message);
+        }
         self.executions.push(Planned {
             event: place,
             trigger: Arc::clone(&entry.trigger),
             due: event.due.unwrap_or(now),
-            keys: entry.plain_keys(),
+            keys,
+            priority,
             broken: loop_break(event, entry.trigger.id, limits),
         });
-        let Some(mut keys) = entry.evaluated_keys(event, scope) else { return };
-        for message in std::mem::take(&mut keys.trouble) {
-            self.trouble(event, entry.trigger.id, message);
-        }
-        if let Some(planned) = self.executions.last_mut() {
-            planned.keys = keys;
-        }
     }
 
     fn trouble(&mut self, event: &Event, trigger: TriggerId, message: String) {

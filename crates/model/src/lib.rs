@@ -8,6 +8,7 @@ pub mod event;
 pub mod execution;
 pub mod function;
 pub mod id;
+pub mod keys;
 pub mod operation;
 pub mod policy;
 pub mod problem;
@@ -24,6 +25,7 @@ pub use function::{FunctionSpec, FunctionVersion, Scaling};
 pub use id::{
     AuditId, EventId, ExecutionId, FunctionId, IdSource, KeyId, OperationId, SegmentId, TriggerId,
 };
+pub use keys::{KeySet, Keys};
 pub use operation::Operation;
 pub use policy::Policy;
 pub use problem::{Code, Problem, Rejection};

@@ -239,10 +239,12 @@ impl World {
                     self.committed(write, receipt);
                 }
             }
-            (Write::Change(Change::Reopen { id, .. }), Receipt::Changed(true)) => {
-                let mut book = self.book.lock();
-                *book.reopened.entry(*id).or_default() += 1;
-                book.concluded.remove(id);
+            (Write::Change(change), Receipt::Changed(true)) => {
+                if let Change::Reopen { id, .. } = &**change {
+                    let mut book = self.book.lock();
+                    *book.reopened.entry(*id).or_default() += 1;
+                    book.concluded.remove(id);
+                }
             }
             (Write::Finish(finishes), Receipt::Finished { stale }) => {
                 let mut book = self.book.lock();

@@ -2,25 +2,9 @@
 
 use std::iter;
 
-use evoke_model::{ExecutionId, Timestamp};
+use evoke_model::{ExecutionId, Keys, Timestamp};
 
 use crate::fair::head_start;
-
-/// What an execution is counted under, by each policy that has a key. `None` where the policy has
-/// none, or where it gave nothing for this event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// First in, first out per key; without one it is in nobody's way.
-    pub order: Option<Box<str>>,
-    /// The concurrency limit counts per key; without one it does not count.
-    pub concurrency: Option<Box<str>>,
-    /// The rate counts per key; those without one share a bucket.
-    pub rate: Option<Box<str>>,
-    /// Quiet is waited for per key; those without one wait together.
-    pub debounce: Option<Box<str>>,
-    /// Only those with the same key share a call; those without one do, too.
-    pub batch: Option<Box<str>>,
-}
 
 /// A waiting execution.
 #[derive(Clone, Debug, PartialEq)]

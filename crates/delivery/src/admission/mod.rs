@@ -42,7 +42,7 @@ mod policy;
 mod tests;
 mod verdict;
 
-pub use entry::{Admitted, Dropped, Entry, Keys, Offered, Rest};
+pub use entry::{Admitted, Dropped, Entry, Offered, Rest};
 pub use lane::Lane;
 pub use policy::{KEY_WINDOW_DEFAULT, LanePolicy};
 pub use verdict::{Head, Verdict};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use evoke_ports::store::Write;
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::Submission;
 use crate::settings::{COMMIT_EVENTS_MAX, COMMIT_RESULTS_MAX, QUEUE_EVENTS_MAX, QUEUE_RESULTS_MAX};
@@ -50,6 +50,20 @@ struct State {
     is_closed: bool,
 }
 
+/// A place for a result. It is given back where nothing is put there.
+pub(super) struct Place<'q> {
+    queue: &'q Queue,
+    permit: SemaphorePermit<'q>,
+}
+
+impl Place<'_> {
+    /// Hands a result in.
+    pub(super) fn put(self, submission: Submission) -> Result<(), Refused> {
+        self.permit.forget();
+        self.queue.push(submission)
+    }
+}
+
 fn events_of(submission: &Submission) -> usize {
     match &submission.write {
         Write::Ingest(ingest) => ingest.events.len(),
@@ -83,12 +97,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes a result once there is a place for it.
-    pub(super) async fn push(&self, submission: Submission) -> Result<(), Refused> {
-        match self.places.acquire().await {
-            Ok(place) => place.forget(),
-            Err(_) => return Err(Refused::Closed),
-        }
+    /// Waits until there is a place for a result.
+    pub(super) async fn place(&self) -> Result<Place<'_>, Refused> {
+        let permit = self.places.acquire().await.map_err(|_| Refused::Closed)?;
+        Ok(Place { queue: self, permit })
+    }
+
+    fn push(&self, submission: Submission) -> Result<(), Refused> {
         let mut state = self.state.lock();
         if state.is_closed {
             return Err(Refused::Closed);

@@ -12,7 +12,7 @@ use evoke_model::{EventId, Execution, ExecutionId, Timestamp, Trigger, TriggerId
 use evoke_ports::store::{Spent, Waiting};
 use parking_lot::Mutex;
 
-use super::item::{Item, entry, keys_of};
+use super::item::{Item, entry};
 use super::known::Memory;
 use crate::catalog::Opened;
 use crate::settings::{DEBOUNCE_WINDOW_MAX, DUE_HORIZON, LANE_WINDOW_MAX};
@@ -193,24 +193,24 @@ impl Lane {
     /// earliest is due that was left in the store because its time is far off.
     pub(crate) fn offer(
         &self,
-        new: impl Iterator<Item = (Waiting, evoke_matching::Keys)>,
+        new: impl Iterator<Item = Entry<Item>>,
         now: Timestamp,
     ) -> Option<Timestamp> {
         let mut state = self.state.lock();
         let horizon = now.plus(DUE_HORIZON);
         let mut far = None;
-        for (waiting, keys) in new {
-            state.memory.release(waiting.id.event, |known| known.is_coming = false);
+        for entry in new {
+            state.memory.release(entry.id.event, |known| known.is_coming = false);
             // The head of an ordered key holds its followers back, however far off its time is.
-            let is_ordered = waiting.order_key.is_some();
-            if waiting.due > horizon && !is_ordered {
-                far = Some(far.map_or(waiting.due, |far: Timestamp| far.min(waiting.due)));
+            let is_ordered = entry.keys.order.is_some();
+            if entry.due > horizon && !is_ordered {
+                far = Some(far.map_or(entry.due, |far: Timestamp| far.min(entry.due)));
             } else if state.has_more || state.is_full() || (is_ordered && state.is_looking) {
                 // Behind what waits in the store already: it will be found there in its turn. One
                 // of its order key may be among what a look under way is about to bring.
                 state.has_more = true;
             } else {
-                state.keep(entry(waiting, keys), now);
+                state.keep(entry, now);
             }
         }
         if let Some(far) = far {
@@ -263,8 +263,8 @@ impl Lane {
                 return false;
             }
             if !state.memory.contains(waiting.id.event) {
-                let keys = keys_of(&state.trigger.policy, index, &waiting);
-                state.keep(entry(waiting, keys), now);
+                let entry = entry(waiting, &state.trigger.policy, index);
+                state.keep(entry, now);
             }
         }
         true
@@ -288,8 +288,7 @@ impl Lane {
         for waiting in found {
             if !state.memory.contains(waiting.id.event) {
                 state.memory.note(waiting.id.event).waits = true;
-                let keys = keys_of(&state.trigger.policy, index, &waiting);
-                new.push(entry(waiting, keys));
+                new.push(entry(waiting, &state.trigger.policy, index));
             }
         }
         state.admission.refill(key, new, rest);

@@ -25,7 +25,7 @@ fn is_batched(policy: &Policy) -> bool {
 
 impl Part {
     fn redirect(&self) -> Option<&Redirect> {
-        self.entry.payload.waiting.redirect.as_deref()
+        self.entry.payload.redirect.as_deref()
     }
 }
 

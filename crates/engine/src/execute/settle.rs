@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::{Part, Running};
 use crate::call::bounded;
-use crate::committer::Settles;
+use crate::committer::{Place, Settles};
 use crate::dispatch::{Berth, Item};
 use crate::draft::Draft;
 use crate::start::Inner;
@@ -36,6 +36,7 @@ enum After {
 impl Inner {
     pub(super) async fn settle(self: &Arc<Self>, berth: &Berth, parts: Vec<Part>, signal: Signal) {
         let now = self.clock.now();
+        let place = self.committer.place().await;
         let count = parts.len();
         let mut printed = Printed::default();
         let mut finishes = Vec::with_capacity(count);
@@ -73,7 +74,6 @@ impl Inner {
             let next = match (state, due) {
                 (Some(state), _) => Next::Done(state),
                 (None, due) => {
-                    entry.payload.waiting.attempts += 1;
                     entry.attempts += 1;
                     Next::Retry { due: due.unwrap_or(now) }
                 }
@@ -81,12 +81,12 @@ impl Inner {
             finishes.push(Finish { id: entry.id, attempt: Some(attempt), next, cause });
             again.push((entry, due));
         }
-        self.write(finishes, settles).await;
+        self.write(place, finishes, settles);
         self.dispatcher.finished(berth, again, signal);
     }
 
     /// Writes ends of attempts, and the events that tell of dead letters, in one commit.
-    async fn write(&self, finishes: Vec<Finish>, ends: Ends) {
+    fn write(&self, place: Place<'_>, finishes: Vec<Finish>, ends: Ends) {
         let Ends { published, traced } = ends;
         if finishes.is_empty() {
             return;
@@ -94,11 +94,11 @@ impl Inner {
         let finish = Write::Finish(finishes);
         if published.is_empty() {
             let settles = Settles { planned: Vec::new(), traced };
-            return self.committer.finish(finish, settles).await;
+            return place.finish(finish, settles);
         }
         let (ingest, planned) = self.plan_events(published, Vec::new(), &self.catalog.load());
         let write = Write::All(vec![finish, Write::Ingest(ingest)]);
-        self.committer.finish(write, Settles { planned, traced }).await;
+        place.finish(write, Settles { planned, traced });
     }
 
     /// Tells of the attempt; gives back the span of what is left to do, recording it.

@@ -100,9 +100,9 @@ impl Job {
             operation.progress.executions += ingest.executions.len() as u64;
         });
         let events = ingest.events.clone();
-        let ids: Vec<_> = planned.iter().map(|planned| planned.waiting.id).collect();
+        let ids: Vec<_> = planned.iter().map(|planned| planned.entry.id).collect();
         ids.iter().for_each(|id| task.watch(*id, None));
-        let place = Write::Change(Change::Operation(operation.clone()));
+        let place = Write::from(Change::Operation(operation.clone()));
         let write = Write::All(vec![Write::Ingest(ingest), place]);
         match inner.committer.send(write, planned).await {
             Ok(receipt) => unwatch(inner, &receipt, &events, &ids),
@@ -196,8 +196,10 @@ fn addressed(
     let mut executions = Vec::with_capacity(events.len());
     let mut planned = Vec::with_capacity(events.len());
     for event in &events {
-        let keys = snapshot.index.keys_for(trigger.id, event);
-        let matched = Matched { trigger: trigger.clone(), due: event.id.made_at(), keys };
+        let evoke_matching::Evaluated { keys, priority, .. } =
+            snapshot.index.keys_for(trigger.id, event);
+        let due = event.id.made_at();
+        let matched = Matched { trigger: trigger.clone(), due, keys, priority };
         let mut new = matched.new_execution(event);
         // The trigger leads to the function already; only a version has to be told.
         new.redirect = to.version.map(|_| Box::new(to.clone()));

@@ -333,7 +333,7 @@ impl<'t> Run<'t> {
         if is_known {
             return;
         }
-        let write = Write::Change(Change::Operation(operation.clone()));
+        let write = Write::from(Change::Operation(operation.clone()));
         match self.task.inner.committer.change(write).await {
             Ok(_) => {
                 self.task.live.set(operation.clone());

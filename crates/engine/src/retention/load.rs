@@ -120,10 +120,10 @@ impl Load {
             .map_err(|panic| failed(&panic))?
             .map_err(|unreadable| failed(&unreadable))?;
         let infos = segments.iter().map(|segment| segment.info.clone()).collect();
-        let archive = |segment| Write::Change(Change::Archive(segment));
+        let archive = |segment| Write::from(Change::Archive(segment));
         let mut writes: Vec<Write> = segments.into_iter().map(archive).collect();
         if self.removal != Removal::default() {
-            writes.push(Write::Change(Change::Remove(self.removal)));
+            writes.push(Write::from(Change::Remove(self.removal)));
         }
         let write = match writes.pop() {
             Some(only) if writes.is_empty() => only,

@@ -49,7 +49,7 @@ impl Run<'_> {
         let mut size = self.size().await?;
         while is_loose(size) {
             let change = Change::Shrink { bytes: SHRINK_BYTES };
-            let receipt = self.pace.write(Write::Change(change)).await?;
+            let receipt = self.pace.write(Write::from(change)).await?;
             let after = self.size().await?;
             let freed = size.free.saturating_sub(after.free);
             self.done.freed_bytes += freed;
@@ -59,7 +59,7 @@ impl Run<'_> {
             size = after;
         }
         if self.done.freed_bytes > 0 {
-            self.pace.write(Write::Change(Change::Shrink { bytes: 0 })).await?;
+            self.pace.write(Write::from(Change::Shrink { bytes: 0 })).await?;
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Run<'_> {
             rest = others;
             let ids: Vec<SegmentId> = some.iter().map(|info| info.id).collect();
             let change = Change::RemoveSegments(ids.clone());
-            self.pace.write(Write::Change(change)).await?;
+            self.pace.write(Write::from(change)).await?;
             self.inner.retention.shelf.remove(&ids);
             self.done.removed_segments += ids.len() as u64;
         }

@@ -203,12 +203,12 @@ impl Run<'_> {
     async fn forget_trail(&mut self) -> Result<(), Rejection> {
         let past = self.now.minus(self.policy.audit);
         let before = AuditId::first_at(past);
-        self.pace.write(Write::Change(Change::ForgetAudit { before })).await?;
+        self.pace.write(Write::from(Change::ForgetAudit { before })).await?;
         let operations = self.inner.store.definitions().operations().await.map_err(failed)?;
         let is_past = |operation: &Operation| operation.ended_at.is_some_and(|at| at < past);
         let ids: Vec<_> = operations.iter().filter(|o| is_past(o)).map(|o| o.id).collect();
         if !ids.is_empty() {
-            self.pace.write(Write::Change(Change::RemoveOperations(ids))).await?;
+            self.pace.write(Write::from(Change::RemoveOperations(ids))).await?;
         }
         Ok(())
     }

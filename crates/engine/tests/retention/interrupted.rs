@@ -52,7 +52,7 @@ impl Store for Troubled {
 
 fn grows(write: &Write) -> bool {
     match write {
-        Write::Change(Change::Archive(_)) => true,
+        Write::Change(change) => matches!(**change, Change::Archive(_)),
         Write::All(all) => all.iter().any(grows),
         _ => false,
     }
@@ -64,7 +64,7 @@ impl Writer for TroubledWriter {
             let due = Timestamp::from_millis(1_900_000_000_000);
             for id in self.1.reopened.lock().drain(..) {
                 let reopen = Change::Reopen { id, due, redirect: None };
-                self.0.commit(&[Write::Change(reopen)])?;
+                self.0.commit(&[Write::from(reopen)])?;
             }
             let left = |left: usize| left.checked_sub(1);
             let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);

@@ -1,8 +1,8 @@
-use evoke_model::Timestamp;
 use evoke_model::event::Lineage;
 use evoke_model::policy::{Concurrency, Priority};
 use evoke_model::problem::Code;
 use evoke_model::trigger::{Owner, Target};
+use evoke_model::{KeySet, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
@@ -121,7 +121,7 @@ fn keys_are_computed_for_events_and_for_direct_calls() {
     assert_eq!(plan.executions[0].keys.order.as_deref(), Some("acme"));
     assert_eq!(plan.executions[0].keys.concurrency, None);
     assert_eq!(plan.trouble[0].message, "concurrency.key: No such key: region");
-    let keys = index(&rules).keys_for(TriggerId::from_u64(2), &event(9, "any"));
+    let keys = index(&rules).keys_for(TriggerId::from_u64(2), &event(9, "any")).keys;
     assert_eq!(keys.order.as_deref(), Some("acme"));
 }
 
@@ -141,24 +141,24 @@ fn all_keys_and_the_priority_come_from_the_event() {
         let index = index(&[rule(1, "a", policy)]);
         index.keys_for(TriggerId::from_u64(1), &event(9, "a"))
     };
-    let expected = Keys {
+    let expected = KeySet {
         order: None,
         concurrency: None,
         rate: Some("acme/r".into()),
         debounce: Some("orders/7".into()),
         batch: Some("/shop/eu".into()),
         idempotency: Some("120".into()),
-        priority: 12,
-        trouble: Vec::new(),
     };
+    let expected = Evaluated { keys: expected.into(), priority: 12, trouble: Vec::new() };
     assert_eq!(keys(policy("event.data.total / 10")), expected);
     assert_eq!(keys(policy("event.data.total * -100")).priority, -Priority::MAX);
     let odd = keys(policy("event.data.customer"));
-    assert_eq!((odd.priority, odd.rate.as_deref()), (0, Some("acme/r")));
+    assert_eq!((odd.priority, odd.keys.rate.as_deref()), (0, Some("acme/r")));
     assert_eq!(odd.trouble, ["priority: expected a whole number, got string"]);
     let fixed = Policy { priority: Priority::Fixed(7), ..Policy::default() };
-    assert_eq!(keys(fixed), Keys { priority: 7, ..Keys::default() });
-    assert_eq!(Index::default().keys_for(TriggerId::from_u64(1), &event(9, "a")), Keys::default());
+    assert_eq!(keys(fixed), Evaluated { priority: 7, ..Evaluated::default() });
+    let unknown = Index::default().keys_for(TriggerId::from_u64(1), &event(9, "a"));
+    assert_eq!(unknown, Evaluated::default());
 }
 
 #[test]

@@ -35,9 +35,15 @@ pub enum Write {
     /// Ends of attempts.
     Finish(Vec<Finish>),
     /// A change of the definitions, or of the record by hand.
-    Change(Change),
+    Change(Box<Change>),
     /// Several writes: all of them or none. Not nested.
     All(Vec<Write>),
+}
+
+impl From<Change> for Write {
+    fn from(change: Change) -> Self {
+        Self::Change(Box::new(change))
+    }
 }
 
 /// Events with their planned executions.

@@ -29,7 +29,7 @@ pub fn measure(path: &Path) {
     }
     let mut time = |what: &str, changes: Vec<Change>| {
         let times = changes.into_iter().map(|change| {
-            let batch = [Write::Change(change)];
+            let batch = [Write::from(change)];
             let before = Instant::now();
             writer.commit(&batch).unwrap();
             before.elapsed()

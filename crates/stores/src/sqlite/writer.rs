@@ -90,7 +90,7 @@ impl Writer for SqliteWriter {
 }
 
 fn gives_log_back(write: &Write) -> bool {
-    matches!(write, Write::Change(Change::Shrink { bytes: 0 }))
+    matches!(write, Write::Change(change) if matches!(**change, Change::Shrink { bytes: 0 }))
 }
 
 /// Runs `work` in a transaction: committed when it succeeds, undone whole when it or the commit

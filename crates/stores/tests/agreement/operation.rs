@@ -243,7 +243,7 @@ impl World {
                 self.now = self.now.plus(Millis::from_secs(*seconds));
                 None
             }
-            other => self.change(other).map(Write::Change),
+            other => self.change(other).map(Write::from),
         }
     }
 

@@ -7,10 +7,11 @@
 
 use std::collections::BTreeSet;
 
+use evoke_model::KeySet;
 use evoke_model::policy::Overflow;
 use evoke_model::{ExecutionId, Timestamp};
 
-use super::super::{Admitted, Entry, Keys, LanePolicy};
+use super::super::{Admitted, Entry, LanePolicy};
 use super::line::{CallSize, Line, Stand};
 use super::lines::{LineId, Lines};
 use super::places::Places;
@@ -150,7 +151,7 @@ impl<T> Board<T> {
     }
 
     /// Gives a place or a token that came back, or was not used, to the first that waits for it.
-    pub(super) fn pass(&mut self, keys: &Keys, now: Timestamp) {
+    pub(super) fn pass(&mut self, keys: &KeySet, now: Timestamp) {
         if self.blocked == 0 {
             return;
         }
@@ -176,7 +177,7 @@ impl<T> Board<T> {
         if self.blocked > 0 {
             let key = &self.lines[id].key;
             let (concurrency, rate) = (key.concurrency.clone(), key.rate.clone());
-            self.pass(&Keys { concurrency, rate, ..Keys::default() }, now);
+            self.pass(&KeySet { concurrency, rate, ..KeySet::NONE }, now);
         }
     }
 

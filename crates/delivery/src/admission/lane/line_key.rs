@@ -3,9 +3,10 @@
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 
+use evoke_model::KeySet;
 use evoke_model::policy::DebounceMode;
 
-use super::super::{Keys, LanePolicy};
+use super::super::LanePolicy;
 
 /// The keys of a line. Those that do not matter under the policy of the lane are left out.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +58,7 @@ impl Matters {
     }
 
     /// The keys that matter, if any does.
-    pub(super) fn of(self, keys: &Keys) -> Option<View<'_>> {
+    pub(super) fn of(self, keys: &KeySet) -> Option<View<'_>> {
         if !self.any {
             return None;
         }

@@ -5,7 +5,9 @@ use std::ops::{Index, IndexMut};
 
 use ahash::AHashMap;
 
-use super::super::{Keys, LanePolicy};
+use evoke_model::KeySet;
+
+use super::super::LanePolicy;
 use super::line::Line;
 use super::line_key::{AsView, LineKey, Matters};
 use super::queue::Order;
@@ -41,7 +43,7 @@ impl<T> Lines<T> {
     }
 
     /// The line for executions with these keys, if there is one.
-    pub(super) fn find(&self, keys: &Keys) -> Option<LineId> {
+    pub(super) fn find(&self, keys: &KeySet) -> Option<LineId> {
         match self.matters.of(keys) {
             None => Some(LineId::PLAIN),
             Some(view) => self.by_key.get(&view as &dyn AsView).copied(),
@@ -49,7 +51,7 @@ impl<T> Lines<T> {
     }
 
     /// The line for executions with these keys.
-    pub(super) fn line_of(&mut self, keys: &Keys) -> LineId {
+    pub(super) fn line_of(&mut self, keys: &KeySet) -> LineId {
         let Some(view) = self.matters.of(keys) else { return LineId::PLAIN };
         if let Some(id) = self.by_key.get(&view as &dyn AsView) {
             return *id;

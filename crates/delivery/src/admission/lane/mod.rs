@@ -22,10 +22,11 @@ mod timers;
 mod tokens;
 
 use ahash::AHashMap;
+use evoke_model::KeySet;
 use evoke_model::policy::Overflow;
 use evoke_model::{ExecutionId, Timestamp};
 
-use super::{Admitted, Dropped, Entry, Keys, LanePolicy, Offered, Rest};
+use super::{Admitted, Dropped, Entry, LanePolicy, Offered, Rest};
 use board::{Board, Look};
 use calls::{Calls, Ended, Keeps};
 use debounce::{Arrived, Debouncer, Woken};
@@ -142,7 +143,7 @@ impl<T> Lane<T> {
 
     /// An execution that ran is over, for good or for this node. The keys are those of its entry.
     /// The place of its call is free when all executions of the call are over.
-    pub fn finish(&mut self, id: ExecutionId, keys: &Keys) {
+    pub fn finish(&mut self, id: ExecutionId, keys: &KeySet) {
         if let Ended::Call(call, way) = self.calls.end(id) {
             let places = &mut self.board.places;
             if let Some(name) = places.name(keys.concurrency.as_deref()) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use evoke_model::policy::{Batch, Concurrency, Debounce, DebounceMode, Overflow, Rate};
-use evoke_model::{ByteSize, EventId, ExecutionId, Millis, Timestamp, TriggerId};
+use evoke_model::{ByteSize, EventId, ExecutionId, Keys, Millis, Timestamp, TriggerId};
 
 use super::*;
 

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evoke_model::policy::{Batch, Concurrency, Debounce, DebounceMode, Overflow, Rate};
-use evoke_model::{ByteSize, Millis};
+use evoke_model::{ByteSize, Keys, Millis};
 use proptest::prelude::*;
 
 use super::bed::{at, id, keys, made, millis};

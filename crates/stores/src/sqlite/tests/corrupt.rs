@@ -176,6 +176,6 @@ async fn a_damaged_state_does_not_stop_a_change() {
     let (_store, mut writer) = damaged(&folder, "UPDATE executions SET state = 9");
     let reopen =
         evoke_ports::store::Change::Reopen { id: execution_id(1), due: NOW, redirect: None };
-    let error = writer.commit(&[Write::Change(reopen)]).unwrap_err();
+    let error = writer.commit(&[Write::from(reopen)]).unwrap_err();
     names(&error, &execution_id(1).to_string(), "executions");
 }

@@ -105,7 +105,7 @@ fn it_does_not_become_smaller() {
     let folder = tempfile::tempdir().unwrap();
     first_version(&folder);
     let mut writer = open(&folder).writer().unwrap();
-    let shrink = Write::Change(Change::Shrink { bytes: 1 << 20 });
+    let shrink = Write::from(Change::Shrink { bytes: 1 << 20 });
     let receipts = writer.commit(&[shrink]).unwrap();
     assert_eq!(receipts, [evoke_ports::store::Receipt::Changed(false)]);
 }

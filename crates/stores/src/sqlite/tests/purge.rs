@@ -59,5 +59,5 @@ fn what_limits_have_spent_goes_in_slices_too() {
         key: format!("{n}").into(),
         until: expires(n),
     });
-    goes_in_slices("spent", &[Write::Change(Change::Spend(spent.collect()))]);
+    goes_in_slices("spent", &[Write::from(Change::Spend(spent.collect()))]);
 }

@@ -29,7 +29,7 @@ async fn size(store: &SqliteStore) -> Size {
 fn removal() -> Write {
     let events = (0..EVENTS).map(event_id).collect();
     let executions = (0..EVENTS).map(execution_id).collect();
-    Write::Change(Change::Remove(Removal { events, executions }))
+    Write::from(Change::Remove(Removal { events, executions }))
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn what_is_removed_makes_the_file_smaller_as_far_as_asked() {
     assert_eq!(before, full.used + full.free);
 
     let mut shrink = |bytes| {
-        let receipts = writer.commit(&[Write::Change(Change::Shrink { bytes })]).unwrap();
+        let receipts = writer.commit(&[Write::from(Change::Shrink { bytes })]).unwrap();
         receipts == [Receipt::Changed(true)]
     };
     assert!(!shrink(4_000), "less than a page");

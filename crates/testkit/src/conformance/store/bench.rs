@@ -126,7 +126,7 @@ impl Bench {
 
     /// Makes a change; answers whether there was anything to change.
     pub fn change(&mut self, change: Change) -> bool {
-        match self.commit(Write::Change(change)) {
+        match self.commit(Write::from(change)) {
             Receipt::Changed(changed) => changed,
             other => panic!("a change was answered with {other:?}"),
         }

@@ -33,7 +33,7 @@ async fn all_are_written_and_answered(bench: &mut Bench) {
     let all = Write::All(vec![
         Write::Finish(vec![finish.clone()]),
         ingest(bench, &event, None),
-        Write::Change(Change::Function(function(1, bench.now))),
+        Write::from(Change::Function(function(1, bench.now))),
         Write::Finish(vec![finish]),
     ]);
     let receipts = bench.writer.commit(&[all, Write::All(Vec::new())]).expect("two writes");
