@@ -1,0 +1,19 @@
+//! When a schedule fires: what a schedule trigger says, read into a [`Schedule`] that answers
+//! "when next" and "what is due". Sources of schedules plan by it, simulations and backfills list
+//! its occurrences. It reads no clock and does no I/O: time is an argument, and the rules of the
+//! time zones are compiled in, so that every node answers alike.
+
+mod civil;
+mod cron;
+mod due;
+mod instants;
+mod read;
+mod schedule;
+mod spec;
+mod zone;
+
+pub use cron::Cron;
+pub use due::{Due, LATE_MAX, MISSED_MAX, Missed, Occurrence, WITHIN_DEFAULT, WITHIN_MAX};
+pub use schedule::{Schedule, When};
+pub use spec::{EVERY_MAX, EVERY_MIN, JITTER_MAX, Spec};
+pub use zone::Zone;
