@@ -13,14 +13,29 @@ use serde_json::{Map, Value, json};
 use crate::run::{self, say};
 
 /// What the tests install from PyPI: the client that must be able to talk to us unchanged, the tool
-/// that tries the API with whatever its document allows, a receiver of traces, and the two that
-/// must understand our signatures.
-const PYTHON_PACKAGES: [&str; 5] = [
+/// that tries the API with whatever its document allows, a receiver of traces, the two that must
+/// understand our signatures, those of providers whose signatures we must understand, and a peer
+/// that schedules are compared with.
+const PYTHON_PACKAGES: &[&str] = &[
     "cloudevents==2.2.0",
     "schemathesis==4.32.5",
     "oteltest==0.49.0",
     "standardwebhooks==1.1.0",
     "svix==2.9.1",
+    "croniter==7.0.0",
+    "stripe==16.1.0",
+    "slack-sdk==3.47.0",
+    "twilio==9.13.0",
+];
+
+/// What the tests install with npm, beside the runtimes.
+const NODE_PACKAGES: &[(&str, &str)] = &[
+    ("cloudevents", "10.0.0"),
+    ("standardwebhooks", "1.1.1"),
+    ("svix", "2.5.0"),
+    ("croner", "11.0.1"),
+    ("cron-parser", "5.10.5"),
+    ("@octokit/webhooks-methods", "6.0.0"),
 ];
 
 /// The folder everything is installed into.
@@ -73,10 +88,8 @@ fn npm_manifest(os: &str, arch: &str) -> Result<Value> {
         packages.insert(format!("node{major}"), source.into());
     }
     packages.insert(format!("@oven/bun-{system}-{bun}"), "1.4.5".into());
-    for (name, version) in
-        [("cloudevents", "10.0.0"), ("standardwebhooks", "1.1.1"), ("svix", "2.5.0")]
-    {
-        packages.insert(name.to_owned(), version.into());
+    for (name, version) in NODE_PACKAGES {
+        packages.insert((*name).to_owned(), (*version).into());
     }
     Ok(json!({ "private": true, "dependencies": packages }))
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use subtle::ConstantTimeEq as _;
 
 /// How a secret is recognized wherever it turns up.
@@ -15,9 +17,31 @@ pub const BYTES_MIN: usize = 24;
 /// More bytes add nothing: it is the block of SHA-256.
 pub const BYTES_MAX: usize = 64;
 
+/// A text that is longer is a mistake, such as a file that is no secret.
+pub const TEXT_BYTES_MAX: usize = 4 * 1024;
+
+/// Providers write base64 with or without its padding.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// The key of a signature. It is never printed.
 #[derive(Clone)]
 pub struct Secret(Box<[u8]>);
+
+/// How a text stands for the bytes of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Writing {
+    /// The text is the key, as UTF-8.
+    Text,
+    /// Two digits a byte.
+    Hex,
+    /// The standard alphabet, padded or not.
+    Base64,
+    /// The same after `whsec_`, which may be missing.
+    Whsec,
+}
 
 /// What is wrong with a text that should be a secret. It does not say what the text is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -34,6 +58,18 @@ pub enum Error {
         /// Bytes after decoding.
         bytes: usize,
     },
+    /// Everybody knows the empty secret.
+    #[error("may not be empty")]
+    Empty,
+    /// Longer than any secret is.
+    #[error("may not be longer than {TEXT_BYTES_MAX} bytes")]
+    Long,
+    /// What a secret copied from a file or a page often has.
+    #[error("begins or ends with white space")]
+    Space,
+    /// Not written as was said.
+    #[error("is not {0}")]
+    Encoding(&'static str),
 }
 
 impl Secret {
@@ -50,9 +86,38 @@ impl Secret {
         Ok(Self(key.into()))
     }
 
+    /// A secret that is used as it is written, whatever it looks like.
+    ///
+    /// # Errors
+    /// It is empty, longer than [`TEXT_BYTES_MAX`], or has white space at an end.
+    pub fn text(text: &str) -> Result<Self, Error> {
+        Self::read(text, Writing::Text)
+    }
+
+    /// A secret somebody else made, written in this way.
+    pub(crate) fn read(text: &str, writing: Writing) -> Result<Self, Error> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Error::Long);
+        }
+        if text.trim() != text {
+            return Err(Error::Space);
+        }
+        let key = match writing {
+            Writing::Text => text.as_bytes().to_vec(),
+            Writing::Hex => hex::decode(text).map_err(|_| Error::Encoding("hex"))?,
+            Writing::Base64 => base64(text)?,
+            Writing::Whsec => base64(text.strip_prefix(PREFIX).unwrap_or(text))?,
+        };
+        if key.is_empty() { Err(Error::Empty) } else { Ok(Self(key.into())) }
+    }
+
     pub(crate) fn key(&self) -> &[u8] {
         &self.0
     }
+}
+
+fn base64(text: &str) -> Result<Vec<u8>, Error> {
+    LENIENT.decode(text).map_err(|_| Error::Encoding("base64"))
 }
 
 /// Takes the same time wherever two secrets differ.
@@ -96,6 +161,39 @@ mod tests {
         ] {
             assert_eq!(Secret::parse(&text), Err(error), "{text}");
         }
+    }
+
+    #[test]
+    fn secrets_of_others_are_read_as_they_write_them() {
+        for (text, writing, key) in [
+            ("whsec_abc", Writing::Text, &b"whsec_abc"[..]),
+            ("Zoë 山", Writing::Text, "Zoë 山".as_bytes()),
+            ("6b6579", Writing::Hex, b"key"),
+            ("6B6579", Writing::Hex, b"key"),
+            ("a2V5cw==", Writing::Base64, b"keys"),
+            ("a2V5cw", Writing::Base64, b"keys"),
+            ("whsec_a2V5cw==", Writing::Whsec, b"keys"),
+            ("a2V5cw==", Writing::Whsec, b"keys"),
+        ] {
+            assert_eq!(Secret::read(text, writing).unwrap().key(), key, "{text}");
+        }
+        let long = "k".repeat(TEXT_BYTES_MAX + 1);
+        for (text, writing, error) in [
+            ("", Writing::Text, Error::Empty),
+            ("", Writing::Hex, Error::Empty),
+            ("", Writing::Base64, Error::Empty),
+            ("whsec_", Writing::Whsec, Error::Empty),
+            ("key\n", Writing::Text, Error::Space),
+            (" ", Writing::Text, Error::Space),
+            (&long, Writing::Text, Error::Long),
+            ("6b657", Writing::Hex, Error::Encoding("hex")),
+            ("a2V5c", Writing::Base64, Error::Encoding("base64")),
+            ("a2V_cw==", Writing::Base64, Error::Encoding("base64")),
+            ("whsec_?", Writing::Whsec, Error::Encoding("base64")),
+        ] {
+            assert_eq!(Secret::read(text, writing), Err(error), "{text}");
+        }
+        assert_eq!(Secret::text("key").unwrap().key(), b"key");
     }
 
     #[test]

@@ -44,6 +44,10 @@ fn verified_at(received: Received<'_>, now_secs: i64) -> Result<(), Error> {
     verify(received, Check { secrets: &secrets, now: at(now_secs), tolerance: TOLERANCE })
 }
 
+fn reason(answer: Result<(), Error>) -> Option<&'static str> {
+    answer.err().map(|error| error.reason())
+}
+
 #[test]
 fn the_example_of_the_specification_is_signed_as_it_says() {
     let signed = sign(&secrets(&[SECRET]), message()).unwrap();
@@ -62,10 +66,10 @@ fn several_secrets_sign_one_after_the_other() {
 
 #[test]
 fn what_cannot_be_signed_is_refused() {
-    assert_eq!(sign(&[], message()), Err(Error::NoSecret));
+    assert_eq!(sign(&[], message()), Err(Unsignable::NoSecret));
     for id in ["", "a.b"] {
         let refused = sign(&secrets(&[SECRET]), Message { id, ..message() });
-        assert_eq!(refused, Err(Error::Id), "{id:?}");
+        assert_eq!(refused, Err(Unsignable::Id), "{id:?}");
     }
 }
 
@@ -75,21 +79,21 @@ fn one_signature_by_one_known_secret_is_enough() {
     let wrong = "v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc=";
     let many = format!("v1a,AAAA {wrong} v2,x junk  {SIGNED} {wrong}");
     assert_eq!(verified(with(&many)), Ok(()));
-    for signature in [
-        wrong.to_owned(),
-        format!("{wrong} {wrong}"),
-        "v1,".to_owned(),
-        "v1,dawfeoifkpqwoekfpqoekf".to_owned(),
-        SIGNED[..8].to_owned(),
-        SIGNED.trim_end_matches('=').to_owned(),
-        SIGNED.to_lowercase(),
-    ] {
+    for signature in [wrong.to_owned(), format!("{wrong} {wrong}"), format!("v1, {wrong}")] {
         assert_eq!(verified(with(&signature)), Err(Error::Mismatch), "{signature}");
     }
-    for signature in
-        ["", " ", "v1", "v2,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", &SIGNED[3..]]
-    {
-        assert_eq!(verified(with(signature)), Err(Error::Unsigned), "{signature:?}");
+    for signature in [
+        "",
+        " ",
+        "v1",
+        "v2,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+        &SIGNED[3..],
+        "v1,",
+        "v1,dawfeoifkpqwoekfpqoekf",
+        &SIGNED[..8],
+        SIGNED.trim_end_matches('='),
+    ] {
+        assert_eq!(reason(verified(with(signature))), Some("malformed"), "{signature:?}");
     }
 }
 
@@ -131,7 +135,7 @@ fn an_id_with_a_dot_is_not_taken() {
     let body = &b"1614265330.{\"test\": 2432232314}"[..];
     let signed = sign(&secrets(&[SECRET]), Message { id: "a", time: at(7), body }).unwrap();
     let moved = Received { id: Some("a.7"), signature: Some(&signed.signature), ..received() };
-    assert_eq!(verified(moved), Err(Error::Id));
+    assert_eq!(reason(verified(moved)), Some("malformed"));
 }
 
 #[test]
@@ -141,10 +145,10 @@ fn what_is_missing_is_named() {
         (Received { timestamp: None, ..received() }, TIMESTAMP),
         (Received { signature: None, ..received() }, SIGNATURE),
     ] {
-        assert_eq!(verified(missing), Err(Error::Missing(header)));
+        assert_eq!(verified(missing), Err(Error::Missing { header: header.into() }));
     }
     let check = Check { secrets: &[], now: at(SENT), tolerance: TOLERANCE };
-    assert_eq!(verify(received(), check), Err(Error::NoSecret));
+    assert_eq!(verify(received(), check), Err(Error::Mismatch));
 }
 
 #[test]
@@ -161,7 +165,7 @@ fn the_time_of_the_attempt_must_be_near() {
     }
     for text in ["", "hello", "+1614265330", "-1", " 1614265330", "1e9", "99999999999999999999"] {
         let odd = Received { timestamp: Some(text), ..received() };
-        assert_eq!(verified(odd), Err(Error::Timestamp), "{text:?}");
+        assert_eq!(reason(verified(odd)), Some("malformed"), "{text:?}");
     }
     let far = Received { timestamp: Some("9223372036854775807"), ..received() };
     assert!(matches!(verified(far), Err(Error::TooNew { .. })));
@@ -171,5 +175,6 @@ fn the_time_of_the_attempt_must_be_near() {
 fn errors_are_sentences_without_secrets() {
     let told = Error::TooOld { by_secs: 7, tolerance: TOLERANCE }.to_string();
     assert_eq!(told, "the message is 7 s older than the 5m that are allowed");
-    assert_eq!(Error::Missing(ID).to_string(), "the header webhook-id is missing");
+    let missing = Error::Missing { header: ID.into() };
+    assert_eq!(missing.to_string(), "the header webhook-id is missing");
 }
