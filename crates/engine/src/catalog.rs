@@ -7,8 +7,9 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use evoke_matching::{Index, Rule};
 use evoke_model::function::FunctionRecord;
+use evoke_model::trigger::Subscription;
 use evoke_model::{Code, Failure, Problem, Target, Trigger, TriggerId};
-use evoke_ports::{Endpoint, HttpIntake, Source};
+use evoke_ports::{Endpoint, HttpIntake, Source, Timing};
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -164,6 +165,12 @@ impl Catalog {
         self.sources.get(kind).map_or("unknown", |source| source.descriptor().kind)
     }
 
+    /// When a trigger fires by itself, if it does.
+    pub(crate) fn timing(&self, trigger: &Arc<Trigger>) -> Option<Timing> {
+        let source = self.sources.get(trigger.kind.as_str())?;
+        source.timing(&self.working(trigger).config)
+    }
+
     /// Whether triggers of this kind take requests.
     pub(crate) fn has_intake(&self, kind: &str) -> bool {
         self.intakes.iter().any(|(own, _)| *own == kind)
@@ -187,7 +194,12 @@ impl Catalog {
             .iter()
             .filter_map(|trigger| {
                 let source = self.sources.get(trigger.kind.as_str())?;
-                let subscription = source.subscription(&self.working(trigger).config);
+                let own = source.origin().map(|root| Subscription {
+                    source: Some(format!("{root}/{}", trigger.id)),
+                    ..Subscription::default()
+                });
+                let subscription =
+                    own.or_else(|| source.subscription(&self.working(trigger).config));
                 Some(Rule { trigger: Arc::clone(trigger), subscription })
             })
             .collect();

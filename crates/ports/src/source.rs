@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use evoke_model::{Problem, Trigger, TriggerId, trigger::Subscription};
+use evoke_model::{Millis, Problem, Trigger, TriggerId, trigger::Subscription};
+use evoke_schedule::Schedule;
 use serde_json::Value;
 
 use crate::descriptor::Descriptor;
@@ -24,10 +25,81 @@ pub trait Source: Send + Sync {
     /// executions are planned by the source itself and never by matching.
     fn subscription(&self, config: &Value) -> Option<Subscription>;
 
+    /// Where the events come from that this kind makes itself: an event of a trigger has this, a
+    /// slash and the id of the trigger as its `source`. The trigger takes those events, and so does
+    /// any other that asks for them. `None` for a kind that makes no events.
+    fn origin(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// When a trigger with this checked configuration fires by itself; `None` for a kind that waits
+    /// for something to happen.
+    fn timing(&self, config: &Value) -> Option<Timing> {
+        let _ = config;
+        None
+    }
+
+    /// An event as a trigger with this checked configuration makes it, for test runs; `None` where
+    /// nothing can be said of it.
+    fn sample(&self, name: &str, config: &Value) -> Option<Sample> {
+        let _ = (name, config);
+        None
+    }
+
     /// The part that takes HTTP requests, if the kind has one.
     fn intake(&self) -> Option<Arc<dyn HttpIntake>> {
         None
     }
+}
+
+/// When a trigger fires by itself.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Timing {
+    /// At instants that are known beforehand.
+    Schedule(Arc<Recurring>),
+    /// Whenever its function says so, which is asked again and again.
+    Poll(Arc<Poll>),
+}
+
+/// Instants, and what happens at each.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Recurring {
+    /// The instants.
+    pub schedule: Schedule,
+    /// What each occurrence carries.
+    pub input: Value,
+}
+
+/// A function that is asked whether something happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Poll {
+    /// The function.
+    pub function: String,
+    /// From the beginning of one question to that of the next.
+    pub every: Millis,
+    /// How long it may take to answer, from the beginning of the question.
+    pub timeout: Millis,
+    /// What becomes of an answer that is the same as one that is still carried out.
+    pub repeats: Repeats,
+}
+
+/// What becomes of an answer that is the same as one that is still carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Repeats {
+    /// It is left out.
+    #[default]
+    Skip,
+    /// It is carried out as well.
+    Run,
+}
+
+/// An event for a test run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sample {
+    /// CloudEvents `type`.
+    pub kind: String,
+    /// CloudEvents `data`.
+    pub data: Value,
 }
 
 /// The part of a source that takes HTTP requests at the root of the server.

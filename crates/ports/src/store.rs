@@ -9,8 +9,8 @@ pub use read::{
     Executions, Order, Page, Ripe, SegmentQuery, Size, Waiting, Whole,
 };
 pub use write::{
-    AuditEntry, Change, Finish, Holds, Ingest, Key, NewExecution, Next, OnceKey, Receipt, Removal,
-    Segment, SegmentInfo, Spent, TriggerKey, Write, Writer,
+    AuditEntry, Change, Cursor, Finish, Holds, Ingest, Key, NewExecution, Next, OnceKey, Receipt,
+    Removal, Segment, SegmentInfo, Spent, TriggerKey, Write, Writer,
 };
 
 use std::sync::Arc;

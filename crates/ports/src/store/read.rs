@@ -10,7 +10,7 @@ use evoke_model::{
 };
 
 use super::Error;
-use super::write::{AuditEntry, Holds, Key, SegmentInfo, Spent};
+use super::write::{AuditEntry, Cursor, Holds, Key, SegmentInfo, Spent};
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -275,6 +275,9 @@ pub trait Definitions: Send + Sync {
 
     /// All operations, oldest first; old ones that ended are removed with time.
     async fn operations(&self) -> Result<Vec<Operation>, Error>;
+
+    /// Where triggers that fire by themselves stand, by trigger.
+    async fn cursors(&self) -> Result<Vec<Cursor>, Error>;
 
     /// A page of the audit trail.
     async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>, Error>;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use evoke_model::function::FunctionRecord;
 use evoke_model::{
     Attempt, AuditId, Cause, Data, Event, EventId, ExecutionId, Failure, KeyId, Operation,
-    OperationId, Redirect, SegmentId, State, Timestamp, Trigger,
+    OperationId, Redirect, SegmentId, State, Timestamp, Trigger, TriggerId,
 };
 
 use super::Error;
@@ -180,6 +180,10 @@ pub enum Change {
     RemoveOperations(Vec<OperationId>),
     /// Puts what rate limits have spent.
     Spend(Vec<Spent>),
+    /// Puts where triggers that fire by themselves stand.
+    Cursors(Vec<Cursor>),
+    /// Takes away where triggers stood that fire no more.
+    RemoveCursors(Vec<TriggerId>),
     /// Moves a part of the record into the archive: adds the segment and removes what it holds.
     Archive(Segment),
     /// Removes parts of the archive.
@@ -194,6 +198,18 @@ pub enum Change {
         /// Bytes.
         bytes: u64,
     },
+}
+
+/// Where a trigger stands that fires by itself, a schedule or a poll: what it goes on from after a
+/// restart. Each has at most one, so that no two of its occurrences can be planned at once.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Cursor {
+    /// The trigger.
+    pub trigger: TriggerId,
+    /// When it fires next; `None` where it never does again.
+    pub next: Option<Timestamp>,
+    /// What its host remembers beside.
+    pub state: serde_json::Value,
 }
 
 /// An entry of the audit trail: who did what by hand.

@@ -34,6 +34,12 @@ impl Tables {
                 any(ids, |id| self.operations.remove(id).is_some().into())
             }
             Change::Spend(spent) => any(spent, |spent| self.spend(spent)),
+            Change::Cursors(cursors) => {
+                any(cursors, |cursor| put(&mut self.cursors, cursor.trigger, cursor.clone()))
+            }
+            Change::RemoveCursors(triggers) => {
+                any(triggers, |trigger| self.cursors.remove(trigger).is_some().into())
+            }
             Change::Archive(segment) => self.archive(segment),
             Change::RemoveSegments(ids) => any(ids, |id| self.remove_segment(*id)),
             Change::Remove(removal) => self.remove(removal),

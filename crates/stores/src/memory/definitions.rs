@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evoke_model::function::FunctionRecord;
 use evoke_model::{AuditId, Operation, Trigger};
-use evoke_ports::store::{AuditEntry, AuditQuery, Definitions, Error, Key, Page};
+use evoke_ports::store::{AuditEntry, AuditQuery, Cursor, Definitions, Error, Key, Page};
 
 use super::MemoryStore;
 use crate::page::{self, EventPlace, Fits, Look, Pager};
@@ -26,6 +26,10 @@ impl Definitions for MemoryStore {
 
     async fn operations(&self) -> Result<Vec<Operation>, Error> {
         Ok(self.shared.tables.read().operations.values().cloned().collect())
+    }
+
+    async fn cursors(&self) -> Result<Vec<Cursor>, Error> {
+        Ok(self.shared.tables.read().cursors.values().cloned().collect())
     }
 
     async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>, Error> {

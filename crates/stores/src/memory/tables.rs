@@ -8,7 +8,7 @@ use evoke_model::{
     Attempt, AuditId, Data, Event, EventId, Execution, ExecutionId, Failure, FunctionId, KeyId,
     Operation, OperationId, Redirect, SegmentId, State, Timestamp, Trigger, TriggerId,
 };
-use evoke_ports::store::{AuditEntry, Finish, Key, NewExecution, Next, Segment};
+use evoke_ports::store::{AuditEntry, Cursor, Finish, Key, NewExecution, Next, Segment};
 
 use crate::page::ExecutionPlace;
 
@@ -35,6 +35,7 @@ pub(super) struct Tables {
     pub keys: BTreeMap<KeyId, Key>,
     pub audit: BTreeMap<AuditId, AuditEntry>,
     pub operations: BTreeMap<OperationId, Operation>,
+    pub cursors: BTreeMap<TriggerId, Cursor>,
     /// By owner and key, until when it counts.
     pub spent: BTreeMap<(Box<str>, Box<str>), Timestamp>,
     /// Without what they removed.

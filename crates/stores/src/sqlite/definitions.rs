@@ -5,14 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evoke_model::function::FunctionRecord;
 use evoke_model::{Operation, Trigger};
-use evoke_ports::store::{self, AuditEntry, AuditQuery, Definitions, Key, Page};
+use evoke_ports::store::{self, AuditEntry, AuditQuery, Cursor, Definitions, Key, Page};
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
 
 use super::decode::{Columns, Name};
 use super::error::Error;
 use super::pool::Pool;
-use super::stored::{StoredAudit, StoredFunction, StoredKey, StoredOperation, StoredTrigger};
+use super::stored::{
+    StoredAudit, StoredCursor, StoredFunction, StoredKey, StoredOperation, StoredTrigger,
+};
 use crate::page::{self, EventPlace, Fits, Look, Pager, Range};
 
 #[async_trait]
@@ -45,6 +47,13 @@ impl Definitions for Pool {
         self.read("read operations", |connection| {
             let decode = |stored: StoredOperation| Ok(Operation::from(stored));
             all(connection, "operations", decode)
+        })
+        .await
+    }
+
+    async fn cursors(&self) -> Result<Vec<Cursor>, store::Error> {
+        self.read("read where triggers stand", |connection| {
+            all(connection, "cursors", |stored: StoredCursor| Ok(Cursor::from(stored)))
         })
         .await
     }

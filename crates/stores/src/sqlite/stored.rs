@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use evoke_model::function::FunctionRecord;
 use evoke_model::{KeyId, Operation, Timestamp, Trigger};
-use evoke_ports::store::{AuditEntry, Key};
+use evoke_ports::store::{AuditEntry, Cursor, Key};
 use serde::{Deserialize, Serialize};
 
 /// The body of a row of `functions`.
@@ -53,6 +53,21 @@ impl From<StoredOperation> for Operation {
     fn from(stored: StoredOperation) -> Self {
         let StoredOperation::V1(operation) = stored;
         operation
+    }
+}
+
+/// The body of a row of `cursors`.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "format", content = "cursor")]
+pub(super) enum StoredCursor {
+    #[serde(rename = "cursor/1")]
+    V1(Cursor),
+}
+
+impl From<StoredCursor> for Cursor {
+    fn from(stored: StoredCursor) -> Self {
+        let StoredCursor::V1(cursor) = stored;
+        cursor
     }
 }
 

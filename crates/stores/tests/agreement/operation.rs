@@ -11,8 +11,8 @@ use evoke_model::{
     LogLine, Millis, OperationId, Outcome, Redirect, SegmentId, State, Timestamp, TriggerId,
 };
 use evoke_ports::store::{
-    AuditEntry, Change, Finish, Holds, Ingest, NewExecution, Next, OnceKey, Removal, Segment,
-    SegmentInfo, Spent, TriggerKey, Write,
+    AuditEntry, Change, Cursor, Finish, Holds, Ingest, NewExecution, Next, OnceKey, Removal,
+    Segment, SegmentInfo, Spent, TriggerKey, Write,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -35,6 +35,8 @@ pub enum Operation {
     Audit(u8),
     Ask(u8),
     Spend(Vec<(u8, u64)>),
+    Stand(u8, Option<u64>),
+    Unstand(u8),
     /// Several as one.
     All(Vec<Operation>),
     /// An event under an id that is taken: the batch is refused.
@@ -108,6 +110,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..9_u8).prop_map(Operation::Audit),
         1 => (0..4_u8).prop_map(Operation::Ask),
         1 => prop::collection::vec((0..9_u8, 0..60_u64), 0..4).prop_map(Operation::Spend),
+        1 => (0..4_u8, prop::option::of(0..60_u64))
+            .prop_map(|(trigger, next)| Operation::Stand(trigger, next)),
+        1 => (0..4_u8).prop_map(Operation::Unstand),
         2 => (0..40_usize).prop_map(Operation::Abandon),
         1 => (0..400_usize).prop_map(Operation::Collide),
         1 => (1..40_u64).prop_map(Operation::Wait),
@@ -275,6 +280,12 @@ impl World {
             }
             Operation::Audit(number) => Change::Audit(self.audit(*number)),
             Operation::Ask(number) => Change::Operation(self.operation(*number)),
+            Operation::Stand(trigger, next) => {
+                let next = next.map(|seconds| self.now.plus(Millis::from_secs(seconds)));
+                let trigger = Self::trigger(*trigger);
+                Change::Cursors(vec![Cursor { trigger, next, state: json!({ "at": self.now }) }])
+            }
+            Operation::Unstand(trigger) => Change::RemoveCursors(vec![Self::trigger(*trigger)]),
             Operation::Spend(spent) => {
                 let spent = spent.iter().map(|(number, seconds)| Spent {
                     owner: format!("trg_{}", number % 2).into(),

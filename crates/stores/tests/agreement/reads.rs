@@ -7,8 +7,8 @@ use evoke_model::{
 };
 use evoke_ports::Store;
 use evoke_ports::store::{
-    AuditEntry, AuditQuery, DeadLetters, Due, EventQuery, ExecutionQuery, Holds, Order, Ripe,
-    SegmentInfo, SegmentQuery, Spent,
+    AuditEntry, AuditQuery, Cursor, DeadLetters, Due, EventQuery, ExecutionQuery, Holds, Order,
+    Ripe, SegmentInfo, SegmentQuery, Spent,
 };
 
 use super::operation::World;
@@ -29,6 +29,7 @@ pub struct Answers {
     trail: Vec<AuditEntry>,
     operations: Vec<Operation>,
     spent: Vec<Spent>,
+    cursors: Vec<Cursor>,
 }
 
 /// What waits: due, queued, attempts, where it goes, and the event it gets.
@@ -63,6 +64,7 @@ pub async fn everything(store: &dyn Store, world: &World) -> Answers {
         trail: trail(store).await,
         operations: store.definitions().operations().await.unwrap(),
         spent: store.executions().spent(world.now).await.unwrap(),
+        cursors: store.definitions().cursors().await.unwrap(),
     };
     for query in event_queries(world) {
         answers.events.push(events(store, query).await);

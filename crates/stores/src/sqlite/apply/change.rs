@@ -4,13 +4,13 @@ use evoke_model::function::FunctionRecord;
 use evoke_model::{
     Attempt, Data, ExecutionId, Failure, Operation, Redirect, State, Timestamp, Trigger,
 };
-use evoke_ports::store::{AuditEntry, Change, Finish, Key, Next, Spent};
+use evoke_ports::store::{AuditEntry, Change, Cursor, Finish, Key, Next, Spent};
 use std::sync::Arc;
 
 use super::{Apply, Changed, Payload, key, number};
 use crate::sqlite::error::Error;
 use crate::sqlite::stored::{
-    StoredAudit, StoredFunction, StoredKey, StoredOperation, StoredTrigger,
+    StoredAudit, StoredCursor, StoredFunction, StoredKey, StoredOperation, StoredTrigger,
 };
 
 const FUNCTION: &str = "INSERT OR REPLACE INTO functions (id, name, version, deleted_at, body) \
@@ -38,6 +38,8 @@ const FORGET_AUDIT: &str = "DELETE FROM audit WHERE id < ?1";
 const REMOVE_OPERATION: &str = "DELETE FROM operations WHERE id = ?1";
 const OPERATION: &str = "INSERT OR REPLACE INTO operations (id, body) VALUES (?1, ?2)";
 const SPEND: &str = "INSERT OR REPLACE INTO spent (owner, key, until) VALUES (?1, ?2, ?3)";
+const CURSOR: &str = "INSERT OR REPLACE INTO cursors (id, next_at, body) VALUES (?1, ?2, ?3)";
+const REMOVE_CURSOR: &str = "DELETE FROM cursors WHERE id = ?1";
 
 impl Apply<'_> {
     pub(super) fn change(&mut self, change: &Change) -> Result<Changed, Error> {
@@ -68,6 +70,15 @@ impl Apply<'_> {
                 Ok(removed.into())
             }
             Change::Spend(spent) => self.spend(spent),
+            Change::Cursors(cursors) => self.put_cursors(cursors),
+            Change::RemoveCursors(triggers) => {
+                let mut remove = self.connection.prepare_cached(REMOVE_CURSOR)?;
+                let mut removed = 0;
+                for trigger in triggers {
+                    removed += remove.execute([number(trigger.as_u64())])?;
+                }
+                Ok(removed.into())
+            }
             Change::Archive(segment) => self.archive(segment),
             Change::RemoveSegments(ids) => self.remove_segments(ids),
             Change::Remove(removal) => self.remove(removal),
@@ -121,6 +132,16 @@ impl Apply<'_> {
         let body = serde_json::to_string(&StoredOperation::V1(operation.clone()))?;
         let mut put = self.connection.prepare_cached(OPERATION)?;
         Ok(put.execute((number(operation.id.as_u64()), body))?.into())
+    }
+
+    fn put_cursors(&mut self, cursors: &[Cursor]) -> Result<Changed, Error> {
+        let mut put = self.connection.prepare_cached(CURSOR)?;
+        for cursor in cursors {
+            let body = serde_json::to_string(&StoredCursor::V1(cursor.clone()))?;
+            let next = cursor.next.map(Timestamp::as_micros);
+            put.execute((number(cursor.trigger.as_u64()), next, body))?;
+        }
+        Ok(cursors.len().into())
     }
 
     fn spend(&mut self, spent: &[Spent]) -> Result<Changed, Error> {

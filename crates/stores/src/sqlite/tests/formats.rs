@@ -6,12 +6,12 @@ use std::sync::Arc;
 use evoke_model::event::Extensions;
 use evoke_model::function::FunctionRecord;
 use evoke_model::{Failure, Lineage, LogLine, Operation, Redirect, Trigger};
-use evoke_ports::store::{AuditEntry, Key};
+use evoke_ports::store::{AuditEntry, Cursor, Key};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::sqlite::stored::{
-    StoredAudit, StoredFunction, StoredKey, StoredOperation, StoredTrigger,
+    StoredAudit, StoredCursor, StoredFunction, StoredKey, StoredOperation, StoredTrigger,
 };
 
 /// Decodes a golden file and checks that the same would be written today.
@@ -51,6 +51,12 @@ fn operations() {
     let stored = stays::<StoredOperation>(include_str!("../golden/operation.1.json"));
     let operation = Operation::from(stored);
     assert_eq!((operation.progress.taken, operation.kind.as_str()), (40, "redrive"));
+}
+
+#[test]
+fn cursors() {
+    let stored = stays::<StoredCursor>(include_str!("../golden/cursor.1.json"));
+    assert!(Cursor::from(stored).next.is_some());
 }
 
 #[test]

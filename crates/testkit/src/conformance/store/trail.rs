@@ -1,8 +1,8 @@
 //! The audit trail, operations, and what rate limits have spent.
 
 use evoke_model::operation::{OperationKind, OperationStatus, Progress};
-use evoke_model::{AuditId, Millis, Operation, OperationId, Timestamp};
-use evoke_ports::store::{AuditEntry, AuditQuery, BadCursor, Change, Spent};
+use evoke_model::{AuditId, Millis, Operation, OperationId, Timestamp, TriggerId};
+use evoke_ports::store::{AuditEntry, AuditQuery, BadCursor, Change, Cursor, Spent};
 use serde_json::json;
 
 use super::bench::Bench;
@@ -15,6 +15,7 @@ pub(super) async fn run<H: Harness>(harness: &H) {
     operations_are_put_and_read(&mut bench(harness).1).await;
     what_is_old_is_forgotten(&mut bench(harness).1).await;
     what_is_spent_counts_until_its_time(&mut bench(harness).1).await;
+    triggers_stand_where_they_were_put(&mut bench(harness).1).await;
 }
 
 fn entry(id: u64, action: &str, subject: &str) -> AuditEntry {
@@ -141,6 +142,25 @@ async fn what_is_old_is_forgotten(bench: &mut Bench) {
     let left = bench.store.definitions().operations().await.expect("the operations");
     let left: Vec<_> = left.iter().map(|operation| operation.id.as_u64()).collect();
     assert_eq!(left, [2, 3, 4]);
+}
+
+async fn triggers_stand_where_they_were_put(bench: &mut Bench) {
+    let cursor = |trigger, next: Option<u64>| Cursor {
+        trigger: TriggerId::from_u64(trigger),
+        next: next.map(|seconds| bench.now.plus(Millis::from_secs(seconds))),
+        state: json!({ "last": null, "of": trigger }),
+    };
+    let (first, second, later) = (cursor(1, Some(5)), cursor(2, None), cursor(1, Some(9)));
+    assert!(!bench.change(Change::Cursors(Vec::new())));
+    assert!(bench.change(Change::Cursors(vec![second.clone(), first.clone()])));
+    let read = async |bench: &Bench| bench.store.definitions().cursors().await.expect("cursors");
+    assert_eq!(read(bench).await, [first, second.clone()]);
+    assert!(bench.change(Change::Cursors(vec![later.clone()])));
+    assert_eq!(read(bench).await, [later, second.clone()]);
+    let gone = vec![TriggerId::from_u64(1), TriggerId::from_u64(7)];
+    assert!(bench.change(Change::RemoveCursors(gone.clone())));
+    assert!(!bench.change(Change::RemoveCursors(gone)));
+    assert_eq!(read(bench).await, [second]);
 }
 
 async fn what_is_spent_counts_until_its_time(bench: &mut Bench) {
