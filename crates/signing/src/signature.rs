@@ -183,16 +183,16 @@ impl<'a> Rule<'a> {
     }
 }
 
-/// The id of a delivery, if it is there.
+/// The id of a delivery, if it is there: one word, as it becomes the id of an event.
 pub(crate) fn delivery(place: &Place, request: &Request<'_>) -> Result<Option<String>, Refused> {
-    let is_id = |id: &str| (1..=DELIVERY_BYTES_MAX).contains(&id.len());
+    let is_id = |id: &str| {
+        (1..=DELIVERY_BYTES_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
+    };
     match place {
         // Who signed the body may have anything there.
         Place::Body(field) => Ok(body::top_level(request.body, field).filter(|id| is_id(id))),
         Place::Header(name) => match request.optional(name)? {
-            Some(id) if is_id(id) && id.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                Ok(Some(id.to_owned()))
-            }
+            Some(id) if is_id(id) => Ok(Some(id.to_owned())),
             Some(_) => Err(Refused::header(name, "is no id")),
             None => Ok(None),
         },

@@ -37,7 +37,7 @@ pub(crate) fn verify(
     let algorithm = algorithms.into_iter().find(|algorithm| algorithm.bytes() == code.len());
     let algorithm =
         algorithm.ok_or_else(|| Refused::header(HEADER, "is no signature of a known length"))?;
-    let url = url(address, request.url);
+    let url = url(address, request.url).ok_or(Refused::Mismatch)?;
     let parameters = parameters(&url, request)?;
     let mut fits = Choice::from(0);
     for url in variants(&url) {
@@ -53,14 +53,15 @@ pub(crate) fn verify(
     Ok(Verified { delivery: delivery(&DELIVERY, request)?, delivery_is_signed: false })
 }
 
-/// The address as Twilio was told it.
-fn url<'a>(address: Option<&'a str>, url: &'a str) -> Cow<'a, str> {
-    match (address, url.split_once('?')) {
-        (None, _) => Cow::Borrowed(url),
-        (Some(address), Some((_, query))) if !address.contains('?') => {
-            Cow::Owned(format!("{address}?{query}"))
-        }
-        (Some(address), _) => Cow::Borrowed(address),
+/// The address as Twilio was told it. A query of its own is the request's, or the function would be
+/// given one that nobody has signed.
+fn url<'a>(address: Option<&'a str>, url: &'a str) -> Option<Cow<'a, str>> {
+    let Some(address) = address else { return Some(Cow::Borrowed(url)) };
+    let asked = url.split_once('?').map(|(_, query)| query);
+    match (address.split_once('?'), asked) {
+        (None, Some(query)) => Some(Cow::Owned(format!("{address}?{query}"))),
+        (Some((_, own)), asked) if asked != Some(own) => None,
+        _ => Some(Cow::Borrowed(address)),
     }
 }
 

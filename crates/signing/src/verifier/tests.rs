@@ -79,7 +79,7 @@ const NOW: i64 = 1_700_000_000;
 type Sign = fn(&str, &[u8]) -> Vec<(&'static str, String)>;
 
 /// A sender who signs as a preset says, written without what the presets are made of.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Stranger {
     kind: &'static str,
     secret: &'static str,
@@ -94,7 +94,7 @@ impl Stranger {
     fn verifier_with(&self, known: &[&str]) -> Verifier {
         let mut spec = secrets(known);
         if self.kind.starts_with("hmac") {
-            spec.header = Some("X-Signature".into());
+            spec.header = Some("x-signature".into());
         }
         if self.kind == "standard-webhooks" {
             spec.secret_encoding = Some("text".into());
