@@ -9,7 +9,7 @@ use crate::secret::Secret;
 use crate::token::is_one_of;
 use crate::verifier::Verified;
 
-const HEADER: &str = "authorization";
+pub(crate) const HEADER: &str = "authorization";
 const SCHEME: &str = "basic";
 
 /// What a refusal carries as `www-authenticate`: some senders give their password only after it.

@@ -75,6 +75,15 @@ impl Verifier {
         matches!(self.check, Check::Open)
     }
 
+    /// The header that carries the secret itself, if one does: it may not be passed on or recorded.
+    pub const fn secret_header(&self) -> Option<&'static str> {
+        match &self.preset.scheme {
+            Scheme::Token(token) => Some(token.header),
+            Scheme::Basic => Some(basic::HEADER),
+            Scheme::Open | Scheme::Signature(_) | Scheme::Twilio => None,
+        }
+    }
+
     /// What a refusal has to carry as `www-authenticate`, if anything.
     pub const fn challenge(&self) -> Option<&'static str> {
         match self.preset.scheme {

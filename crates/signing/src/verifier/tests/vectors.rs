@@ -252,6 +252,9 @@ fn tokens_and_passwords() {
     let spec = || Spec { username: Some("Aladdin".into()), ..secrets(&["open sesame"]) };
     let basic = Verifier::new("basic", spec()).unwrap();
     assert!(basic.challenge().unwrap().starts_with("Basic "));
+    assert_eq!(basic.secret_header(), Some("authorization"));
+    assert_eq!(gitlab.secret_header(), Some("x-gitlab-token"));
+    assert_eq!(verifier("stripe", "s").secret_header(), None);
     // The example of RFC 7617.
     for value in ["Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "basic  QWxhZGRpbjpvcGVuIHNlc2FtZQ=="] {
         let message = Message::new("", &[("Authorization", value)]);
