@@ -33,6 +33,8 @@ pub(crate) mod action {
     pub(crate) const UPDATE_TRIGGER: &str = "trigger.update";
     pub(crate) const ENABLE_TRIGGER: &str = "trigger.enable";
     pub(crate) const DISABLE_TRIGGER: &str = "trigger.disable";
+    pub(crate) const FIRE_TRIGGER: &str = "trigger.fire";
+    pub(crate) const BACKFILL: &str = "trigger.backfill";
     pub(crate) const DELETE_TRIGGER: &str = "trigger.delete";
 }
 

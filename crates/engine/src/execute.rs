@@ -94,6 +94,9 @@ impl Inner {
             cancel: cancel.clone(),
         });
         if entry.attempts == 0 {
+            if trigger.kind == Trigger::SCHEDULE {
+                self.metrics.drifted(took(entry.due, running.started_at));
+            }
             self.metrics.started(took(entry.due, running.started_at));
         }
         // Asked once it is among those that run: who cancels looks there after calling off.

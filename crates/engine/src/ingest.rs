@@ -108,7 +108,7 @@ impl Inner {
     }
 
     /// Gives drafts their ids and plans their executions.
-    fn plan(&self, drafts: Vec<Draft>, snapshot: &Snapshot) -> (Ingest, Vec<Planned>) {
+    pub(crate) fn plan(&self, drafts: Vec<Draft>, snapshot: &Snapshot) -> (Ingest, Vec<Planned>) {
         let mut once = Vec::new();
         let mut events = Vec::with_capacity(drafts.len());
         for (index, draft) in drafts.into_iter().enumerate() {

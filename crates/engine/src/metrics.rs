@@ -69,6 +69,13 @@ pub struct ByType {
     pub r#type: String,
 }
 
+/// The label `status`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ByStatus {
+    /// `active`, `paused` or `ended`.
+    pub status: &'static str,
+}
+
 /// The label `trigger`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ByTrigger {
@@ -85,6 +92,8 @@ pub struct Metrics {
     ended: RwLock<Vec<(String, [Counter; 4])>>,
     duration: Histogram,
     event_to_start: Histogram,
+    schedule_drift: Histogram,
+    schedules: Family<ByStatus, Gauge>,
     retries: Counter,
     throttled: Counter,
     commit: Histogram,
@@ -108,6 +117,7 @@ pub(crate) struct Levels {
     pub(crate) running: i64,
     pub(crate) dead_letters: Vec<(String, i64)>,
     pub(crate) triggers: Vec<(String, i64)>,
+    pub(crate) schedules: [(&'static str, i64); 3],
     pub(crate) pools: Vec<(String, evoke_ports::PoolStatus)>,
 }
 
@@ -121,6 +131,8 @@ impl Metrics {
             ended: RwLock::default(),
             duration: Histogram::new(SECONDS),
             event_to_start: Histogram::new(SECONDS),
+            schedule_drift: Histogram::new(SECONDS),
+            schedules: Family::default(),
             retries: Counter::default(),
             throttled: Counter::default(),
             commit: Histogram::new(SECONDS),
@@ -159,6 +171,13 @@ impl Metrics {
             Unit::Seconds,
             self.event_to_start.clone(),
         );
+        r.register_with_unit(
+            "schedule_drift",
+            "From the instant of an occurrence to the start of its first attempt",
+            Unit::Seconds,
+            self.schedule_drift.clone(),
+        );
+        r.register("schedules", "Schedules by where they stand", self.schedules.clone());
         r.register("retries", "Attempts after a failed one", self.retries.clone());
         r.register("throttled", "Requests refused for load or rate", self.throttled.clone());
         r.register_with_unit(
@@ -207,6 +226,11 @@ impl Metrics {
     /// An attempt began so long after its event.
     pub(crate) fn started(&self, waited: Duration) {
         self.event_to_start.observe(waited.as_secs_f64());
+    }
+
+    /// The first attempt for an occurrence of a schedule began so long after its instant.
+    pub(crate) fn drifted(&self, late: Duration) {
+        self.schedule_drift.observe(late.as_secs_f64());
     }
 
     /// An attempt ended.
@@ -277,6 +301,9 @@ impl Metrics {
         self.running.set(levels.running);
         for (trigger, count) in &levels.dead_letters {
             self.dead_letters.get_or_create(&ByTrigger { trigger: trigger.clone() }).set(*count);
+        }
+        for (status, count) in levels.schedules {
+            self.schedules.get_or_create(&ByStatus { status }).set(count);
         }
         for (kind, count) in &levels.triggers {
             self.triggers.get_or_create(&ByType { r#type: kind.clone() }).set(*count);

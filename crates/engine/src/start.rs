@@ -22,6 +22,7 @@ use crate::operations::Operations;
 use crate::registry::Registry;
 use crate::retention::{Gauges, Retention, Shelf};
 use crate::settings::{CommitterRuns, Settings};
+use crate::timed::Timed;
 use crate::token::Tokens;
 use crate::traces::Traces;
 
@@ -94,6 +95,7 @@ pub(crate) struct Inner {
     pub(crate) dead_letters: dead_letters::Counts,
     pub(crate) operations: Operations,
     pub(crate) retention: Retention,
+    pub(crate) timed: Timed,
     /// One lock for each function's deployments.
     pub(crate) turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     committer_thread: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -202,9 +204,11 @@ impl Engine {
             settings,
             dispatcher,
             traces,
+            timed: Timed::default(),
             gates: crate::gates::Gates::default(),
         });
         inner.dispatcher.start(&inner).await?;
+        inner.take_up(&inner.store).await?;
         Ok(Self { inner })
     }
 
@@ -214,6 +218,7 @@ impl Engine {
         self.inner.dispatcher.admit();
         self.inner.resume_operations();
         self.inner.start_retention();
+        self.inner.start_timed();
     }
 
     /// Stops: nothing new is admitted, what runs may finish for at most `grace`, what is recorded
@@ -222,6 +227,7 @@ impl Engine {
         let inner = &self.inner;
         let waiting = inner.dispatcher.close();
         inner.retention.stop();
+        inner.timed.stop.cancel();
         inner.operations.close().await;
         let deadline = inner.clock.now().plus(grace);
         let drained = async {
@@ -292,6 +298,7 @@ impl Engine {
             running: inner.running.len() as i64,
             dead_letters: inner.dead_letters_by_name(),
             triggers: kinds.into_iter().collect(),
+            schedules: inner.timed.schedules.count(),
             pools,
         })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evoke_model::trigger::Owner;
 use evoke_model::{Code, Policy, Problem, Rejection, Target, Trigger, TriggerId, suggest};
-use evoke_ports::store::{Change, Write};
+use evoke_ports::store::Change;
 use serde_json::{Value, json};
 
 use crate::audit::{Actor, action};
@@ -276,9 +276,21 @@ impl Inner {
 
     /// Stores a trigger and puts it to work. The caller holds the gate.
     pub(crate) async fn put(&self, trigger: Trigger) -> Result<Arc<Trigger>, Rejection> {
-        let trigger = Arc::new(trigger);
+        self.keep(Arc::new(trigger), None).await
+    }
+
+    /// Writes a trigger, where it stands if it fires by itself, and what the trail tells of it.
+    async fn keep(
+        &self,
+        trigger: Arc<Trigger>,
+        entry: Option<Change>,
+    ) -> Result<Arc<Trigger>, Rejection> {
+        let _turn = self.timed.turn.lock().await;
+        let place = self.place(&trigger);
         let change = Change::Trigger(trigger.clone());
-        self.committer.change(Write::from(change)).await?;
+        let more = place.change(&trigger).into_iter().chain(entry);
+        self.change_all(std::iter::once(change).chain(more)).await?;
+        self.stand(&trigger, place);
         Ok(self.put_to_work(trigger))
     }
 
@@ -298,10 +310,7 @@ impl Inner {
             "policy": trigger.policy,
         });
         let entry = self.audit_entry(actor, action, trigger.id.to_string(), detail);
-        let change = Change::Trigger(trigger.clone());
-        let write = Write::All(vec![Write::from(change), Write::from(entry)]);
-        self.committer.change(write).await?;
-        Ok(self.put_to_work(trigger))
+        self.keep(trigger, Some(entry)).await
     }
 
     fn put_to_work(&self, trigger: Arc<Trigger>) -> Arc<Trigger> {
@@ -331,6 +340,9 @@ impl Inner {
             };
             if unchanged == **old {
                 if is_refilled {
+                    let _turn = self.timed.turn.lock().await;
+                    let place = self.place(old);
+                    self.stand(old, place);
                     self.put_to_work(old.clone());
                 } else {
                     self.dispatcher.take(old, &self.catalog);

@@ -131,6 +131,7 @@ codes! {
     EventNotFound = "EV_002", 404, "Event not found";
     IntakeFull = "EV_003", 503, "Intake is full";
     LoopBroken = "EV_004", 409, "Loop broken";
+    PayloadInvalid = "EV_005", 400, "Payload does not fit its schema";
     TriggerNotFound = "TR_001", 404, "Trigger not found";
     InvalidTrigger = "TR_002", 400, "Invalid trigger";
     TriggerConflict = "TR_003", 409, "Trigger conflict";
@@ -140,6 +141,7 @@ codes! {
     ExecutionSkipped = "EX_004", 409, "Execution was skipped";
     NoDeadLetter = "EX_005", 409, "Not a dead letter";
     TransformFailed = "TR_004", 422, "Transform failed";
+    WebhookRefused = "TR_005", 401, "Webhook not verified";
     BatchItemFailed = "FN_012", 502, "Item of a batch failed";
     OperationNotFound = "OP_001", 404, "Operation not found";
     OperationState = "OP_002", 409, "Operation is not in a state for this";

@@ -81,6 +81,9 @@ impl Trigger {
     /// The kind of trigger every function has: direct invocation.
     pub const INVOKE: &'static str = "invoke";
 
+    /// The kind of trigger that fires at instants.
+    pub const SCHEDULE: &'static str = "schedule";
+
     /// Whether it fires at all.
     pub fn is_active(&self) -> bool {
         self.enabled && self.deleted_at.is_none()

@@ -1,5 +1,7 @@
 //! Time, for the shells around pure code. Everything below takes instants as arguments.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use evoke_model::Timestamp;
 
@@ -13,6 +15,9 @@ pub trait Clock: Send + Sync {
     async fn sleep_until(&self, instant: Timestamp);
 }
 
+/// How long to wait without looking at the clock again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 /// The clock of the machine.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
@@ -25,13 +30,13 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, instant: Timestamp) {
-        // The wall clock may be set while we sleep, so it is asked again at the end.
+        // The wall clock may be set, or the machine sleep, while we wait.
         loop {
             let wait = instant.since(self.now());
             if wait.is_zero() {
                 return;
             }
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(wait.min(LOOK_AGAIN)).await;
         }
     }
 }

@@ -16,7 +16,9 @@ pub use descriptor::{Descriptor, Runs};
 pub use fields::Fields;
 pub use http::{Body, HttpCall, HttpReply};
 pub use runtime::{Call, Found, Functions, Input, LogSink, Pool, PoolStatus, Reply, Runtime};
-pub use source::{Claim, HttpIntake, Poll, Recurring, Repeats, Sample, Source, Timing};
+pub use source::{
+    Arrived, Claim, Denied, HttpIntake, Poll, Received, Recurring, Repeats, Sample, Source, Timing,
+};
 pub use store::{Store, Write, Writer};
 pub use target::{Delivered, Endpoint, Job, Target};
 pub use trace::{NoTracer, Span, SpanKind, Tracer};

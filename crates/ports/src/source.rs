@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use evoke_model::{Millis, Problem, Trigger, TriggerId, trigger::Subscription};
+use evoke_model::{
+    Data, Millis, Problem, Rejection, Timestamp, Trigger, TriggerId, trigger::Subscription,
+};
 use evoke_schedule::Schedule;
 use serde_json::Value;
 
 use crate::descriptor::Descriptor;
+use crate::http::HttpCall;
 
 /// A kind of trigger. A source checks the configuration of its triggers and says which events they
 /// want; one that takes HTTP requests also has an intake.
@@ -44,6 +47,12 @@ pub trait Source: Send + Sync {
     fn sample(&self, name: &str, config: &Value) -> Option<Sample> {
         let _ = (name, config);
         None
+    }
+
+    /// A configuration as it may be shown: what is secret is replaced. References to secrets are
+    /// shown as they were written.
+    fn shown(&self, config: &Value) -> Value {
+        config.clone()
     }
 
     /// The part that takes HTTP requests, if the kind has one.
@@ -109,6 +118,44 @@ pub trait HttpIntake: Send + Sync {
 
     /// Whose request this is. `path` is as it came, percent-encoded, without the query.
     fn claim(&self, method: &http::Method, path: &str) -> Claim;
+
+    /// What a request is to the trigger that has it. Pure: it may look at the request for as long
+    /// as its size takes, and has no effects.
+    fn receive(&self, trigger: TriggerId, call: &HttpCall, now: Timestamp) -> Received {
+        let _ = (trigger, call, now);
+        Received::Call
+    }
+}
+
+/// What a request is to the trigger that has it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Received {
+    /// A call of the trigger's function, which gets the request as it is and answers it.
+    Call,
+    /// News of something that happened.
+    Event(Box<Arrived>),
+    /// Nothing: it is refused, and nothing is recorded of it.
+    Refused(Box<Denied>),
+}
+
+/// News of something that happened, as an event of the trigger.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Arrived {
+    /// The sender's id of the delivery, the same when it is sent again.
+    pub id: Option<String>,
+    /// CloudEvents `type`.
+    pub kind: String,
+    /// CloudEvents `data`.
+    pub data: Data,
+}
+
+/// Why a request is refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Denied {
+    /// Why.
+    pub rejection: Rejection,
+    /// What the answer carries as `www-authenticate`, if anything.
+    pub challenge: Option<&'static str>,
 }
 
 /// Whose request it is.

@@ -4,6 +4,8 @@
 mod event;
 mod http;
 mod invoke;
+mod poll;
+mod schedule;
 
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ pub fn builtin() -> Vec<Arc<dyn Source>> {
         Arc::new(event::EventSource::new()),
         Arc::new(http::HttpSource::new()),
         Arc::new(invoke::InvokeSource::new()),
+        Arc::new(poll::PollSource::new()),
+        Arc::new(schedule::ScheduleSource::new()),
     ]
 }
 

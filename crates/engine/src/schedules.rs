@@ -1,0 +1,199 @@
+//! The schedule host: keeps the next occurrence of every schedule planned and fires it when its
+//! time comes. Occurrences stand in memory by their instant, and one sleep waits for the first:
+//! however many schedules there are, those that are not due cost nothing.
+
+mod api;
+mod fire;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use evoke_model::{EventId, Millis, Timestamp, Trigger, TriggerId};
+use evoke_ports::Recurring;
+use evoke_ports::store::Cursor;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+pub use api::{BACKFILL_MAX, Backfill, Backfilled, Fired, ScheduleStatus};
+pub(crate) use fire::run;
+
+/// All schedules, and when each fires next.
+#[derive(Default)]
+pub(crate) struct Schedules {
+    state: Mutex<State>,
+    nudge: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct State {
+    standing: HashMap<TriggerId, Standing>,
+    /// Where schedules stood at the last stop, until they are put to work.
+    remembered: HashMap<TriggerId, Place>,
+    /// When each that waits is carried out.
+    due: BTreeSet<(Timestamp, TriggerId)>,
+}
+
+/// A schedule at work.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    trigger: Arc<Trigger>,
+    recurring: Arc<Recurring>,
+    place: Place,
+}
+
+/// Where a schedule stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Place {
+    /// The occurrence that is waited for.
+    #[serde(skip)]
+    next: Option<Timestamp>,
+    /// The timetable this holds for.
+    timetable: String,
+    /// What an interval counts from.
+    anchor: Timestamp,
+    /// Whether it was switched off.
+    #[serde(default)]
+    is_paused: bool,
+    /// What fired last.
+    #[serde(default)]
+    last: Option<Last>,
+}
+
+/// What fired last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Last {
+    /// The instant it was planned for.
+    scheduled: Timestamp,
+    /// When it was fired.
+    fired: Timestamp,
+    /// Its event.
+    event: EventId,
+}
+
+impl Place {
+    fn read(cursor: Cursor) -> Option<Self> {
+        let place = serde_json::from_value::<Self>(cursor.state);
+        place.ok().map(|place| Self { next: cursor.next, ..place })
+    }
+
+    /// From a place of before, or from none: what was planned stays while the timetable does, and
+    /// changes bear on the future alone. One that was off goes on from now.
+    fn after(before: Option<Self>, standing: (&Trigger, &Recurring), now: Timestamp) -> Self {
+        let (trigger, recurring) = standing;
+        let timetable = timetable(recurring);
+        let is_paused = !trigger.enabled;
+        let last = before.as_ref().and_then(|before| before.last);
+        let same = before.filter(|before| before.timetable == timetable);
+        let anchor = same.as_ref().map_or(now, |same| same.anchor);
+        let next = match same {
+            _ if is_paused => None,
+            Some(same) if !same.is_paused => same.next,
+            _ => recurring.schedule.next_after(now, anchor),
+        };
+        Self { next, timetable, anchor, is_paused, last }
+    }
+}
+
+/// What tells one timetable from another. What becomes of missed occurrences, and what they carry,
+/// is no part of it.
+fn timetable(recurring: &Recurring) -> String {
+    let schedule = &recurring.schedule;
+    let bound = |bound: Option<Timestamp>| bound.map(|at| at.to_string()).unwrap_or_default();
+    let (start, end) = (bound(schedule.start()), bound(schedule.end()));
+    format!("{schedule} {} {start}..{end} ~{}", schedule.zone().name(), schedule.jitter())
+}
+
+impl Standing {
+    /// When its next occurrence is carried out.
+    fn due(&self) -> Option<Timestamp> {
+        let next = self.place.next?;
+        Some(next.plus(self.offset(next)))
+    }
+
+    fn offset(&self, at: Timestamp) -> Millis {
+        self.recurring.schedule.offset(self.trigger.id.as_u64(), at)
+    }
+
+    /// What is written of it.
+    pub(crate) fn cursor(&self) -> Cursor {
+        crate::timed::cursor(self.trigger.id, self.place.next, &self.place)
+    }
+}
+
+impl Schedules {
+    /// Takes where a schedule stood when the engine stopped.
+    pub(crate) fn remember(&self, cursor: Cursor) {
+        let trigger = cursor.trigger;
+        if let Some(place) = Place::read(cursor) {
+            self.state.lock().remembered.insert(trigger, place);
+        }
+    }
+
+    /// Where a schedule stands once its trigger is stored.
+    pub(crate) fn place(
+        &self,
+        trigger: &Arc<Trigger>,
+        recurring: Arc<Recurring>,
+        now: Timestamp,
+    ) -> Standing {
+        let state = self.state.lock();
+        let before = state.standing.get(&trigger.id).map(|standing| standing.place.clone());
+        let before = before.or_else(|| state.remembered.get(&trigger.id).cloned());
+        let place = Place::after(before, (trigger, &recurring), now);
+        Standing { trigger: trigger.clone(), recurring, place }
+    }
+
+    /// Puts a schedule to work.
+    pub(crate) fn take(&self, standing: Standing) {
+        let mut state = self.state.lock();
+        state.remembered.remove(&standing.trigger.id);
+        let is_first = state.put(standing);
+        drop(state);
+        if is_first {
+            self.nudge.notify_one();
+        }
+    }
+
+    /// A schedule was deleted.
+    pub(crate) fn forget(&self, trigger: TriggerId) {
+        self.state.lock().remove(trigger);
+    }
+
+    /// How many there are that wait, that are off, and that have ended.
+    pub(crate) fn count(&self) -> [(&'static str, i64); 3] {
+        let (mut active, mut paused, mut ended) = (0, 0, 0);
+        for standing in self.state.lock().standing.values() {
+            match standing.place {
+                Place { is_paused: true, .. } => paused += 1,
+                Place { next: None, .. } => ended += 1,
+                Place { .. } => active += 1,
+            }
+        }
+        [("active", active), ("paused", paused), ("ended", ended)]
+    }
+
+    fn find(&self, trigger: TriggerId) -> Option<Standing> {
+        self.state.lock().standing.get(&trigger).cloned()
+    }
+}
+
+impl State {
+    /// Says whether it is now the first of all to fire.
+    fn put(&mut self, standing: Standing) -> bool {
+        let id = standing.trigger.id;
+        self.remove(id);
+        let due = standing.due();
+        self.standing.insert(id, standing);
+        due.is_some_and(|due| {
+            self.due.insert((due, id));
+            self.due.first() == Some(&(due, id))
+        })
+    }
+
+    fn remove(&mut self, trigger: TriggerId) {
+        if let Some(due) = self.standing.remove(&trigger).and_then(|standing| standing.due()) {
+            self.due.remove(&(due, trigger));
+        }
+    }
+}

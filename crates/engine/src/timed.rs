@@ -1,0 +1,101 @@
+//! Triggers that fire by themselves: schedules and polls. Where one stands is written in the commit
+//! that stores its trigger, and moved on in the commit of what it fires.
+
+use std::sync::Arc;
+
+use evoke_model::{Timestamp, Trigger};
+use evoke_ports::store::{Change, Cursor};
+use evoke_ports::{Store, Timing};
+use tokio_util::sync::CancellationToken;
+
+use crate::schedules::Schedules;
+use crate::start::Inner;
+
+/// The hosts of triggers that fire by themselves.
+#[derive(Default)]
+pub(crate) struct Timed {
+    pub(crate) schedules: Schedules,
+    /// Held while a trigger is changed and while occurrences are fired, so that an occurrence is
+    /// either fired before a change or not at all.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Where a trigger stands from now on: written first, put to work once that is durable.
+pub(crate) enum Place {
+    /// It does not fire by itself.
+    None,
+    /// It fires no more.
+    Gone,
+    /// At these instants.
+    Schedule(crate::schedules::Standing),
+}
+
+impl Place {
+    /// What is written of it.
+    pub(crate) fn change(&self, trigger: &Trigger) -> Option<Change> {
+        match self {
+            Self::None => None,
+            Self::Gone => Some(Change::RemoveCursors(vec![trigger.id])),
+            Self::Schedule(standing) => Some(Change::Cursors(vec![standing.cursor()])),
+        }
+    }
+}
+
+impl Inner {
+    /// Where a trigger that is about to be stored stands from then on. The caller has the turn.
+    pub(crate) fn place(&self, trigger: &Arc<Trigger>) -> Place {
+        match self.catalog.timing(trigger) {
+            Some(_) if trigger.deleted_at.is_some() => Place::Gone,
+            Some(Timing::Schedule(recurring)) => {
+                let now = self.clock.now();
+                Place::Schedule(self.timed.schedules.place(trigger, recurring, now))
+            }
+            Some(Timing::Poll(_)) | None => Place::None,
+        }
+    }
+
+    /// Puts a trigger to work where it stands. The caller has the turn.
+    pub(crate) fn stand(&self, trigger: &Trigger, place: Place) {
+        match place {
+            Place::None => {}
+            Place::Gone => self.timed.schedules.forget(trigger.id),
+            Place::Schedule(standing) => self.timed.schedules.take(standing),
+        }
+    }
+
+    /// Takes up where the triggers stood when the engine stopped.
+    pub(crate) async fn take_up(
+        &self,
+        store: &Arc<dyn Store>,
+    ) -> Result<(), evoke_ports::store::Error> {
+        let cursors = store.definitions().cursors().await?;
+        let snapshot = self.catalog.load();
+        let _turn = self.timed.turn.lock().await;
+        for cursor in cursors {
+            self.timed.schedules.remember(cursor);
+        }
+        for trigger in snapshot.triggers.values().filter(|trigger| trigger.deleted_at.is_none()) {
+            let place = self.place(trigger);
+            self.stand(trigger, place);
+        }
+        Ok(())
+    }
+
+    /// From now on triggers fire by themselves.
+    pub(crate) fn start_timed(self: &Arc<Self>) {
+        let inner = Arc::downgrade(self);
+        let stop = self.timed.stop.clone();
+        self.tasks.spawn(crate::schedules::run(inner, stop));
+    }
+}
+
+/// A cursor of a state that can be written as JSON, as all of ours can.
+pub(crate) fn cursor(
+    trigger: evoke_model::TriggerId,
+    next: Option<Timestamp>,
+    state: &impl serde::Serialize,
+) -> Cursor {
+    let state = serde_json::to_value(state).unwrap_or_default();
+    Cursor { trigger, next, state }
+}
