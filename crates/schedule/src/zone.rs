@@ -148,3 +148,55 @@ pub(crate) const fn second_of(at: Timestamp) -> i64 {
 pub(crate) const fn begin_of(second: i64) -> Timestamp {
     Timestamp::from_micros(second * 1_000_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cron::Cron;
+    use crate::instants::Instants;
+
+    /// A zone with rules of its own: on day 100 of each year the clock goes back from midnight to
+    /// 23:00, and half an hour later ahead again by one hour.
+    fn back_and_ahead() -> Zone {
+        let tz = TimeZone::posix("AAA0BBB1,J100/0,J99/23:30").unwrap();
+        Zone { name: "Test/Back_And_Ahead".to_owned(), tz }
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_and_ahead_repeats_only_what_it_had_shown() {
+        let zone = back_and_ahead();
+        let midnight = second_of("2026-04-10T00:00:00Z".parse().unwrap());
+        let back = zone.stretch(midnight);
+        assert_eq!((back.from, back.until, back.offset), (midnight, midnight + 1_800, -3_600));
+        let ahead = zone.stretch(midnight + 1_800);
+        assert_eq!((ahead.local_from(), ahead.reached), (midnight + 1_800, midnight));
+        let fires = |text: &str| {
+            let cron = Cron::parse(text).unwrap();
+            let instants = Instants { cron: &cron, zone: &zone };
+            let mut found = Vec::new();
+            let mut from = midnight - 7_200;
+            while let Some(at) = instants.first_from(from).filter(|at| *at < midnight + 7_200) {
+                found.push(at - midnight);
+                from = at + 1;
+            }
+            assert_eq!(instants.count(midnight - 7_200..midnight + 7_200), found.len() as u64);
+            found
+        };
+        // 23:15 had been shown, 00:15 is left out by the second change.
+        assert_eq!(fires("15 23 * * *"), [-2_700]);
+        assert_eq!(fires("45 23 * * *"), [-900]);
+        assert_eq!(fires("15 0 * * *"), [1_800]);
+        assert_eq!(fires("15 * * * *"), [-6_300, -2_700, 900, 4_500]);
+    }
+
+    #[test]
+    fn every_zone_of_the_database_is_known_by_its_name() {
+        let known = TimeZoneDatabase::bundled();
+        let names: Vec<String> = known.available().map(|name| name.as_str().to_owned()).collect();
+        assert!(names.len() > 500);
+        for name in names.iter().filter(|name| *name != "Etc/Unknown") {
+            assert_eq!(Zone::parse(name).unwrap().name(), name);
+            assert_eq!(Zone::parse(&name.to_lowercase()).unwrap().name(), name);
+        }
+    }
+}
