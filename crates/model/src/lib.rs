@@ -10,6 +10,7 @@ pub mod function;
 pub mod id;
 pub mod keys;
 pub mod operation;
+pub mod overlap;
 pub mod policy;
 pub mod problem;
 pub mod suggest;

@@ -7,7 +7,7 @@ use evoke_model::policy::{
     Backoff, Batch, Concurrency, DeadLetter, Debounce, DebounceMode, Idempotency, Mode, OnFailure,
     Overflow, Priority, Rate, Retry,
 };
-use evoke_model::{ByteSize, Millis, Policy};
+use evoke_model::{ByteSize, Millis, Policy, Problem};
 use serde_json::Value;
 
 use crate::manifest::TIMEOUT_RANGE;
@@ -29,6 +29,7 @@ const EXPRESSION_BYTES_MAX: usize = 8 << 10;
 
 /// Takes the policy's fields out of a trigger's entry.
 pub fn read(table: &mut Table, context: &ReadContext<'_>, report: &mut Report) -> Policy {
+    overlap(table, report);
     let mut reader = Reader { context, report };
     let policy = Policy {
         mode: table.read("mode", reader.report, word(&MODES)),
@@ -51,6 +52,23 @@ pub fn read(table: &mut Table, context: &ReadContext<'_>, report: &mut Report) -
         report.problems.push(problem);
     }
     policy
+}
+
+/// Puts `concurrency` in the place of the short words for it.
+fn overlap(table: &mut Table, report: &mut Report) {
+    let mut fields = table.fields().clone();
+    match evoke_model::overlap::concurrency(&mut fields) {
+        Ok(None) => {}
+        Ok(Some(limit)) => table.put("concurrency", limit, "concurrency"),
+        Err(problems) => report.problems.extend(
+            problems
+                .into_iter()
+                .map(|problem| Problem { field: table.path(&problem.field), ..problem }),
+        ),
+    }
+    for word in evoke_model::overlap::WORDS {
+        table.take(word);
+    }
 }
 
 const MODES: [(&str, Mode); 2] = [("async", Mode::Async), ("sync", Mode::Sync)];

@@ -166,6 +166,20 @@ struct Common {
     #[schemars(schema_with = "plain::<Concurrency>")]
     #[serde(default)]
     concurrency: Option<Concurrency>,
+    /// An execution does not run while as many run as `max_overlap` says, or any where it is not
+    /// given: short for a concurrency that skips.
+    #[schemars(schema_with = "plain::<bool>")]
+    #[serde(default)]
+    skip_if_running: Option<bool>,
+    /// How many executions run at once: short for the limit of a concurrency.
+    #[schemars(schema_with = "plain::<u32>")]
+    #[serde(default)]
+    max_overlap: Option<u32>,
+    /// What happens to one too many: short for the overflow of a concurrency, whose limit is 1
+    /// where `max_overlap` is not given.
+    #[schemars(schema_with = "plain::<Overflow>")]
+    #[serde(default)]
+    overlap: Option<Overflow>,
     /// CEL key: first in, first out per key.
     #[schemars(schema_with = "some_text")]
     #[serde(default)]

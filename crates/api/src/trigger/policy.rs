@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use evoke_model::policy::DebounceMode;
 use evoke_model::suggest::did_you_mean;
-use evoke_model::{Millis, Policy, Problem};
+use evoke_model::{Millis, Policy, Problem, overlap};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -37,7 +37,19 @@ const FORMS: [(&str, &str); 3] = [
 pub(super) fn read(policy: Option<Value>, problems: &mut Vec<Problem>) -> Policy {
     let fields = match policy {
         None | Some(Value::Null) => return Policy::default(),
-        Some(Value::Object(fields)) => fields,
+        Some(Value::Object(mut fields)) => {
+            match overlap::concurrency(&mut fields) {
+                Ok(None) => {}
+                Ok(Some(limit)) => {
+                    fields.insert("concurrency".to_owned(), limit);
+                }
+                Err(wrong) => problems.extend(wrong.into_iter().map(|problem| Problem {
+                    field: format!("policy.{}", problem.field),
+                    ..problem
+                })),
+            }
+            fields
+        }
         Some(_) => {
             problems.push(Problem::new("policy", "expected an object"));
             return Policy::default();
