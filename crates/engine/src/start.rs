@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use evoke_matching::PlanLimits;
+use evoke_model::function::FunctionRecord;
 use evoke_model::{IdSource, Millis, Trigger};
 use evoke_ports::store::{AuditQuery, Key, SegmentQuery};
 use evoke_ports::{Clock, Descriptor, Runtime, Source, Store, Target, Tracer};
@@ -146,13 +147,7 @@ impl Engine {
         let definitions = store.definitions();
         let triggers: HashMap<_, _> =
             definitions.triggers().await?.into_iter().map(|t| (t.id, t)).collect();
-        let functions: HashMap<_, _> = definitions
-            .functions()
-            .await?
-            .into_iter()
-            .filter(|record| record.deleted_at.is_none())
-            .map(|record| (record.spec.name.clone(), record))
-            .collect();
+        let functions = functions(&store).await?;
         let newest = newest_id(&store, &triggers).await?;
         let dead_letters = dead_letters::Counts::of(&store.executions().dead_letters().await?);
         let operations = Operations::of(definitions.operations().await?, clock.now());
@@ -295,7 +290,10 @@ impl Engine {
             .collect();
         inner.metrics.render(&Levels {
             pending: inner.dispatcher.open() - inner.dispatcher.running() as i64,
-            running: inner.running.len() as i64,
+            // A question runs a function, but it is no execution.
+            running: (inner.running.len() as i64)
+                .saturating_sub(inner.timed.polls.counters.under_way() as i64)
+                .max(0),
             dead_letters: inner.dead_letters_by_name(),
             triggers: kinds.into_iter().collect(),
             schedules: inner.timed.schedules.count(),
@@ -347,6 +345,15 @@ impl Inner {
             None => crate::catalog::Labels::of(trigger),
         }
     }
+}
+
+/// The functions that were not deleted, by name.
+async fn functions(
+    store: &Arc<dyn Store>,
+) -> Result<HashMap<String, FunctionRecord>, evoke_ports::store::Error> {
+    let records = store.definitions().functions().await?.into_iter();
+    let records = records.filter(|record| record.deleted_at.is_none());
+    Ok(records.map(|record| (record.spec.name.clone(), record)).collect())
 }
 
 /// The highest id that was ever given out, so that none is given out twice.

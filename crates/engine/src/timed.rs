@@ -8,6 +8,7 @@ use evoke_ports::store::{Change, Cursor};
 use evoke_ports::{Store, Timing};
 use tokio_util::sync::CancellationToken;
 
+use crate::polls::Polls;
 use crate::schedules::Schedules;
 use crate::start::Inner;
 
@@ -15,9 +16,11 @@ use crate::start::Inner;
 #[derive(Default)]
 pub(crate) struct Timed {
     pub(crate) schedules: Schedules,
+    pub(crate) polls: Polls,
     /// Held while a trigger is changed and while occurrences are fired, so that an occurrence is
-    /// either fired before a change or not at all.
-    pub(crate) turn: tokio::sync::Mutex<()>,
+    /// either fired before a change or not at all. Polls share it: each of them fires by itself,
+    /// and their commits may be one.
+    pub(crate) turn: tokio::sync::RwLock<()>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -29,6 +32,8 @@ pub(crate) enum Place {
     Gone,
     /// At these instants.
     Schedule(crate::schedules::Standing),
+    /// Whenever its function says so.
+    Poll(Box<crate::polls::Standing>),
 }
 
 impl Place {
@@ -38,6 +43,7 @@ impl Place {
             Self::None => None,
             Self::Gone => Some(Change::RemoveCursors(vec![trigger.id])),
             Self::Schedule(standing) => Some(Change::Cursors(vec![standing.cursor()])),
+            Self::Poll(standing) => Some(Change::Cursors(vec![standing.cursor()])),
         }
     }
 }
@@ -51,16 +57,28 @@ impl Inner {
                 let now = self.clock.now();
                 Place::Schedule(self.timed.schedules.place(trigger, recurring, now))
             }
-            Some(Timing::Poll(_)) | None => Place::None,
+            Some(Timing::Poll(poll)) => {
+                let now = self.clock.now();
+                Place::Poll(Box::new(self.timed.polls.place(trigger, poll, now)))
+            }
+            None => Place::None,
         }
     }
 
     /// Puts a trigger to work where it stands. The caller has the turn.
     pub(crate) fn stand(&self, trigger: &Trigger, place: Place) {
+        let Timed { schedules, polls, .. } = &self.timed;
+        // One that was of another kind before does not go on as that.
+        if !matches!(place, Place::Schedule(_)) {
+            schedules.forget(trigger.id);
+        }
+        if !matches!(place, Place::Poll(_)) {
+            polls.forget(trigger.id);
+        }
         match place {
-            Place::None => {}
-            Place::Gone => self.timed.schedules.forget(trigger.id),
-            Place::Schedule(standing) => self.timed.schedules.take(standing),
+            Place::None | Place::Gone => {}
+            Place::Schedule(standing) => schedules.take(standing),
+            Place::Poll(standing) => polls.take(*standing),
         }
     }
 
@@ -69,10 +87,12 @@ impl Inner {
         &self,
         store: &Arc<dyn Store>,
     ) -> Result<(), evoke_ports::store::Error> {
+        self.metrics.register_more(|registry| self.timed.polls.counters.register(registry));
         let cursors = store.definitions().cursors().await?;
         let snapshot = self.catalog.load();
-        let _turn = self.timed.turn.lock().await;
+        let _turn = self.timed.turn.write().await;
         for cursor in cursors {
+            self.timed.polls.remember(cursor.clone());
             self.timed.schedules.remember(cursor);
         }
         for trigger in snapshot.triggers.values().filter(|trigger| trigger.deleted_at.is_none()) {
@@ -86,7 +106,8 @@ impl Inner {
     pub(crate) fn start_timed(self: &Arc<Self>) {
         let inner = Arc::downgrade(self);
         let stop = self.timed.stop.clone();
-        self.tasks.spawn(crate::schedules::run(inner, stop));
+        self.tasks.spawn(crate::schedules::run(inner.clone(), stop.clone()));
+        self.tasks.spawn(crate::polls::run(inner, stop));
     }
 }
 

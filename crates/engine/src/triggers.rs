@@ -285,7 +285,7 @@ impl Inner {
         trigger: Arc<Trigger>,
         entry: Option<Change>,
     ) -> Result<Arc<Trigger>, Rejection> {
-        let _turn = self.timed.turn.lock().await;
+        let _turn = self.timed.turn.write().await;
         let place = self.place(&trigger);
         let change = Change::Trigger(trigger.clone());
         let more = place.change(&trigger).into_iter().chain(entry);
@@ -340,7 +340,7 @@ impl Inner {
             };
             if unchanged == **old {
                 if is_refilled {
-                    let _turn = self.timed.turn.lock().await;
+                    let _turn = self.timed.turn.write().await;
                     let place = self.place(old);
                     self.stand(old, place);
                     self.put_to_work(old.clone());

@@ -14,9 +14,7 @@ use serde_json::Value;
 pub(super) const FIRST: Millis = Millis::from_secs(1);
 
 /// Why a poll did not fire.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
     /// The function said no.
