@@ -6,6 +6,7 @@ mod http;
 mod invoke;
 mod poll;
 mod schedule;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub fn builtin() -> Vec<Arc<dyn Source>> {
         Arc::new(event::EventSource::new()),
         Arc::new(http::HttpSource::new()),
         Arc::new(invoke::InvokeSource::new()),
+        Arc::new(webhook::WebhookSource::new()),
         Arc::new(poll::PollSource::new()),
         Arc::new(schedule::ScheduleSource::new()),
     ]

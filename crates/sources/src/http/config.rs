@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::path::RoutePath;
 
 /// The methods a route may name. CONNECT and TRACE are not for functions.
-pub(super) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+pub(crate) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// What a checked configuration says.
 #[derive(Debug)]
@@ -27,28 +27,34 @@ pub(super) fn check(config: &Value) -> Result<Value, Vec<Problem>> {
         fields.problem(problem);
     }
     let mut canonical = json!({ "path": path });
-    if let Some((name, value)) = fields.one_of(&["methods", "method"]) {
-        let mut methods: Vec<String> = Vec::new();
-        for (place, method) in fields.texts_of(name, value).into_iter().enumerate() {
-            let upper = method.to_ascii_uppercase();
-            if upper == "*" || upper == "ANY" {
-                continue;
-            }
-            if !METHODS.contains(&upper.as_str()) {
-                let field = if value.is_array() { format!("{name}[{place}]") } else { name.into() };
-                fields.problem(
-                    Problem::new(field, format!("unknown method \"{method}\""))
-                        .suggest(did_you_mean(&upper, METHODS.iter().copied())),
-                );
-            } else if !methods.contains(&upper) {
-                methods.push(upper);
-            }
-        }
-        if !methods.is_empty() {
-            canonical["methods"] = json!(methods);
-        }
+    let methods = methods(&mut fields);
+    if !methods.is_empty() {
+        canonical["methods"] = json!(methods);
     }
     fields.finish(canonical)
+}
+
+/// The methods under `methods` or `method`, in upper case and without doubles; none where all are
+/// meant.
+pub(crate) fn methods(fields: &mut Fields<'_>) -> Vec<String> {
+    let mut methods: Vec<String> = Vec::new();
+    let Some((name, value)) = fields.one_of(&["methods", "method"]) else { return methods };
+    for (place, method) in fields.texts_of(name, value).into_iter().enumerate() {
+        let upper = method.to_ascii_uppercase();
+        if upper == "*" || upper == "ANY" {
+            continue;
+        }
+        if !METHODS.contains(&upper.as_str()) {
+            let field = if value.is_array() { format!("{name}[{place}]") } else { name.into() };
+            fields.problem(
+                Problem::new(field, format!("unknown method \"{method}\""))
+                    .suggest(did_you_mean(&upper, METHODS.iter().copied())),
+            );
+        } else if !methods.contains(&upper) {
+            methods.push(upper);
+        }
+    }
+    methods
 }
 
 /// Reads a checked configuration.

@@ -8,6 +8,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use config::{METHODS, methods};
+pub(crate) use path::decode;
 pub(crate) use source::HttpSource;
 pub use table::{Conflict, conflicts};
 

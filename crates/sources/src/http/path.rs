@@ -113,9 +113,24 @@ impl RoutePath {
 /// Segments at the root that belong to the server.
 const ROOT: &[&str] = &["docs", "health", "metrics", "openapi.json", "schemas", "webhooks"];
 
+/// Whether requests at this path, as it came, are webhooks: no route has them, however much it takes.
+pub(super) fn is_of_webhooks(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1).map(decode);
+    let mut next = || segments.next().unwrap_or_default();
+    match &*next() {
+        "webhooks" => true,
+        "api" => match &*next() {
+            "webhook" => true,
+            "v1" => next() == "webhook",
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// Percent-decodes a segment. What is no valid escape stays as it is; bytes that are no UTF-8
 /// become the replacement character, since parameters are texts.
-pub(super) fn decode(part: &str) -> Cow<'_, str> {
+pub(crate) fn decode(part: &str) -> Cow<'_, str> {
     if !part.contains('%') {
         return Cow::Borrowed(part);
     }

@@ -9,7 +9,7 @@ use evoke_ports::Claim;
 use http::Method;
 
 use super::config::{self, METHODS};
-use super::path::{Segment, decode};
+use super::path::{Segment, decode, is_of_webhooks};
 
 /// Segments of a request that are looked at; no route has as many.
 const SEGMENTS_MAX: usize = 256;
@@ -84,6 +84,9 @@ impl Table {
     }
 
     pub(super) fn claim(&self, method: &Method, path: &str) -> Claim {
+        if is_of_webhooks(path) {
+            return Claim::None;
+        }
         let Some(path) = path.strip_prefix('/') else { return Claim::None };
         let segments: Vec<&str> = path.split('/').take(SEGMENTS_MAX).collect();
         let mut search =

@@ -79,6 +79,11 @@ fn the_most_exact_route_has_the_request() {
         (Method::GET, "/", "5"),
         (Method::DELETE, "/x/y", "7 app=x/y"),
         (Method::GET, "/a%20b/%C3%BC", "8"),
+        (Method::DELETE, "/webhooks/x", "404"),
+        (Method::DELETE, "/%77ebhooks/x", "404"),
+        (Method::DELETE, "/api/v1/webhook/x", "404"),
+        (Method::DELETE, "/api/webhook/x", "404"),
+        (Method::DELETE, "/api/webhookx", "7 app=api/webhookx"),
         (Method::OPTIONS, "*", "404"),
         (Method::GET, "", "404"),
     ] {
