@@ -15,7 +15,7 @@ const peers = {
   "cron-parser": ({ expression, zone, start, count }) => {
     const options = { currentDate: new Date(start), tz: zone };
     const dates = CronExpressionParser.parse(expression, options);
-    return Array.from({ length: count }, () => dates.next().getTime());
+    return dates.take(count).map((date) => date.getTime());
   },
 };
 
