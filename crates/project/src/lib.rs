@@ -21,6 +21,7 @@ mod hash;
 mod language;
 mod manifest;
 mod policy;
+mod poll;
 mod routes;
 mod trigger;
 

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::language::RUNTIMES;
+use crate::poll;
 use crate::trigger::KINDS;
 
 /// Where the server gives the schema, relative to its own address.
@@ -130,6 +131,7 @@ struct Vpc {
 
 /// A trigger: a kind, the configuration of that kind (`path`, `match`, `cron`, ...) and a policy.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(transform = poll::describe)]
 struct Trigger {
     /// The kind of source.
     #[serde(rename = "type")]

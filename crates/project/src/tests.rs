@@ -106,6 +106,13 @@ impl World {
         }
     }
 
+    /// With polls as well.
+    fn polling() -> Self {
+        let mut world = Self::new();
+        world.sources.insert("poll".to_owned(), OneField::of("poll", "every", "function"));
+        world
+    }
+
     fn root(&self) -> &Path {
         self.folder.path()
     }
@@ -803,4 +810,54 @@ fn a_declared_trigger_cannot_take_the_route_of_a_function() {
     assert!(lines(&desired)[0].starts_with(expected), "{:?}", lines(&desired));
     assert_eq!(desired.functions.len(), 1);
     assert!(desired.triggers.is_empty() && desired.broken_triggers.contains("hook"));
+}
+
+#[test]
+fn a_poll_asks_the_function_of_its_manifest_in_every_form() {
+    let manifest = json!({
+        "triggers": [
+            { "type": "poll", "every": "2s" },
+            { "type": "poll", "every": "3s", "name": "depth", "run": "drain" },
+        ],
+    });
+    let script = format!("const m = {manifest}; export default () => m;");
+    let forms = [
+        ("yaml", manifest.to_string()),
+        ("json", manifest.to_string()),
+        ("toml", toml::to_string(&manifest).unwrap()),
+        ("config.ts", script),
+    ];
+    for (form, text) in forms {
+        let world = World::polling();
+        world.file("functions/f/index.js", "").file(&format!("functions/f/function.{form}"), text);
+        let desired = world.read();
+        assert_eq!(lines(&desired), Vec::<String>::new(), "{form}");
+        let [own, other] = desired.functions[0].triggers.as_slice() else { panic!("{form}") };
+        assert_eq!(own.config, json!({ "every": "2s", "function": "f" }), "{form}");
+        assert_eq!((own.name.as_str(), &own.target), ("poll-2s", &Target::function("f")), "{form}");
+        assert_eq!(other.config, json!({ "every": "3s", "function": "f" }), "{form}");
+        assert_eq!(other.target, Target::function("drain"), "{form}");
+    }
+}
+
+#[test]
+fn a_poll_in_a_manifest_does_not_name_whom_it_asks() {
+    let world = World::polling();
+    for (trigger, expected) in [
+        ("every: 2s, function: g", "triggers[0].function: the function that is asked is \"f\""),
+        ("every: 2s, run: a b", "triggers[0].run: \"a b\" is not a name of a function"),
+        ("every: 2s, run: 7", "triggers[0].run: expected a text, got 7"),
+        ("evry: 2s", "triggers[0].every: expected a text"),
+    ] {
+        let desired = world.manifest(&format!("triggers: [{{type: poll, {trigger}}}]"));
+        let found = lines(&desired);
+        assert!(found.iter().any(|line| line.contains(expected)), "{trigger}: {found:#?}");
+        assert!(desired.functions.is_empty(), "{trigger}");
+    }
+    world.file("functions/f/function.yaml", "{}").file(
+        "triggers/p.yaml",
+        "{type: poll, every: 2s, function: g, target: {type: function, name: f}}",
+    );
+    let desired = world.read();
+    assert_eq!(desired.triggers[0].config, json!({ "every": "2s", "function": "g" }));
 }

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use crate::alyx;
 use crate::desired::{DesiredTrigger, Written};
 use crate::filled::{self, Filled};
-use crate::policy;
 use crate::read::ReadContext;
 use crate::reader::{Report, Table, Wrong, unknown};
 use crate::values::{boolean, some_text, text};
+use crate::{policy, poll};
 
 /// The kinds of the manifest. One that has no source yet is a warning, so that the rest of a
 /// manifest works meanwhile.
@@ -83,7 +83,7 @@ impl Reader<'_> {
         let name = self.given_name(&mut entry);
         let enabled = entry.read("enabled", self.report, boolean);
         let policy = policy::read(&mut entry, self.context, self.report);
-        let target = self.target(&mut entry);
+        let target = self.target(kind.as_deref(), &mut entry);
         let kind = kind?;
         let Some(source) = self.context.sources.get(&kind) else {
             let message = format!("trigger kind {kind:?} is not available in this version");
@@ -117,9 +117,13 @@ impl Reader<'_> {
     }
 
     /// Where executions go. What belongs to the kind of target is checked by the target.
-    fn target(&mut self, entry: &mut Table) -> Option<Part<Target>> {
+    fn target(&mut self, kind: Option<&str>, entry: &mut Table) -> Option<Part<Target>> {
         if let Some(target) = &self.target {
-            return Some(Part { value: target.clone(), written: None });
+            let value = match target.function_name().filter(|_| kind == Some(poll::KIND)) {
+                None => target.clone(),
+                Some(function) => poll::of_manifest(entry, function, self.report)?,
+            };
+            return Some(Part { value, written: None });
         }
         let at = entry.path("target");
         if entry.peek("target").is_none() {
