@@ -210,6 +210,22 @@ pub struct EventsAccepted {
     pub duplicates: Vec<usize>,
 }
 
+/// The answer to a webhook that was taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EventAccepted {
+    /// The event it is in the log.
+    #[schema(value_type = String)]
+    pub event_id: EventId,
+    /// It was sent before: the event is that of the first time, and nothing new was started.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub duplicate: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 impl EventsAccepted {
     /// The answer as JSON text, written without a detour: it is made for every event.
     pub fn write(emitted: &[Emitted]) -> Vec<u8> {

@@ -26,7 +26,7 @@ pub mod trigger;
 pub use audit::AuditEntry;
 pub use dead_letter::{DeadLetterEdit, DeadLetterGroup};
 pub use error::{Error, ErrorBody};
-pub use event::{Event, EventsAccepted};
+pub use event::{Event, EventAccepted, EventsAccepted};
 pub use execution::{Attempt, Execution, ExecutionAccepted, Explanation, Failure, LogLine};
 pub use feed::{DeploymentNotice, ExecutionNotice, LogEntry};
 pub use function::Function;
@@ -37,4 +37,4 @@ pub use operation::{Asked, Counted, Operation, RedriveBody, ReplayBody, ReplayCo
 pub use page::Page;
 pub use retention::{Retained, Retention};
 pub use tree::Tree;
-pub use trigger::{TestBody, Trigger, TriggerBody};
+pub use trigger::{PollSkip, PollStanding, TestBody, Trigger, TriggerBody};

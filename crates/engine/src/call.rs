@@ -1,7 +1,10 @@
-//! Callers who wait for the answer: direct invocation and HTTP routes. They do not wait for the
-//! disk: the call runs at once and is recorded behind its answer, in the same commits as the rest.
+//! Callers who wait for the answer: direct invocation, HTTP routes and webhooks that want it. They do
+//! not wait for the disk: the call runs at once and is recorded behind its answer, in the same
+//! commits as the rest.
 
 mod direct;
+mod receive;
+mod reply;
 
 use std::sync::Arc;
 
@@ -12,10 +15,12 @@ use evoke_model::{
     Trigger, TriggerId,
 };
 use evoke_ports::store::{Ingest, Write};
-use evoke_ports::{Body, Claim, Functions, HttpCall, HttpReply, Input, Reply};
+use evoke_ports::{Claim, Functions, HttpCall, HttpReply, Input, Reply};
 use http::Method;
 
 use direct::Direct;
+pub use receive::{Answer, Unanswered};
+use reply::as_http;
 
 use crate::draft::Draft;
 use crate::execute::{Running, notice};
@@ -247,7 +252,7 @@ impl Inner {
             .filter(|trigger| trigger.deleted_at.is_none() && trigger.kind != Trigger::INVOKE)
             .filter(|trigger| trigger.target.function_name() == Some(function))
             .peekable();
-        own.peek().is_some() && own.all(|trigger| self.catalog.has_intake(&trigger.kind))
+        own.peek().is_some() && own.all(|trigger| self.catalog.passes_requests(&trigger.kind))
     }
 }
 
@@ -273,21 +278,6 @@ fn post(origin: String, body: Bytes, content_type: Option<&str>) -> HttpCall {
     }
     let target = "/".to_owned();
     HttpCall { method: Method::POST, target, origin, headers, params: Vec::new(), body }
-}
-
-fn as_http(data: &Data) -> HttpReply {
-    let mut headers = http::HeaderMap::new();
-    let media = match data {
-        Data::Text(_) => "text/plain; charset=utf-8",
-        Data::Binary(_) => "application/octet-stream",
-        Data::None | Data::Json(_) => "application/json",
-    };
-    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(media));
-    let status = match data {
-        Data::None => http::StatusCode::NO_CONTENT,
-        _ => http::StatusCode::OK,
-    };
-    HttpReply { status, headers, body: Body::Full(Bytes::copy_from_slice(data.bytes())) }
 }
 
 /// A request as the record keeps it. Secrets in headers are not kept.

@@ -171,9 +171,27 @@ impl Catalog {
         source.timing(&self.working(trigger).config)
     }
 
-    /// Whether triggers of this kind take requests.
-    pub(crate) fn has_intake(&self, kind: &str) -> bool {
-        self.intakes.iter().any(|(own, _)| *own == kind)
+    /// The part of a kind that takes requests.
+    pub(crate) fn intake(&self, kind: &str) -> Option<&Arc<dyn HttpIntake>> {
+        self.intakes.iter().find(|(own, _)| *own == kind).map(|(_, intake)| intake)
+    }
+
+    /// Whether triggers of this kind take requests and pass them on as they are.
+    pub(crate) fn passes_requests(&self, kind: &str) -> bool {
+        self.intake(kind).is_some() && self.origin(kind).is_none()
+    }
+
+    /// Where the events come from that a kind makes itself.
+    pub(crate) fn origin(&self, kind: &str) -> Option<&'static str> {
+        self.sources.get(kind)?.origin()
+    }
+
+    /// A trigger's configuration as it may be shown.
+    pub(crate) fn shown(&self, trigger: &Trigger) -> Value {
+        match self.sources.get(trigger.kind.as_str()) {
+            Some(source) => source.shown(&trigger.config),
+            None => trigger.config.clone(),
+        }
     }
 
     /// Which intake has a request.

@@ -114,12 +114,8 @@ impl Health {
 pub(crate) struct Place<'c>(Result<queue::Place<'c>, Refused>);
 
 impl Place<'_> {
-    /// Hands in what is recorded behind an answer that was already given.
-    pub(crate) fn record(self, write: Write) {
-        self.finish(write, Settles::default());
-    }
-
-    /// Hands in ends of attempts, and events that follow from them. The dispatcher keeps the
+    /// Hands in what is recorded behind an answer that was already given, ends of attempts, and
+    /// events that follow from them. The dispatcher keeps the
     /// executions in mind until they are in the record.
     pub(crate) fn finish(self, write: Write, settles: Settles) {
         let submission = Submission { write, then: Then { settles, reply: None } };

@@ -30,8 +30,17 @@ impl Engine {
     ///
     /// # Errors
     /// EV_001 with all problems; EV_003 or ST_001 when they cannot be kept.
-    pub async fn emit(&self, mut drafts: Vec<Draft>) -> Result<Vec<Emitted>, Rejection> {
+    pub async fn emit(&self, drafts: Vec<Draft>) -> Result<Vec<Emitted>, Rejection> {
         check(&drafts)?;
+        self.take("event", drafts).await
+    }
+
+    /// Accepts events that were checked, of this kind of source.
+    pub(crate) async fn take(
+        &self,
+        kind: &'static str,
+        mut drafts: Vec<Draft>,
+    ) -> Result<Vec<Emitted>, Rejection> {
         let inner = &self.inner;
         let snapshot = inner.catalog.load();
         let spans = inner.open_spans(&mut drafts);
@@ -41,7 +50,7 @@ impl Engine {
         let watched = inner.feed.is_watched().then(|| write.events.clone());
         let receipt = inner.committer.ingest(Write::Ingest(write), planned).await;
         let receipt = receipt.inspect_err(|_| inner.metrics.throttled())?;
-        inner.metrics.accepted("event", ids.len() as u64);
+        inner.metrics.accepted(kind, ids.len() as u64);
         if let Some((spans, events, planned_at)) = traced {
             inner.close_spans(&spans, &events, planned_at);
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use evoke_model::policy::Mode;
 use evoke_model::trigger::Owner;
 use evoke_model::{Code, Policy, Problem, Rejection, Target, Trigger, TriggerId, suggest};
 use evoke_ports::store::Change;
@@ -95,6 +96,12 @@ impl Engine {
         })
     }
 
+    /// A trigger's configuration as it may be shown: secrets are replaced, references to them are
+    /// not.
+    pub fn shown(&self, trigger: &Trigger) -> Value {
+        self.inner.catalog.shown(trigger)
+    }
+
     /// Creates a trigger.
     ///
     /// # Errors
@@ -117,20 +124,24 @@ impl Engine {
         inner.put_by_hand(trigger, action::CREATE_TRIGGER, actor).await
     }
 
-    /// Changes a trigger that was created through the API.
+    /// Changes a trigger that was created through the API. What comes back as it was shown keeps the
+    /// secret it stands for.
     ///
     /// # Errors
     /// TR_001, TR_002, TR_003 for one that a manifest declares.
     pub async fn update_trigger(
         &self,
         id: TriggerId,
-        new: NewTrigger,
+        mut new: NewTrigger,
         actor: &Actor,
     ) -> Result<Arc<Trigger>, Rejection> {
         let inner = &self.inner;
         let _gate = inner.catalog.gate.lock().await;
         let old = self.trigger(&id.to_string())?;
         must_be_ours(&old)?;
+        if new.kind == old.kind {
+            keep_hidden(&mut new.config, &inner.catalog.shown(&old), &old.config);
+        }
         let trigger = inner.make(new, Owner::Api, Some(&old))?.trigger;
         inner.put_by_hand(trigger, action::UPDATE_TRIGGER, actor).await
     }
@@ -168,6 +179,30 @@ impl Engine {
         let trigger = Trigger { deleted_at: Some(now), updated_at: now, ..Trigger::clone(&old) };
         let trigger = inner.put_by_hand(trigger, action::DELETE_TRIGGER, actor).await?;
         inner.abandon_all(&trigger).await
+    }
+}
+
+/// Puts what is secret back where a new configuration has only what was shown of the old one.
+/// Configurations were read from JSON, whose depth is bounded, so this may recurse.
+fn keep_hidden(new: &mut Value, shown: &Value, old: &Value) {
+    if shown == old {
+        return;
+    }
+    match (new, shown, old) {
+        (Value::Object(new), Value::Object(shown), Value::Object(old)) => {
+            for (name, value) in new {
+                if let (Some(shown), Some(old)) = (shown.get(name), old.get(name)) {
+                    keep_hidden(value, shown, old);
+                }
+            }
+        }
+        (Value::Array(new), Value::Array(shown), Value::Array(old)) => {
+            for ((value, shown), old) in new.iter_mut().zip(shown).zip(old) {
+                keep_hidden(value, shown, old);
+            }
+        }
+        (new, shown, old) if new == shown => new.clone_from(old),
+        _ => {}
     }
 }
 
@@ -245,8 +280,14 @@ impl Inner {
         }
         let subscription = source.and_then(|source| source.subscription(&config));
         let mut found = evoke_matching::check(&new.policy, subscription.as_ref());
-        if self.catalog.has_intake(&new.kind) {
+        let is_answered = self.catalog.passes_requests(&new.kind)
+            || (self.catalog.intake(&new.kind).is_some() && new.policy.mode == Some(Mode::Sync));
+        if is_answered {
             found.extend(not_for_requests(&new.policy));
+            if new.target.function_name().is_none() {
+                let problem = Problem::new("mode", "only a function can answer a request");
+                found.push(problem.suggest("`mode: async`, or a target of type function"));
+            }
         }
         problems.extend(found.into_iter().flat_map(|problem| in_policy(&owner, problem)));
         if !problems.is_empty() {

@@ -8,7 +8,7 @@ use evoke_ports::http::MANAGEMENT;
 pub(crate) enum Face {
     /// The management API's, health, documentation.
     Management,
-    /// A function's, if one claims it.
+    /// A function's or a webhook's, if one claims it.
     Function,
 }
 
@@ -24,7 +24,8 @@ pub(crate) fn face(path: &str) -> Face {
                 ("v1", rest) => split(rest),
                 unversioned => unversioned,
             };
-            resource.is_empty() || MANAGEMENT.contains(&resource)
+            // Webhooks are public, wherever they come in.
+            resource != "webhook" && (resource.is_empty() || MANAGEMENT.contains(&resource))
         }
         other => ROOTS.contains(&other),
     };
@@ -63,6 +64,8 @@ mod tests {
             "/api/operations/opr_1/progress",
             "/api/v1/retention",
             "/openapi.json",
+            "/api/webhooks",
+            "/api/v1/webhooks/trg_1",
         ] {
             assert_eq!(face(path), Face::Management, "{path}");
         }
@@ -74,6 +77,8 @@ mod tests {
             "/healthy",
             "/api/eventsx",
             "/webhooks/stripe",
+            "/api/webhook/trg_1",
+            "/api/v1/webhook/trg_1",
         ] {
             assert_eq!(face(path), Face::Function, "{path}");
         }

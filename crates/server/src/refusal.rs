@@ -53,6 +53,14 @@ impl Refusal {
         refusal.with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
+    /// With what the caller is to prove itself with.
+    pub(crate) fn with_challenge(self, challenge: Option<&'static str>) -> Self {
+        match challenge {
+            Some(text) => self.with_header(WWW_AUTHENTICATE, HeaderValue::from_static(text)),
+            None => self,
+        }
+    }
+
     pub(crate) fn method_not_allowed(allow: &str) -> Self {
         let refusal = Self::new(Code::MethodNotAllowed, format!("allowed: {allow}"));
         match HeaderValue::from_str(allow) {

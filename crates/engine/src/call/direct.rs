@@ -7,12 +7,15 @@ use evoke_model::{
     Attempt, Code, Data, Event, ExecutionId, Failure, Outcome, State, Timestamp, Trigger,
 };
 use evoke_ports::runtime::Deployed;
-use evoke_ports::store::{Ingest, NewExecution, Write};
+use evoke_ports::store::{Ingest, NewExecution, OnceKey, Write};
 use evoke_ports::{Body, Call, Functions, HttpReply, Input, Reply};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::reply::written_reply;
 use super::{bounded, outcome_of};
+use crate::committer::Settles;
+use crate::dispatch::Planned;
 use crate::draft::Draft;
 use crate::execute::{Beginning, Running};
 use crate::settings::RECORDED_BODY_BYTES_MAX;
@@ -22,6 +25,18 @@ use crate::traces::{Ended, Open, Traces};
 /// Pieces of a streamed answer between the worker and the caller.
 const PIECES_MAX: usize = 16;
 
+/// What else is written with the record of a call.
+#[derive(Default)]
+pub(super) struct Beside {
+    /// Executions of other triggers for the same event, not begun.
+    pub(super) executions: Vec<NewExecution>,
+    /// The same on their way to their lanes.
+    pub(super) planned: Vec<Planned>,
+    /// The keys of the event, which count once the call went well: until then its sender may send
+    /// it again.
+    pub(super) once: Vec<OnceKey>,
+}
+
 /// A call whose caller waits. Dropping it before its end records it as cancelled.
 pub(super) struct Direct {
     inner: Arc<Inner>,
@@ -30,6 +45,7 @@ pub(super) struct Direct {
     trigger: Arc<Trigger>,
     deployed: Deployed,
     running: Arc<Running>,
+    beside: Beside,
     /// The spans of the request and of the call, where somebody wants them.
     spans: Option<(Open, Open)>,
     /// How it ended, and when, until that is on its way to the record.
@@ -43,6 +59,15 @@ impl Direct {
         draft: Draft,
         trigger: Arc<Trigger>,
     ) -> Result<Self, Failure> {
+        Self::of(inner, inner.accept(draft), trigger)
+    }
+
+    /// The same for an event that has its id.
+    pub(super) fn of(
+        inner: &Arc<Inner>,
+        mut event: Event,
+        trigger: Arc<Trigger>,
+    ) -> Result<Self, Failure> {
         let function = trigger.target.function_name().ok_or_else(|| {
             let message = format!("trigger {:?} has no function that could answer", trigger.name);
             Failure::new(Code::InvalidTrigger, message)
@@ -51,7 +76,6 @@ impl Direct {
             .registry
             .current(function)
             .map_err(|failure| inner.or_starting(failure, function))?;
-        let mut event = inner.accept(draft);
         let request_span = inner.traces.open(event.traceparent.as_deref(), inner.clock.now());
         if let Some(open) = request_span {
             event.traceparent = Some(open.context.to_string().into());
@@ -76,10 +100,18 @@ impl Direct {
             trigger,
             deployed,
             running,
+            beside: Beside::default(),
             spans,
             ended: None,
             is_recorded: false,
         })
+    }
+
+    /// With more to write at its end.
+    #[must_use]
+    pub(super) fn with(mut self, beside: Beside) -> Self {
+        self.beside = beside;
+        self
     }
 
     pub(super) async fn run(
@@ -180,19 +212,20 @@ impl Direct {
         self.ended.get_or_insert((outcome, now));
         let inner = self.inner.clone();
         let place = inner.committer.place().await;
-        if let Some(write) = self.entry() {
-            place.record(write);
+        if let Some((write, settles)) = self.entry() {
+            place.finish(write, settles);
         }
     }
 
-    /// What is written of the call; `None` the second time.
-    fn entry(&mut self) -> Option<Write> {
+    /// What is written of the call, and what begins with it; `None` the second time.
+    fn entry(&mut self) -> Option<(Write, Settles)> {
         if std::mem::replace(&mut self.is_recorded, true) {
             return None;
         }
         let left = || (Outcome::Cancelled, self.inner.clock.now());
         let (outcome, finished_at) = self.ended.take().unwrap_or_else(left);
         let state = state_of(&outcome);
+        let went_well = went_well(&outcome);
         let attempt = Attempt {
             number: 1,
             started_at: self.running.started_at,
@@ -214,17 +247,30 @@ impl Direct {
             once: None,
             redirect: None,
         };
-        let events = vec![self.event.clone()];
-        Some(Write::Ingest(Ingest { events, executions: vec![new], once: Vec::new() }))
+        let Beside { mut executions, planned, once } = std::mem::take(&mut self.beside);
+        executions.insert(0, new);
+        let once = if went_well { once } else { Vec::new() };
+        let write = Write::Ingest(Ingest { events: vec![self.event.clone()], executions, once });
+        Some((write, Settles { planned, ..Settles::default() }))
     }
 }
 
 impl Drop for Direct {
     fn drop(&mut self) {
-        if let Some(write) = self.entry() {
+        if let Some((write, settles)) = self.entry() {
             let inner = self.inner.clone();
-            self.inner.tasks.spawn(async move { inner.committer.place().await.record(write) });
+            self.inner
+                .tasks
+                .spawn(async move { inner.committer.place().await.finish(write, settles) });
         }
+    }
+}
+
+/// Whether the caller got an answer it can be content with.
+fn went_well(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Success(data) => written_reply(data).is_none_or(|reply| reply.status < 400),
+        Outcome::Failure(_) | Outcome::TimedOut(_) | Outcome::Cancelled => false,
     }
 }
 

@@ -17,3 +17,4 @@ mod receiver;
 mod record;
 mod support;
 mod traces;
+mod webhooks;

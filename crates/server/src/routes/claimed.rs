@@ -1,11 +1,15 @@
-//! Paths that HTTP triggers claim: the request goes to the function, its answer to the caller.
+//! Paths that triggers claim: the request goes to the function and its answer to the caller, or it is
+//! news and its sender is told that it was taken.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evoke_engine::HttpCallMeta;
+use evoke_api::EventAccepted;
+use evoke_engine::call::{Answer, Unanswered};
+use evoke_engine::{Emitted, HttpCallMeta};
 use evoke_ports::{Claim, HttpCall};
-use http::{Request, Response};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 
 use super::not_found_at;
@@ -50,12 +54,30 @@ where
         HttpCall { method: parts.method, target, origin, headers: parts.headers, params, body };
     let Context { request_id, traceparent, .. } = context;
     let meta = HttpCallMeta { request_id: Some(request_id), traceparent, cause };
-    match engine.http(id, call, meta).await {
-        Ok((execution, reply)) => {
-            let mut response = reply::of_function(&method, execution, reply)?;
-            response.extensions_mut().insert(Route(Arc::from(ROUTE)));
-            Ok(response)
+    let mut response = match engine.receive(id, call, meta).await {
+        Ok(Answer::Reply(execution, reply)) => reply::of_function(&method, execution, reply)?,
+        Ok(Answer::Accepted(emitted)) => accepted(&emitted),
+        Err(Unanswered::Failed(execution, failure)) => {
+            return Err(Refusal::from(failure).with_execution(execution));
         }
-        Err((execution, failure)) => Err(Refusal::from(failure).with_execution(execution)),
+        Err(Unanswered::Refused(denied)) => {
+            return Err(Refusal::from(denied.rejection).with_challenge(denied.challenge));
+        }
+    };
+    response.extensions_mut().insert(Route(Arc::from(ROUTE)));
+    Ok(response)
+}
+
+/// The answer to the sender of news: it is durable.
+fn accepted(emitted: &Emitted) -> Response<ReplyBody> {
+    let body = EventAccepted { event_id: emitted.id, duplicate: emitted.is_duplicate };
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    let mut response = Response::new(ReplyBody::full(Bytes::from(body)));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(place) = HeaderValue::try_from(format!("/api/events/{}", emitted.id)) {
+        headers.insert(LOCATION, place);
     }
+    response
 }

@@ -1,7 +1,8 @@
 //! Triggers of every kind.
 
 use axum::Json as Out;
-use evoke_api::{ExecutionAccepted, Page, TestBody, Trigger, TriggerBody};
+use evoke_api::{ExecutionAccepted, Page, PollStanding, TestBody, Trigger, TriggerBody};
+use evoke_engine::Engine;
 use evoke_engine::triggers::Enabled;
 use evoke_model::{Code, Problem};
 use http::StatusCode;
@@ -33,6 +34,12 @@ fn invalid(problems: Vec<Problem>) -> Refusal {
     Refusal::of(Code::InvalidTrigger, problems)
 }
 
+/// A trigger as it is shown: what was stored, and where it stands if it fires by itself.
+fn shown(engine: &Engine, trigger: &evoke_model::Trigger) -> Trigger {
+    let poll = engine.poll_status(trigger.id).map(PollStanding::from);
+    Trigger { poll, ..Trigger::from(trigger) }
+}
+
 /// List triggers
 ///
 /// All of them, by name.
@@ -56,7 +63,7 @@ pub(crate) async fn list(
         filter.kind.as_ref().is_none_or(|kind| *kind == trigger.kind)
             && function.as_deref().is_none_or(|name| runs == Some(name))
     });
-    Ok(Out(window.page(wanted.map(|trigger| Trigger::from(trigger.as_ref())).collect())))
+    Ok(Out(window.page(wanted.map(|trigger| shown(&server.engine, trigger)).collect())))
 }
 
 /// Create a trigger
@@ -73,7 +80,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Out<Trigger>), Refusal> {
     let new = TriggerBody::read(body).map_err(invalid)?;
     let trigger = server.engine.create_trigger(new, &actor).await?;
-    Ok((StatusCode::CREATED, Out(Trigger::from(trigger.as_ref()))))
+    Ok((StatusCode::CREATED, Out(shown(&server.engine, &trigger))))
 }
 
 /// Show a trigger
@@ -87,7 +94,7 @@ pub(crate) async fn show(
     Shared(server): Shared,
     Segment(id): Segment,
 ) -> Result<Out<Trigger>, Refusal> {
-    Ok(Out(Trigger::from(server.engine.trigger(&id)?.as_ref())))
+    Ok(Out(shown(&server.engine, &*server.engine.trigger(&id)?)))
 }
 
 /// Replace a trigger
@@ -108,7 +115,7 @@ pub(crate) async fn replace(
     let old = server.engine.trigger(&id)?;
     let new = TriggerBody::read(body).map_err(invalid)?;
     let trigger = server.engine.update_trigger(old.id, new, &actor).await?;
-    Ok(Out(Trigger::from(trigger.as_ref())))
+    Ok(Out(shown(&server.engine, &trigger)))
 }
 
 /// Change a trigger
@@ -129,7 +136,7 @@ pub(crate) async fn change(
     let old = server.engine.trigger(&id)?;
     let new = TriggerBody::patch(&old, body).map_err(invalid)?;
     let trigger = server.engine.update_trigger(old.id, new, &actor).await?;
-    Ok(Out(Trigger::from(trigger.as_ref())))
+    Ok(Out(shown(&server.engine, &trigger)))
 }
 
 /// Delete a trigger
@@ -165,7 +172,7 @@ pub(crate) async fn enable(
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
     let trigger = server.engine.set_trigger_enabled(old.id, Enabled::Yes, &actor).await?;
-    Ok(Out(Trigger::from(trigger.as_ref())))
+    Ok(Out(shown(&server.engine, &trigger)))
 }
 
 /// Disable a trigger
@@ -184,7 +191,7 @@ pub(crate) async fn disable(
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
     let trigger = server.engine.set_trigger_enabled(old.id, Enabled::No, &actor).await?;
-    Ok(Out(Trigger::from(trigger.as_ref())))
+    Ok(Out(shown(&server.engine, &trigger)))
 }
 
 /// Test a trigger
