@@ -332,6 +332,11 @@ impl Dispatcher {
         }
     }
 
+    /// When a lane is to be looked at next.
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
+        self.timer.first()
+    }
+
     /// So many more executions wait or run than before.
     pub(crate) fn count_open(&self, more: i64) {
         self.open.fetch_add(more, Ordering::Relaxed);

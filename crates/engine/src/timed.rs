@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::polls::Polls;
 use crate::schedules::Schedules;
-use crate::start::Inner;
+use crate::start::{Engine, Inner};
 
 /// The hosts of triggers that fire by themselves.
 #[derive(Default)]
@@ -45,6 +45,16 @@ impl Place {
             Self::Schedule(standing) => Some(Change::Cursors(vec![standing.cursor()])),
             Self::Poll(standing) => Some(Change::Cursors(vec![standing.cursor()])),
         }
+    }
+}
+
+impl Engine {
+    /// When something comes due next by itself: an occurrence of a schedule, a retry, a wait that
+    /// ends. A virtual clock goes on from one such instant to the next.
+    pub fn next_moment(&self) -> Option<Timestamp> {
+        let inner = &self.inner;
+        let moments = [inner.timed.schedules.next(), inner.dispatcher.next_wake()];
+        moments.into_iter().flatten().min()
     }
 }
 

@@ -16,7 +16,6 @@
 mod answer;
 mod book;
 mod calls;
-mod idle;
 mod life;
 mod ops;
 mod plan;

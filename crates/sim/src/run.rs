@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
-use crate::idle;
 use crate::life::{End, Lives, live};
 use crate::plan;
 use crate::step::Script;
@@ -55,7 +54,8 @@ fn run_in(world: &Arc<World>, seed: u64, options: Options) -> Result<(), String>
     // What happened after its end must not change what is there: one more life looks again.
     let mut looks_again = true;
     loop {
-        let runtime = idle::runtime(&world.idle).map_err(|error| error.to_string())?;
+        let runtime =
+            evoke_virtual_time::runtime(&world.idle).map_err(|error| error.to_string())?;
         let end = runtime.block_on(live(&mut lives, &plans));
         drop(runtime);
         world.calls.lock().died();

@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 
 use crate::book::Book;
 use crate::calls::Calls;
-use crate::idle::Idle;
 use crate::trace::{BEGINNING, Trace};
+use evoke_virtual_time::Idle;
 
 /// Everything a run consists of beside the engine.
 pub(crate) struct World {

@@ -30,6 +30,11 @@ impl Timer {
         self.nudge.notified()
     }
 
+    /// When the first lane is to be looked at.
+    pub(crate) fn first(&self) -> Option<Timestamp> {
+        self.set.lock().first().map(|(instant, _)| *instant)
+    }
+
     /// The lanes whose time has come, and when the next one's comes.
     pub(crate) fn take(&self, now: Timestamp) -> (Vec<TriggerId>, Option<Timestamp>) {
         let mut set = self.set.lock();

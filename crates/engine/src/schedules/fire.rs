@@ -106,7 +106,7 @@ impl Inner {
 
 impl Schedules {
     /// When the first one is due.
-    fn next(&self) -> Option<Timestamp> {
+    pub(crate) fn next(&self) -> Option<Timestamp> {
         self.state.lock().due.first().map(|(due, _)| *due)
     }
 

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Tells when no task can go on.
 #[derive(Default)]
-pub(crate) struct Idle {
+pub struct Idle {
     state: Mutex<State>,
 }
 
@@ -22,7 +22,7 @@ struct State {
 
 impl Idle {
     /// Completes once no task can go on by itself.
-    pub(crate) async fn reached(&self) {
+    pub async fn reached(&self) {
         self.state.lock().is_reached = false;
         poll_fn(|context| {
             let mut state = self.state.lock();
@@ -36,7 +36,7 @@ impl Idle {
     }
 
     /// Completes `reached` at once: the thread is about to sleep, or the process died.
-    pub(crate) fn reach(&self) {
+    pub fn reach(&self) {
         let mut state = self.state.lock();
         if let Some(waker) = state.waiting.take() {
             state.is_reached = true;
@@ -48,7 +48,7 @@ impl Idle {
 
 /// A runtime that tells when it is idle. A `yield_now` of the future it blocks on lasts one poll of
 /// one task.
-pub(crate) fn runtime(idle: &Arc<Idle>) -> std::io::Result<Runtime> {
+pub fn runtime(idle: &Arc<Idle>) -> std::io::Result<Runtime> {
     let idle = idle.clone();
     Builder::new_current_thread().event_interval(1).on_thread_park(move || idle.reach()).build()
 }
