@@ -52,3 +52,17 @@ pub(super) fn subscription(config: &Value) -> Subscription {
     };
     Subscription { kind, source: text("source"), subject: text("subject") }
 }
+
+/// What stands for a wildcard in the type of a sample.
+const SAMPLE: &str = "sample";
+
+/// A type that a checked configuration wants: its first pattern with its wildcards filled in.
+pub(super) fn sample_type(config: &Value) -> String {
+    let kind = subscription(config).kind.unwrap_or_else(|| "**".to_owned());
+    let first = kind.split('|').next().unwrap_or_default();
+    let filled = first.split('.').map(|segment| match segment {
+        "**" => SAMPLE.to_owned(),
+        glob => glob.replace('*', SAMPLE),
+    });
+    filled.collect::<Vec<_>>().join(".")
+}

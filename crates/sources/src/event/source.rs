@@ -1,7 +1,7 @@
 use evoke_model::Problem;
 use evoke_model::trigger::Subscription;
-use evoke_ports::{Descriptor, Source};
-use serde_json::Value;
+use evoke_ports::{Descriptor, Sample, Source};
+use serde_json::{Value, json};
 
 /// Events of the log.
 #[derive(Debug)]
@@ -26,5 +26,9 @@ impl Source for EventSource {
 
     fn subscription(&self, config: &Value) -> Option<Subscription> {
         Some(super::config::subscription(config))
+    }
+
+    fn sample(&self, _name: &str, config: &Value) -> Option<Sample> {
+        Some(Sample { kind: super::config::sample_type(config), data: json!({}) })
     }
 }

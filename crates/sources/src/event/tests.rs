@@ -1,3 +1,4 @@
+use evoke_matching::{Pattern, Separator};
 use evoke_model::trigger::Subscription;
 use evoke_ports::Source;
 use serde_json::{Value, json};
@@ -37,4 +38,27 @@ fn mistakes_are_told_with_their_field() {
         let problems = EventSource::new().check(&config).unwrap_err();
         assert_eq!(problems[0].field, field, "{config}");
     }
+}
+
+#[test]
+fn a_sample_is_an_event_the_trigger_wants() {
+    let source = EventSource::new();
+    for (pattern, kind) in [
+        (json!("order.*"), "order.sample"),
+        (json!("order.**"), "order.sample"),
+        (json!("*.order.*"), "sample.order.sample"),
+        (json!("user-*.created"), "user-sample.created"),
+        (json!("**"), "sample"),
+        (json!("order.created"), "order.created"),
+        (json!(["a.*", "b"]), "a.sample"),
+        (json!("x.**.y|z"), "x.sample.y"),
+    ] {
+        let config = source.check(&json!({ "match": pattern })).unwrap();
+        let sample = source.sample("orders", &config).unwrap();
+        assert_eq!((sample.kind.as_str(), &sample.data), (kind, &json!({})), "{pattern}");
+        let wanted = source.subscription(&config).and_then(|wanted| wanted.kind).unwrap();
+        assert!(Pattern::parse(&wanted, Separator::Dot).unwrap().matches(kind), "{pattern}");
+    }
+    let by_source = source.sample("orders", &json!({ "source": "/shop/*" })).unwrap();
+    assert_eq!(by_source.kind, "sample");
 }

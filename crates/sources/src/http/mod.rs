@@ -3,6 +3,7 @@
 
 mod config;
 mod path;
+mod sample;
 mod source;
 mod table;
 #[cfg(test)]

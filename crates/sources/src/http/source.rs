@@ -3,7 +3,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use evoke_model::trigger::Subscription;
 use evoke_model::{Problem, Trigger};
-use evoke_ports::{Claim, Descriptor, HttpIntake, Source};
+use evoke_ports::{Claim, Descriptor, HttpIntake, Sample, Source};
 use http::Method;
 use serde_json::Value;
 
@@ -39,6 +39,10 @@ impl Source for HttpSource {
 
     fn subscription(&self, _config: &Value) -> Option<Subscription> {
         None
+    }
+
+    fn sample(&self, _name: &str, config: &Value) -> Option<Sample> {
+        super::sample::request(config)
     }
 
     fn intake(&self) -> Option<Arc<dyn HttpIntake>> {

@@ -92,6 +92,26 @@ fn the_most_exact_route_has_the_request() {
 }
 
 #[test]
+fn a_sample_is_a_request_the_route_has() {
+    let source = HttpSource::new();
+    for (path, methods, expected) in [
+        ("/api/users/{id}", &[][..], "GET /api/users/1"),
+        ("/api/users/{id}", &["POST", "GET"], "GET /api/users/1"),
+        ("/a b/ü/{rest...}", &["PUT", "DELETE"], "PUT /a%20b/%C3%BC/1"),
+        ("/", &["DELETE"], "DELETE /"),
+    ] {
+        let path = path.replace(' ', "%20");
+        let trigger = trigger(7, &path, methods);
+        let sample = source.sample("route", &trigger.config).unwrap();
+        let text = |name: &str| sample.data[name].as_str().unwrap().to_owned();
+        assert_eq!(format!("{} {}", text("method"), text("path")), expected);
+        assert_eq!(sample.data["body"].is_object(), text("method") == "PUT", "{expected}");
+        let claim = ask(&intake(&[trigger]), text("method").parse().unwrap(), &text("path"));
+        assert!(claim.starts_with('7'), "{expected}: {claim}");
+    }
+}
+
+#[test]
 fn a_new_table_forgets_the_old_one() {
     let intake = intake(&[trigger(1, "/a", &[])]);
     assert_eq!(ask(&intake, Method::GET, "/a"), "1");
