@@ -107,8 +107,8 @@ impl Schedule {
         })
     }
 
-    /// How many occurrences [`between`](Self::between) lists, by arithmetic: a thousand years of
-    /// seconds are counted as fast as a thousand hours.
+    /// How many occurrences [`between`](Self::between) lists, by arithmetic: a century of seconds
+    /// takes a step for each month, not for each second.
     pub fn count(&self, from: Timestamp, to: Timestamp, anchor: Timestamp) -> u64 {
         let range = self.within_bounds(from, to);
         if range.is_empty() {

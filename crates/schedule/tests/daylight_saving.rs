@@ -1,3 +1,4 @@
+#![expect(clippy::expect_used, reason = "a test stops at what it did not expect")]
 //! Each rule for changes of the clock, by example, in zones that are all there is of strange ones.
 
 use evoke_model::Timestamp;
@@ -6,10 +7,10 @@ use evoke_schedule::{Schedule, Spec};
 /// What fires from an instant on, for as many times as are expected.
 fn fires(cron: &str, zone: &str, from: &str, expected: &[&str]) {
     let spec = Spec { cron: Some(cron), timezone: Some(zone), ..Spec::default() };
-    let schedule = Schedule::new(spec).unwrap();
+    let schedule = Schedule::new(spec).expect("a schedule");
     let end = Timestamp::from_micros(i64::MAX);
     let found: Vec<String> = schedule
-        .between(from.parse().unwrap(), end, Timestamp::EPOCH)
+        .between(from.parse().expect("a time"), end, Timestamp::EPOCH)
         .take(expected.len())
         .map(|at| at.to_string())
         .collect();

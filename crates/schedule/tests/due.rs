@@ -1,10 +1,11 @@
+#![expect(clippy::expect_used, reason = "a test stops at what it did not expect")]
 //! What fires when a schedule is looked at: on time, late, after an outage, after a jump.
 
 use evoke_model::{Millis, Timestamp};
 use evoke_schedule::{Due, Schedule, Spec};
 
 fn at(text: &str) -> Timestamp {
-    format!("2026-01-{text}Z").parse().unwrap()
+    format!("2026-01-{text}Z").parse().expect("a time")
 }
 
 /// A schedule of every minute with this policy.
@@ -16,12 +17,15 @@ fn minutely(missed: &str, max: u64, within: &str) -> Schedule {
         missed_within: Some(within),
         ..Spec::default()
     };
-    Schedule::new(spec).unwrap()
+    Schedule::new(spec).expect("a schedule")
 }
 
 fn due(schedule: &Schedule, pending: &str, now: &str) -> Due {
     schedule.due(at(pending), at(now), Timestamp::EPOCH)
 }
+
+/// What is expected to fire.
+type Fired = &'static [(&'static str, u32)];
 
 /// What fires, as the time of day and how many were dropped.
 fn fired(due: &Due) -> Vec<(String, u32)> {
@@ -52,12 +56,12 @@ fn what_is_on_time_or_late_fires_whatever_the_policy() {
 #[test]
 fn what_was_missed_goes_by_the_policy() {
     // Five occurrences were missed, and one is late.
-    let late = ("12:05:00", 0);
-    let table: [(&str, u64, &str, &[(&str, u32)], u64); 7] = [
-        ("skip", 5, "1h", &[late], 5),
-        ("last", 5, "1h", &[("12:04:00", 4), late], 4),
-        ("last", 5, "1m", &[late], 5),
-        ("last", 5, "68s", &[("12:04:00", 4), late], 4),
+    const LATE: (&str, u32) = ("12:05:00", 0);
+    let table: [(&str, u64, &str, Fired, u64); 7] = [
+        ("skip", 5, "1h", &[LATE], 5),
+        ("last", 5, "1h", &[("12:04:00", 4), LATE], 4),
+        ("last", 5, "1m", &[LATE], 5),
+        ("last", 5, "68s", &[("12:04:00", 4), LATE], 4),
         (
             "all",
             100,
@@ -68,12 +72,12 @@ fn what_was_missed_goes_by_the_policy() {
                 ("12:02:00", 0),
                 ("12:03:00", 0),
                 ("12:04:00", 0),
-                late,
+                LATE,
             ],
             0,
         ),
-        ("all", 2, "1h", &[("12:03:00", 3), ("12:04:00", 0), late], 3),
-        ("all", 100, "3m", &[("12:03:00", 3), ("12:04:00", 0), late], 3),
+        ("all", 2, "1h", &[("12:03:00", 3), ("12:04:00", 0), LATE], 3),
+        ("all", 100, "3m", &[("12:03:00", 3), ("12:04:00", 0), LATE], 3),
     ];
     for (policy, max, within, expected, skipped) in table {
         let due = due(&minutely(policy, max, within), "01T12:00:00", "01T12:05:08");

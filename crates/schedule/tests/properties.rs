@@ -7,7 +7,7 @@ mod model;
 use std::collections::BTreeSet;
 
 use evoke_model::{Millis, Timestamp};
-use evoke_schedule::{Schedule, Spec};
+use evoke_schedule::{MISSED_MAX, Schedule, Spec};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use model::Expression;
 use proptest::prelude::*;
@@ -65,6 +65,9 @@ proptest! {
         let Ok(schedule) = Schedule::new(Spec {
             cron: Some(&expression.text()),
             timezone: Some(&name),
+            missed: Some("all"),
+            missed_max: Some(u64::from(MISSED_MAX)),
+            missed_within: Some("31d"),
             ..Spec::default()
         }) else {
             // What never fires is refused; the model has nothing to say about a year.
@@ -77,6 +80,14 @@ proptest! {
         let expected: Vec<Timestamp> = expected.into_iter().map(at).collect();
         prop_assert_eq!(&forward, &expected, "{} in {}", expression.text(), name);
         prop_assert_eq!(schedule.count(at(start), at(end), at(0)), expected.len() as u64);
+
+        // Backwards, as what was missed is looked for.
+        if let Some(first) = expected.first() {
+            let due = schedule.due(*first, at(end + 3_600), at(0));
+            let fired = due.fire.iter().map(|occurrence| occurrence.at);
+            let fired: Vec<Timestamp> = fired.filter(|found| *found < at(end)).collect();
+            prop_assert_eq!(&fired, &expected, "{} in {}", expression.text(), name);
+        }
 
         // From anywhere, not only from one occurrence to the next.
         for after in (start..end).step_by(3_607) {
@@ -173,8 +184,8 @@ fn whens() -> impl Strategy<Value = Which> {
     ]
 }
 
-/// How far the clock goes between two looks at it, in milliseconds: mostly a little ahead, sometimes
-/// a great way ahead or back.
+/// How far the clock goes between two looks at it, in milliseconds: mostly a little ahead,
+/// sometimes a great way ahead or back.
 fn jumps() -> impl Strategy<Value = i64> {
     prop_oneof![
         4 => 0..15_000_i64,

@@ -1,10 +1,11 @@
+#![expect(clippy::expect_used, reason = "a test stops at what it did not expect")]
 //! Everything a trigger may say beside its cron expression: read, refused, obeyed.
 
 use evoke_model::{Millis, Problem, Timestamp};
 use evoke_schedule::{Missed, Schedule, Spec, WITHIN_DEFAULT, When, Zone};
 
 fn at(text: &str) -> Timestamp {
-    text.parse().unwrap()
+    text.parse().expect("a time")
 }
 
 fn every(text: &str) -> Spec<'_> {
@@ -20,7 +21,7 @@ fn single(text: &str) -> Spec<'_> {
 }
 
 fn list(spec: Spec<'_>, from: &str, to: &str, anchor: &str) -> Vec<String> {
-    let schedule = Schedule::new(spec).unwrap();
+    let schedule = Schedule::new(spec).expect("a schedule");
     schedule.between(at(from), at(to), at(anchor)).map(|at| at.to_string()).collect()
 }
 

@@ -108,3 +108,42 @@ impl Clock {
         u64::from(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A set that is not empty, of values below `end`.
+    fn set(end: u32) -> impl Strategy<Value = u64> {
+        prop::collection::vec(0..end, 1..6)
+            .prop_map(|values| values.into_iter().fold(0, |set, value| set | 1 << value))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_second_of_the_day_is_told_from_its_neighbours(
+            (hours, minutes, seconds) in (set(24), set(60), set(60)),
+        ) {
+            let clock = Clock { hours, minutes, seconds };
+            let matches = |second: u32| {
+                let (hour, minute, second) = split(second);
+                contains(hours, hour) && contains(minutes, minute) && contains(seconds, second)
+            };
+            let all: Vec<u32> = (0..86_400).filter(|second| matches(*second)).collect();
+            prop_assert_eq!((all[0], all[all.len() - 1]), (clock.first(), clock.last()));
+            prop_assert_eq!(all.len() as u64, clock.per_day());
+            for second in 0..86_400 {
+                let before = all.partition_point(|found| *found < second);
+                prop_assert_eq!(clock.count_before(second), before as u64);
+                prop_assert_eq!(clock.at_least(second), all.get(before).copied());
+                let until = all.partition_point(|found| *found <= second);
+                let last = until.checked_sub(1).map(|last| all[last]);
+                prop_assert_eq!(clock.at_most(second), last);
+            }
+        }
+    }
+}

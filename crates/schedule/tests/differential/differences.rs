@@ -30,7 +30,6 @@ impl Difference {
 }
 
 /// All of them. A general reason stands after the special ones of the same peer.
-/// All of them. A general reason stands after the special ones of the same peer.
 pub const DIFFERENCES: &[Difference] = &[
     Difference {
         reason: "ranges do not wrap",
@@ -49,7 +48,7 @@ pub const DIFFERENCES: &[Difference] = &[
         edges: &[],
     },
     Difference {
-        reason: "a step begins anew where a range wraps",
+        reason: "steps are counted otherwise where a range wraps",
         peers: &[("croniter", 6)],
         expressions: &["0 0 * * SAT-MON/2", "0 0 1 OCT-MAR/2 *"],
         edges: &[],

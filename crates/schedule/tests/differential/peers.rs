@@ -1,5 +1,5 @@
-//! Asking the peers. Whoever has no answer, because the expression is refused or never fires, has an
-//! empty one.
+//! Asking the peers. Whoever has no answer, because the expression is refused or never fires, has
+//! an empty one.
 
 use std::io::Write as _;
 use std::path::PathBuf;

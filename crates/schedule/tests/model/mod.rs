@@ -82,7 +82,8 @@ impl Part {
 
     fn has_month_day(&self, local: DateTime) -> bool {
         let (day, last) = (i64::from(local.day()), i64::from(local.days_in_month()));
-        let weekday = |day: i64| weekday(local.with().day(day as i8).build().unwrap());
+        let weekday =
+            |day: i64| weekday(local.with().day(day as i8).build().expect("a day of the month"));
         let workday = |day: i64| (1..=last).contains(&day) && (1..=5).contains(&weekday(day));
         match self {
             Self::FromLast(back) => day == last - back,
@@ -172,7 +173,8 @@ impl Expression {
 
 /// The instants of a range, in seconds, where the range is of whole minutes and so are offsets.
 pub fn instants(expression: &Expression, zone: &TimeZone, range: Range<i64>) -> Vec<i64> {
-    let show = |second: i64| zone.to_datetime(jiff::Timestamp::from_second(second).unwrap());
+    let show =
+        |second: i64| zone.to_datetime(jiff::Timestamp::from_second(second).expect("a time"));
     let minute = jiff::Span::new().minutes(1);
     let mut found = Vec::new();
     // Two days before the range, so that it is known how far the clock had come.
