@@ -3,6 +3,7 @@
 //! Reading order: [`id`], [`time`], [`event`], [`trigger`], [`policy`], [`function`],
 //! [`execution`], [`problem`].
 
+pub mod alyx;
 pub mod data;
 pub mod event;
 pub mod execution;

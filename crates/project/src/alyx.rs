@@ -1,7 +1,8 @@
 //! The manifest of the Alyx platform, accepted as it stands: `routes`, `hooks` and `schedules` are
 //! made into entries of `triggers`. Messages still speak of the fields the user wrote.
 
-use serde_json::{Value, json};
+use evoke_model::{Problem, alyx};
+use serde_json::{Map, Value, json};
 
 use crate::reader::{Report, Table, Wrong, unknown};
 
@@ -85,7 +86,7 @@ fn custom(entry: &mut Table) {
 
 fn schedule(entry: &mut Table, report: &mut Report) {
     entry.lift("config", report);
-    let kinds = [("cron", "cron"), ("interval", "every"), ("one_time", "at")];
+    let kinds = alyx::SCHEDULES;
     match entry.remove("type") {
         None => {
             let names = kinds.map(|(name, _)| name).join(", ");
@@ -107,29 +108,20 @@ fn schedule(entry: &mut Table, report: &mut Report) {
     retries(entry, report);
 }
 
-/// `retry_on_failure` and `max_retries` count what comes after the first attempt.
+/// The words for what happens after a failure are made into `retry`.
 fn retries(entry: &mut Table, report: &mut Report) {
-    let retry_at = entry.path("retry_on_failure");
-    let max_at = entry.path("max_retries");
-    let on_failure = entry.remove("retry_on_failure");
-    let retries = entry.remove("max_retries");
-    let wanted = match on_failure {
-        None => return,
-        Some(Value::Bool(wanted)) => wanted,
-        Some(_) => return report.problem(retry_at, "expected true or false"),
-    };
-    let retries = match retries {
-        None => 3,
-        Some(value) => match value.as_u64().filter(|retries| *retries < 100) {
-            Some(retries) => retries,
-            None => {
-                let wrong = Wrong::new("expected a whole number").suggest("0 to 99");
-                return report.problem(max_at, wrong);
-            }
-        },
-    };
-    let attempts = if wanted { retries + 1 } else { 1 };
-    entry.put("retry", json!({ "attempts": attempts }), "retry_on_failure");
+    let given = alyx::RETRY_WORDS.map(|word| Some((word.to_owned(), entry.remove(word)?)));
+    let mut words: Map<String, Value> = given.into_iter().flatten().collect();
+    words.extend(entry.peek("retry").map(|retry| ("retry".to_owned(), retry.clone())));
+    match alyx::retry(&mut words) {
+        Ok(None) => {}
+        Ok(Some(retry)) => entry.put("retry", retry, alyx::RETRY_WORDS[0]),
+        Err(problems) => report.problems.extend(
+            problems
+                .into_iter()
+                .map(|problem| Problem { field: entry.path(&problem.field), ..problem }),
+        ),
+    }
 }
 
 #[cfg(test)]
