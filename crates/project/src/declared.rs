@@ -8,7 +8,7 @@ use crate::desired::{Desired, FileProblem};
 use crate::document;
 use crate::read::ReadContext;
 use crate::reader::{Report, Wrong};
-use crate::trigger;
+use crate::trigger::{self, Folder};
 
 /// The folder, relative to the project.
 pub const FOLDER: &str = "triggers";
@@ -22,7 +22,9 @@ pub fn read(root: &Path, context: &ReadContext<'_>, out: &mut Desired) {
         let mut report = Report::default();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
         let value = report.keep("", document::read(&root.join(&path), root));
-        let trigger = value.and_then(|value| trigger::of_file(value, &stem, context, &mut report));
+        let folder = Folder { path: &root.join(FOLDER), root };
+        let trigger =
+            value.and_then(|value| trigger::of_file(value, &stem, folder, context, &mut report));
         let name = trigger.as_ref().map_or(stem, |trigger| trigger.name.clone());
         if !names.insert(name.clone()) {
             report.problem("name", Wrong::new(format!("two triggers are called {name:?}")));

@@ -96,7 +96,7 @@ pub fn read(
         None => Ok(serde_json::json!({})),
         Some(manifest) => document::read(&folder.join(manifest), root),
     };
-    let place = Place { name, folder: &folder, defaults: &config.defaults };
+    let place = Place { name, folder: &folder, root, defaults: &config.defaults };
     let read =
         report.keep("", value).and_then(|value| manifest::read(value, place, context, &mut report));
     if let Some(manifest) = read {

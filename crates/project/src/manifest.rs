@@ -41,6 +41,8 @@ pub struct Place<'a> {
     pub name: &'a str,
     /// The folder of the code.
     pub folder: &'a Path,
+    /// The folder of the project.
+    pub root: &'a Path,
     /// What the project says for manifests that say nothing.
     pub defaults: &'a Defaults,
 }
@@ -65,7 +67,8 @@ pub fn read(
     let variables = environment::read(&mut table, context.lookup, report);
     let scaling = scaling(&mut table, report);
     vpc(&mut table, report);
-    let triggers = trigger::read(&mut table, &name, context, report);
+    let folder = trigger::Folder { path: place.folder, root: place.root };
+    let triggers = trigger::read(&mut table, &name, folder, context, report);
     table.finish(report);
     Some(Manifest {
         spec: FunctionSpec {

@@ -1,4 +1,4 @@
-//! The HTTP routes of a whole project: one path and method belongs to one trigger.
+//! The paths of a whole project: one path and method belongs to one trigger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,10 @@ impl Routes {
     pub fn add(&mut self, owner: &str, triggers: &[DesiredTrigger]) -> Vec<Wrong> {
         let mut wrong = Vec::new();
         let mut added: BTreeMap<String, Vec<Route>> = BTreeMap::new();
-        for trigger in triggers.iter().filter(|trigger| trigger.enabled && trigger.kind == "http") {
+        let is_routed = |trigger: &&DesiredTrigger| {
+            trigger.enabled && ["http", "webhook"].contains(&trigger.kind.as_str())
+        };
+        for trigger in triggers.iter().filter(is_routed) {
             let Some(path) = trigger.config.get("path").and_then(Value::as_str) else { continue };
             let (form, route) = (form(path), Route::of(&trigger.config, owner));
             let others = self.taken.get(&form).into_iter().flatten();

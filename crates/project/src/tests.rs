@@ -106,6 +106,17 @@ impl World {
         }
     }
 
+    /// With webhooks as well, whose schema may be a file.
+    fn hooking() -> Self {
+        let mut world = Self::new();
+        let mut descriptor = OneField::of("webhook", "path", "schema").descriptor().clone();
+        let forms = json!({ "anyOf": [{ "contentMediaType": "application/schema+json" }] });
+        descriptor.schema["properties"]["schema"] = forms;
+        let source = OneField { descriptor, field: "path", list: "schema" };
+        world.sources.insert("webhook".to_owned(), Arc::new(source));
+        world
+    }
+
     /// With polls as well.
     fn polling() -> Self {
         let mut world = Self::new();
@@ -810,6 +821,56 @@ fn a_declared_trigger_cannot_take_the_route_of_a_function() {
     assert!(lines(&desired)[0].starts_with(expected), "{:?}", lines(&desired));
     assert_eq!(desired.functions.len(), 1);
     assert!(desired.triggers.is_empty() && desired.broken_triggers.contains("hook"));
+}
+
+#[test]
+fn a_schema_is_read_from_its_file() {
+    let manifest = "triggers:\n\
+        - { type: webhook, path: /webhooks/a, schema: ./a.json }\n\
+        - { type: webhook, path: /webhooks/b, schema: ../../schemas/b.yaml }\n\
+        - { type: webhook, path: \"/webhooks/c${OPENAI_API_KEY}\", schema: a.json }\n\
+        - { type: webhook, path: /webhooks/d, schema: { type: object } }\n";
+    let world = World::hooking();
+    world.file("functions/f/a.json", r#"{"pattern": "^${"}"#).file("schemas/b.yaml", "type: array");
+    let desired = world.manifest(manifest);
+    assert_eq!(lines(&desired), Vec::<String>::new());
+    let [a, b, c, d] = desired.functions[0].triggers.as_slice() else { panic!("{desired:?}") };
+    assert_eq!(a.config["schema"], json!({ "pattern": "^${" }));
+    assert_eq!(b.config["schema"], json!({ "type": "array" }));
+    assert_eq!(d.config["schema"], json!({ "type": "object" }));
+    let written = c.written.as_ref().unwrap();
+    assert_eq!(written.config["schema"], json!({ "pattern": "^${" }), "the store needs no file");
+    assert_eq!(written.config["path"], "/webhooks/c${OPENAI_API_KEY}");
+    assert_eq!([&a.name, &b.name], ["webhook-a", "webhook-b"]);
+
+    world.file("functions/f/a.json", r#"{"pattern": "x"}"#);
+    let again = reread(world.root(), &world.context(), &desired, &["f".to_owned()].into());
+    assert_eq!(again.functions[0].triggers[0].config["schema"], json!({ "pattern": "x" }));
+
+    let taken = "triggers:\n\
+        - { type: webhook, path: /webhooks/a }\n- { type: webhook, path: /webhooks/a, name: x }\n";
+    assert!(lines(&world.manifest(taken))[0].contains("claimed twice"));
+}
+
+#[test]
+fn a_schema_that_cannot_be_read_is_a_problem_of_its_field() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("x.json"), "{}").unwrap();
+    let path = outside.path().join("x.json").display().to_string();
+    let world = World::hooking();
+    world.file("functions/f/broken.json", "{");
+    for (schema, word) in [
+        ("./none.json", "cannot be read"),
+        ("./broken.json", "EOF"),
+        ("./index.js", "ends in .json"),
+        ("/dev/zero", "ends in .json"),
+        (path.as_str(), "not part of the project"),
+    ] {
+        let manifest = format!("triggers: [{{ type: webhook, path: /w, schema: {schema} }}]");
+        let lines = lines(&world.manifest(&manifest));
+        assert!(lines[0].contains("triggers[0].schema: "), "{lines:?}");
+        assert!(lines[0].contains(word), "{lines:?}");
+    }
 }
 
 #[test]

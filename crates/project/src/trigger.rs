@@ -2,6 +2,7 @@
 //! one object. What belongs to the kind is checked by its source.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use evoke_model::{Target, suggest};
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::alyx;
 use crate::desired::{DesiredTrigger, Written};
+use crate::document;
 use crate::filled::{self, Filled};
 use crate::read::ReadContext;
 use crate::reader::{Report, Table, Wrong, unknown};
@@ -29,6 +31,7 @@ const NAME_CHARS_MAX: usize = 64;
 pub fn read(
     manifest: &mut Table,
     function: &str,
+    folder: Folder<'_>,
     context: &ReadContext<'_>,
     report: &mut Report,
 ) -> Vec<DesiredTrigger> {
@@ -43,7 +46,7 @@ pub fn read(
         return Vec::new();
     }
     let target = Some(Target::function(function));
-    let mut reader = Reader { context, report, target, names: BTreeSet::new() };
+    let mut reader = Reader { context, report, folder, target, names: BTreeSet::new() };
     entries.into_iter().filter_map(|entry| reader.entry(entry)).collect()
 }
 
@@ -52,6 +55,7 @@ pub fn read(
 pub fn of_file(
     value: Value,
     stem: &str,
+    folder: Folder<'_>,
     context: &ReadContext<'_>,
     report: &mut Report,
 ) -> Option<DesiredTrigger> {
@@ -59,8 +63,37 @@ pub fn of_file(
     if entry.peek("name").is_none() {
         entry.put("name", stem.into(), "name");
     }
-    let mut reader = Reader { context, report, target: None, names: BTreeSet::new() };
+    let mut reader = Reader { context, report, folder, target: None, names: BTreeSet::new() };
     reader.entry(entry)
+}
+
+/// Where the file with a trigger stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Folder<'a> {
+    /// Its folder.
+    pub path: &'a Path,
+    /// The project.
+    pub root: &'a Path,
+}
+
+impl Folder<'_> {
+    /// Reads a document that a trigger names by its path from here. It has to be part of the
+    /// project.
+    fn read(&self, path: &str) -> Result<Value, Wrong> {
+        const FORMS: [&str; 3] = ["json", "yaml", "yml"];
+        let form = Path::new(path).extension().and_then(|form| form.to_str()).unwrap_or_default();
+        if !FORMS.contains(&form) {
+            let wrong = Wrong::new(format!("{path:?} is no document that can be read"));
+            return Err(wrong.suggest("a path that ends in .json, .yaml or .yml"));
+        }
+        let cannot =
+            |error: std::io::Error| Wrong::new(format!("{path:?} cannot be read: {error}"));
+        let whole = self.path.join(path).canonicalize().map_err(cannot)?;
+        if !whole.starts_with(self.root.canonicalize().map_err(cannot)?) {
+            return Err(Wrong::new(format!("{path:?} is not part of the project")));
+        }
+        document::read(&whole, self.root).map_err(|wrong| Wrong::new(format!("{path:?}: {wrong}")))
+    }
 }
 
 /// A part of a trigger with its references filled in and, where there were any, as it was written.
@@ -72,6 +105,7 @@ struct Part<T> {
 struct Reader<'a> {
     context: &'a ReadContext<'a>,
     report: &'a mut Report,
+    folder: Folder<'a>,
     /// Where all of them go; `None` when each says it itself.
     target: Option<Target>,
     names: BTreeSet<String>,
@@ -190,7 +224,10 @@ impl Reader<'_> {
             other => other.as_str().map(str::to_owned),
         };
         let detail = detail.iter().find_map(|key| config.get(*key).and_then(first));
-        let base = slug(&format!("{kind} {}", detail.unwrap_or_default()));
+        let detail = detail.unwrap_or_default();
+        // A path that begins with the kind does not say it twice.
+        let detail = detail.strip_prefix(&format!("/{kind}s/")).unwrap_or(&detail);
+        let base = slug(&format!("{kind} {detail}"));
         let mut name = base.clone();
         let mut number = 2;
         while !self.names.insert(name.clone()) {
@@ -221,9 +258,14 @@ impl Reader<'_> {
     }
 
     fn config(&mut self, entry: Table, source: &dyn Source) -> Option<Part<Value>> {
-        let written = Value::Object(entry.fields().clone());
+        let mut written = Value::Object(entry.fields().clone());
         let mut config = written.clone();
         let filled = self.fill(&mut config, &entry)?;
+        for (name, value) in self.files(&entry, source)? {
+            // Nothing is filled in in a file: a dollar sign there is one.
+            config[&name] = value.clone();
+            written[&name] = value;
+        }
         match source.check(&config) {
             Ok(value) => Some(Part { value, written: filled.is_any().then_some(written) }),
             Err(problems) => {
@@ -234,6 +276,30 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// What the fields hold that name a file: those whose schema says that a text stands for a
+    /// document of another kind.
+    fn files(&mut self, entry: &Table, source: &dyn Source) -> Option<Vec<(String, Value)>> {
+        let properties = source.descriptor().schema.get("properties").and_then(Value::as_object);
+        let takes_file = |schema: &Value| schema.get("contentMediaType").is_some();
+        let named = properties.into_iter().flatten().filter(|(_, schema)| {
+            let forms = schema.get("anyOf").and_then(Value::as_array);
+            forms.is_some_and(|forms| forms.iter().any(takes_file))
+        });
+        let mut files = Vec::new();
+        let mut is_whole = true;
+        for (name, _) in named {
+            let Some(path) = entry.peek(name).and_then(Value::as_str) else { continue };
+            match self.folder.read(path) {
+                Ok(value) => files.push((name.clone(), value)),
+                Err(wrong) => {
+                    self.report.problem(entry.path(name), wrong);
+                    is_whole = false;
+                }
+            }
+        }
+        is_whole.then_some(files)
     }
 
     /// Fills the references of a configuration in.
