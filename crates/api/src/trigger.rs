@@ -1,6 +1,7 @@
 //! Triggers.
 
 mod policy;
+mod poll;
 mod read;
 mod test_run;
 
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::schemas;
 
+pub use poll::{PollSkip, PollStanding};
 pub use test_run::TestBody;
 
 /// A standing rule: which events, which target, which policy.
@@ -46,6 +48,9 @@ pub struct Trigger {
     pub updated_at: Timestamp,
     /// Who changed it by hand last: the name of an API key, or `local`; `null` where nobody did.
     pub updated_by: Option<String>,
+    /// Where it stands, for a poll.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<PollStanding>,
 }
 
 /// Who keeps a trigger.
@@ -123,6 +128,7 @@ impl From<&evoke_model::Trigger> for Trigger {
             created_at: trigger.created_at,
             updated_at: trigger.updated_at,
             updated_by: trigger.updated_by.clone(),
+            poll: None,
         }
     }
 }
