@@ -3,10 +3,10 @@
 //! its occurrences. It reads no clock and does no I/O: time is an argument, and the rules of the
 //! time zones are compiled in, so that every node answers alike.
 //!
-//! The calculation is our own. Of the maintained cron crates croner comes nearest to what a schedule
-//! needs here, but lists and ranges of hours do not go by its rule for gaps and repeated hours, a
-//! change by a day ends in an error, and nothing of it can be counted without being listed. It is a
-//! peer in the tests instead, beside those of other languages.
+//! The calculation is our own. Of the maintained cron crates croner comes nearest to what a
+//! schedule needs here, but lists and ranges of hours do not go by its rule for gaps and repeated
+//! hours, a change by a day ends in an error, and nothing can be counted without being listed. It
+//! is a peer in the tests instead, beside those of other languages.
 
 mod civil;
 mod cron;
