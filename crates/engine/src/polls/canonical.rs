@@ -56,7 +56,10 @@ fn write(raw: &str, depth: usize, out: &mut String) -> Result<(), String> {
             out.push(']');
             Ok(())
         }
-        Some(b'"') => text(&read::<String>(raw)?, out),
+        Some(b'"') => match serde_json::from_str::<String>(raw) {
+            Ok(plain) => text(&plain, out),
+            Err(_) => Err("a text has half of a character in it, a surrogate alone".to_owned()),
+        },
         Some(b't' | b'f' | b'n') => {
             out.push_str(raw);
             Ok(())
