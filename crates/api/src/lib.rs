@@ -18,6 +18,7 @@ pub mod operation;
 pub mod page;
 mod payload;
 pub mod retention;
+pub mod schedule;
 pub mod schemas;
 pub mod trace;
 pub mod tree;
@@ -36,5 +37,9 @@ pub use kind::{Found, Kind, Kinds};
 pub use operation::{Asked, Counted, Operation, RedriveBody, ReplayBody, ReplayCount};
 pub use page::Page;
 pub use retention::{Retained, Retention};
+pub use schedule::{
+    AskedSchedule, BackfillBody, Backfilled, FireBody, Fired, Schedule, ScheduleBody,
+    ScheduleConfig, ScheduleStanding, ScheduleState, ScheduleWords, Upcoming,
+};
 pub use tree::Tree;
 pub use trigger::{PollSkip, PollStanding, TestBody, Trigger, TriggerBody};

@@ -178,7 +178,8 @@ impl Schedule {
     pub fn new(trigger: &evoke_model::Trigger, standing: ScheduleStanding) -> Self {
         let Trigger { target, policy, owner, .. } = Trigger::from(trigger);
         let text = |name: &str| trigger.config.get(name).and_then(Value::as_str).map(str::to_owned);
-        let timing = alyx::SCHEDULES.into_iter().find_map(|(kind, field)| Some((kind, text(field)?)));
+        let timing =
+            alyx::SCHEDULES.into_iter().find_map(|(kind, field)| Some((kind, text(field)?)));
         let (kind, expression) = timing.unwrap_or_default();
         let missed = trigger.config.get("missed").cloned();
         Self {
@@ -298,7 +299,10 @@ impl AskedSchedule {
             return refused;
         }
         let problems = refused.problems.into_iter().map(|problem| self.names.told(problem));
-        Rejection { retry_after: refused.retry_after, ..Rejection::of(refused.code, problems.collect()) }
+        Rejection {
+            retry_after: refused.retry_after,
+            ..Rejection::of(refused.code, problems.collect())
+        }
     }
 }
 
@@ -316,7 +320,10 @@ impl ScheduleBody {
     ///
     /// # Errors
     /// Everything that is wrong with the form of the result.
-    pub fn patch(trigger: &evoke_model::Trigger, patch: Value) -> Result<AskedSchedule, Vec<Problem>> {
+    pub fn patch(
+        trigger: &evoke_model::Trigger,
+        patch: Value,
+    ) -> Result<AskedSchedule, Vec<Problem>> {
         read::patch(trigger, patch)
     }
 }
@@ -423,3 +430,7 @@ pub struct Upcoming {
     #[schema(value_type = Option<String>)]
     pub next_cursor: (),
 }
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a failing test says where")]
+mod tests;

@@ -2,7 +2,9 @@
 
 use evoke_model::{Policy, State};
 use serde_json::Value;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{
+    ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::{Ref, RefOr, Schema};
 
 /// Name of the schema of a policy; its definition comes from [`policy_definitions`].
@@ -29,12 +31,32 @@ pub fn time() -> RefOr<Schema> {
         .into()
 }
 
+/// A time, or nothing.
+pub fn time_or_null() -> RefOr<Schema> {
+    let either = [Type::String, Type::Null];
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter(either))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .into()
+}
+
+/// Several times.
+pub fn times() -> RefOr<Schema> {
+    ArrayBuilder::new().items(time()).into()
+}
+
+/// The state of an execution, or nothing.
+pub fn state_or_null() -> RefOr<Schema> {
+    let words = State::ALL.map(|state| Some(state.as_str())).into_iter().chain([None]);
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(words))
+        .into()
+}
+
 /// Any JSON at all.
 pub fn any() -> RefOr<Schema> {
-    Schema::Object(
-        ObjectBuilder::new().schema_type(utoipa::openapi::schema::SchemaType::AnyValue).build(),
-    )
-    .into()
+    Schema::Object(ObjectBuilder::new().schema_type(SchemaType::AnyValue).build()).into()
 }
 
 /// How the executions of a trigger are carried out.
