@@ -8,15 +8,20 @@ mod fire;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use evoke_model::{EventId, Millis, Timestamp, Trigger, TriggerId};
+use evoke_model::{EventId, Millis, Problem, Timestamp, Trigger, TriggerId};
 use evoke_ports::Recurring;
 use evoke_ports::store::Cursor;
+use evoke_schedule::LATE_MAX;
+use evoke_schedule::When;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 pub use api::{BACKFILL_MAX, Backfill, Backfilled, Fired, ScheduleStatus};
 pub(crate) use fire::run;
+
+/// A clock that goes back by less is only set right.
+const SET_BACK: Millis = Millis::from_secs(1);
 
 /// All schedules, and when each fires next.
 #[derive(Default)]
@@ -32,6 +37,8 @@ struct State {
     remembered: HashMap<TriggerId, Place>,
     /// When each that waits is carried out.
     due: BTreeSet<(Timestamp, TriggerId)>,
+    /// The latest the clock was seen at.
+    seen: Timestamp,
 }
 
 /// A schedule at work.
@@ -88,11 +95,23 @@ impl Place {
         let anchor = same.as_ref().map_or(now, |same| same.anchor);
         let next = match same {
             _ if is_paused => None,
-            Some(same) if !same.is_paused => same.next,
+            Some(same) if !same.is_paused => {
+                same.next.map(|next| near(next, recurring, (now, anchor)))
+            }
             _ => recurring.schedule.next_after(now, anchor),
         };
         Self { next, timetable, anchor, is_paused, last }
     }
+}
+
+/// The occurrence to wait for where it is said to be `next`. An earlier one lies between only where
+/// the clock was set back: those that fired already are known by their ids and do not fire again.
+fn near(
+    next: Timestamp,
+    recurring: &Recurring,
+    (now, anchor): (Timestamp, Timestamp),
+) -> Timestamp {
+    recurring.schedule.next_after(now, anchor).map_or(next, |first| first.min(next))
 }
 
 /// What tells one timetable from another. What becomes of missed occurrences, and what they carry,
@@ -102,6 +121,26 @@ fn timetable(recurring: &Recurring) -> String {
     let bound = |bound: Option<Timestamp>| bound.map(|at| at.to_string()).unwrap_or_default();
     let (start, end) = (bound(schedule.start()), bound(schedule.end()));
     format!("{schedule} {} {start}..{end} ~{}", schedule.zone().name(), schedule.jitter())
+}
+
+/// What is wrong with a timetable that has no occurrence left, unless it was there `before`.
+pub(crate) fn no_future(
+    recurring: &Recurring,
+    before: Option<&Recurring>,
+    now: Timestamp,
+) -> Option<Problem> {
+    let schedule = &recurring.schedule;
+    let is_old = before.is_some_and(|before| timetable(before) == timetable(recurring));
+    if is_old || schedule.next_after(now, now).is_some() {
+        return None;
+    }
+    let (field, message) = match (schedule.when(), schedule.end()) {
+        (When::At(at), _) => ("at", format!("{at} is over: it would never fire")),
+        (_, Some(end)) => ("end", format!("no occurrence is left before {end}")),
+        (When::Cron(_), None) => ("cron", "no occurrence is left".to_owned()),
+        (When::Every(_), None) => ("every", "no occurrence is left".to_owned()),
+    };
+    Some(Problem::new(field, message))
 }
 
 impl Standing {
@@ -179,6 +218,26 @@ impl Schedules {
 }
 
 impl State {
+    /// Sees the clock. Where it was set back all schedules are planned anew: one that was ahead by
+    /// a year must not keep them waiting for a year.
+    fn see(&mut self, now: Timestamp) {
+        if now.plus(SET_BACK) >= self.seen {
+            self.seen = self.seen.max(now);
+            return;
+        }
+        tracing::warn!("The clock was set back from {} to {now}", self.seen);
+        self.seen = now;
+        // Since it was set back some time has passed before it was seen.
+        let from = now.minus(LATE_MAX);
+        let standings: Vec<_> = self.standing.values().cloned().collect();
+        for mut standing in standings {
+            if let Some(next) = &mut standing.place.next {
+                *next = near(*next, &standing.recurring, (from, standing.place.anchor));
+                self.put(standing);
+            }
+        }
+    }
+
     /// Says whether it is now the first of all to fire.
     fn put(&mut self, standing: Standing) -> bool {
         let id = standing.trigger.id;

@@ -61,6 +61,19 @@ impl Clock for Settable {
             self.steady.sleep_until(self.steady.now().plus(look)).await;
         }
     }
+
+    async fn watch_until(&self, instant: Timestamp) {
+        let mut seen = self.now();
+        while seen < instant {
+            let look = self.steady.now().plus(self.look);
+            let due = Timestamp::from_micros(instant.as_micros() - self.off.load(Ordering::SeqCst));
+            self.steady.sleep_until(look.min(due)).await;
+            if self.now() < seen {
+                return;
+            }
+            seen = self.now();
+        }
+    }
 }
 
 /// An engine with its clock.
@@ -237,6 +250,23 @@ async fn a_clock_that_jumps_neither_doubles_nor_loses() {
     assert_eq!(bed.next(id).as_deref(), Some("2026-11-21T04:00:00Z"));
     bed.pass(HOUR).await;
     assert_eq!(bed.fired(4).await[3], "2026-11-21T04:00:00Z");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_was_a_year_ahead_keeps_nothing_waiting_for_a_year() {
+    let bed = Bed::looking(fine(), MINUTE).await;
+    let id = bed.schedule(json!({ "cron": "0 * * * *" }), Policy::default()).await;
+    bed.clock.set_off(365 * 86_400 * 1_000_000);
+    assert_eq!(bed.fired(1).await, ["2027-11-21T00:00:00Z"], "the youngest of those it missed");
+    bed.clock.set_off(0);
+    let ahead = Some("2027-11-21T01:00:00Z");
+    while bed.next(id).as_deref() == ahead {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    bed.pass(HOUR).await;
+    assert_eq!(bed.fired(2).await[1], "2026-11-21T01:00:00Z");
+    assert_eq!(bed.next(id).as_deref(), Some("2026-11-21T02:00:00Z"));
+    reach(&bed.engine, query(&[State::Success]), 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

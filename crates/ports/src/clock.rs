@@ -13,6 +13,12 @@ pub trait Clock: Send + Sync {
 
     /// Returns once `now` has reached `instant`.
     async fn sleep_until(&self, instant: Timestamp);
+
+    /// The same, but returns as well when the clock was set back: for whoever waits for an instant
+    /// that was told by the clock as it was.
+    async fn watch_until(&self, instant: Timestamp) {
+        self.sleep_until(instant).await;
+    }
 }
 
 /// How long to wait without looking at the clock again.
@@ -37,6 +43,18 @@ impl Clock for SystemClock {
                 return;
             }
             tokio::time::sleep(wait.min(LOOK_AGAIN)).await;
+        }
+    }
+
+    async fn watch_until(&self, instant: Timestamp) {
+        let mut seen = self.now();
+        while seen < instant {
+            tokio::time::sleep(instant.since(seen).min(LOOK_AGAIN)).await;
+            let now = self.now();
+            if now < seen {
+                return;
+            }
+            seen = now;
         }
     }
 }

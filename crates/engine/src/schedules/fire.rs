@@ -4,7 +4,7 @@
 use std::sync::Weak;
 
 use evoke_model::{Data, EventId, Millis, Rejection, Timestamp, TriggerId};
-use evoke_ports::store::{Change, Write};
+use evoke_ports::store::{Change, Receipt, Write};
 use evoke_schedule::{LATE_MAX, Occurrence};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,7 @@ pub(crate) async fn run(inner: Weak<Inner>, stop: CancellationToken) {
         let Some(wake) = look(&inner).await else { return };
         let sleep = async {
             match wake {
-                Some(wake) => clock.sleep_until(wake).await,
+                Some(wake) => clock.watch_until(wake).await,
                 None => std::future::pending().await,
             }
         };
@@ -92,12 +92,20 @@ impl Inner {
         }
         let cursors = moved.iter().map(|(standing, _)| standing.cursor()).collect();
         let write = Write::All(vec![Write::Ingest(ingest), Change::Cursors(cursors).into()]);
-        self.committer.send(write, planned).await?;
-        self.metrics.accepted("schedule", events.len() as u64);
+        let receipt = self.committer.send(write, planned).await?;
+        let known = match &receipt {
+            Receipt::All(receipts) => match receipts.first() {
+                Some(Receipt::Ingested { duplicates, .. }) => duplicates.as_slice(),
+                _ => &[],
+            },
+            _ => &[],
+        };
+        self.metrics.accepted("schedule", (events.len() - known.len()) as u64);
         for (standing, _) in moved {
             self.timed.schedules.take(standing);
         }
-        for event in events {
+        let is_new = |place: &usize| !known.iter().any(|(known, _)| known == place);
+        for (_, event) in events.into_iter().enumerate().filter(|(place, _)| is_new(place)) {
             self.feed.tell(|| Notice::Event(event));
         }
         Ok(())
@@ -113,7 +121,8 @@ impl Schedules {
     /// The schedules that are due, as many as one commit takes. They stay where they are until
     /// they have fired.
     fn batch(&self, now: Timestamp) -> Batch {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.see(now);
         let mut batch = Batch::default();
         let due = state.due.iter().take_while(|(due, _)| *due <= now);
         for standing in due.filter_map(|(_, id)| state.standing.get(id)) {
