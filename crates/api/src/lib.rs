@@ -23,6 +23,7 @@ pub mod schemas;
 pub mod trace;
 pub mod tree;
 pub mod trigger;
+pub mod webhook;
 
 pub use audit::AuditEntry;
 pub use dead_letter::{DeadLetterEdit, DeadLetterGroup};
@@ -43,3 +44,4 @@ pub use schedule::{
 };
 pub use tree::Tree;
 pub use trigger::{PollSkip, PollStanding, TestBody, Trigger, TriggerBody};
+pub use webhook::{Webhook, WebhookBody};

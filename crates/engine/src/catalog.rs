@@ -9,7 +9,7 @@ use evoke_matching::{Index, Rule};
 use evoke_model::function::FunctionRecord;
 use evoke_model::trigger::Subscription;
 use evoke_model::{Code, Failure, Problem, Target, Trigger, TriggerId};
-use evoke_ports::{Endpoint, HttpIntake, Source, Timing};
+use evoke_ports::{Endpoint, HttpIntake, Sample, Source, Timing};
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -184,6 +184,12 @@ impl Catalog {
     /// Where the events come from that a kind makes itself.
     pub(crate) fn origin(&self, kind: &str) -> Option<&'static str> {
         self.sources.get(kind)?.origin()
+    }
+
+    /// An event as a trigger makes it, where its kind can say.
+    pub(crate) fn sample(&self, trigger: &Arc<Trigger>) -> Option<Sample> {
+        let source = self.sources.get(trigger.kind.as_str())?;
+        source.sample(&trigger.name, &self.working(trigger).config)
     }
 
     /// A trigger's configuration as it may be shown.

@@ -35,6 +35,8 @@ pub(crate) fn document() -> Value {
         { "name": "operations", "description": "Replays, redrives, who did what, retention" },
         { "name": "functions", "description": "Functions, calling them, what they print" },
         { "name": "triggers", "description": "Which events go where" },
+        { "name": "schedules", "description": "Triggers that fire at instants" },
+        { "name": "webhooks", "description": "Requests of other services" },
         { "name": "keys", "description": "Who may call" },
         { "name": "server", "description": "The server itself" },
     ]);
@@ -79,6 +81,7 @@ fn complete(path: &str, operation: &mut Value) {
     }
     let is_public = path.starts_with("/health")
         || path.starts_with("/schemas")
+        || path.starts_with("/webhooks")
         || path.starts_with("/docs/errors");
     if is_public {
         operation["security"] = json!([]);

@@ -16,8 +16,10 @@ pub(crate) mod logs;
 pub(crate) mod operations;
 pub(crate) mod replay;
 pub(crate) mod retention;
+pub(crate) mod schedules;
 pub(crate) mod selection;
 pub(crate) mod triggers;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 
@@ -65,6 +67,16 @@ fn resources() -> OpenApiRouter {
         .routes(routes!(triggers::enable))
         .routes(routes!(triggers::disable))
         .routes(routes!(triggers::test))
+        .routes(routes!(triggers::fire))
+        .routes(routes!(schedules::list, schedules::create))
+        .routes(routes!(schedules::show, schedules::change, schedules::delete))
+        .routes(routes!(schedules::trigger))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::backfill))
+        .routes(routes!(schedules::upcoming))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
         .routes(routes!(functions::list))
         .routes(routes!(functions::show, invoke::invoke_by_name))
         .routes(routes!(invoke::invoke))
@@ -87,6 +99,7 @@ fn root() -> OpenApiRouter {
         .routes(routes!(docs::page))
         .routes(routes!(docs::error_page))
         .routes(routes!(docs::function_schema))
+        .routes(routes!(webhooks::receive))
 }
 
 /// All routes as they are documented.

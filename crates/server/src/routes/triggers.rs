@@ -1,15 +1,18 @@
 //! Triggers of every kind.
 
 use axum::Json as Out;
-use evoke_api::{ExecutionAccepted, Page, PollStanding, TestBody, Trigger, TriggerBody};
+use evoke_api::{
+    ExecutionAccepted, FireBody, Fired, Page, PollStanding, TestBody, Trigger, TriggerBody,
+};
 use evoke_engine::Engine;
 use evoke_engine::triggers::Enabled;
 use evoke_model::{Code, Problem};
 use http::StatusCode;
 use utoipa::IntoParams;
 
+use super::schedules::standing;
 use super::selection::function_name;
-use crate::extract::{By, Json, Segment, Shared};
+use crate::extract::{By, Json, JsonOrNothing, Segment, Shared};
 use crate::query::{FromQuery, Params, Query, Window};
 use crate::refusal::Refusal;
 
@@ -34,10 +37,11 @@ fn invalid(problems: Vec<Problem>) -> Refusal {
     Refusal::of(Code::InvalidTrigger, problems)
 }
 
-/// A trigger as it is shown: what was stored, and where it stands if it fires by itself.
+/// A trigger as it is shown: what was stored, but for secrets, and where it stands if it fires by
+/// itself.
 fn shown(engine: &Engine, trigger: &evoke_model::Trigger) -> Trigger {
     let poll = engine.poll_status(trigger.id).map(PollStanding::from);
-    Trigger { poll, ..Trigger::from(trigger) }
+    Trigger { config: engine.shown(trigger), poll, ..Trigger::from(trigger) }
 }
 
 /// List triggers
@@ -63,7 +67,12 @@ pub(crate) async fn list(
         filter.kind.as_ref().is_none_or(|kind| *kind == trigger.kind)
             && function.as_deref().is_none_or(|name| runs == Some(name))
     });
-    Ok(Out(window.page(wanted.map(|trigger| shown(&server.engine, trigger)).collect())))
+    let Page { data, next_cursor } = window.page(wanted.collect());
+    let mut page = Page { data: Vec::with_capacity(data.len()), next_cursor };
+    for trigger in data {
+        page.data.push(shown(&server.engine, trigger).await?);
+    }
+    Ok(Out(page))
 }
 
 /// Create a trigger
@@ -80,7 +89,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Out<Trigger>), Refusal> {
     let new = TriggerBody::read(body).map_err(invalid)?;
     let trigger = server.engine.create_trigger(new, &actor).await?;
-    Ok((StatusCode::CREATED, Out(shown(&server.engine, &trigger))))
+    Ok((StatusCode::CREATED, Out(shown(&server.engine, &trigger).await?)))
 }
 
 /// Show a trigger
@@ -94,7 +103,8 @@ pub(crate) async fn show(
     Shared(server): Shared,
     Segment(id): Segment,
 ) -> Result<Out<Trigger>, Refusal> {
-    Ok(Out(shown(&server.engine, &*server.engine.trigger(&id)?)))
+    let trigger = server.engine.trigger(&id)?;
+    Ok(Out(shown(&server.engine, &trigger).await?))
 }
 
 /// Replace a trigger
@@ -115,7 +125,7 @@ pub(crate) async fn replace(
     let old = server.engine.trigger(&id)?;
     let new = TriggerBody::read(body).map_err(invalid)?;
     let trigger = server.engine.update_trigger(old.id, new, &actor).await?;
-    Ok(Out(shown(&server.engine, &trigger)))
+    Ok(Out(shown(&server.engine, &trigger).await?))
 }
 
 /// Change a trigger
@@ -136,7 +146,7 @@ pub(crate) async fn change(
     let old = server.engine.trigger(&id)?;
     let new = TriggerBody::patch(&old, body).map_err(invalid)?;
     let trigger = server.engine.update_trigger(old.id, new, &actor).await?;
-    Ok(Out(shown(&server.engine, &trigger)))
+    Ok(Out(shown(&server.engine, &trigger).await?))
 }
 
 /// Delete a trigger
@@ -172,7 +182,7 @@ pub(crate) async fn enable(
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
     let trigger = server.engine.set_trigger_enabled(old.id, Enabled::Yes, &actor).await?;
-    Ok(Out(shown(&server.engine, &trigger)))
+    Ok(Out(shown(&server.engine, &trigger).await?))
 }
 
 /// Disable a trigger
@@ -191,7 +201,33 @@ pub(crate) async fn disable(
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
     let trigger = server.engine.set_trigger_enabled(old.id, Enabled::No, &actor).await?;
-    Ok(Out(shown(&server.engine, &trigger)))
+    Ok(Out(shown(&server.engine, &trigger).await?))
+}
+
+/// Fire a schedule now
+///
+/// Beside its timetable, which stays as it is. Other kinds wait for something to happen: test them.
+#[utoipa::path(
+    post, path = "/triggers/{id}/fire", tag = "triggers",
+    operation_id = "fire_trigger",
+    params(("id" = String, Path, description = "Id or name")), request_body = FireBody,
+    responses((status = 202, description = "Accepted, durable", body = Fired)),
+)]
+pub(crate) async fn fire(
+    Shared(server): Shared,
+    By(actor): By,
+    Segment(id): Segment,
+    JsonOrNothing(body): JsonOrNothing,
+) -> Result<(StatusCode, Out<Fired>), Refusal> {
+    let trigger = server.engine.trigger(&id)?;
+    if trigger.kind != evoke_model::Trigger::SCHEDULE {
+        let evoke_model::Trigger { name, kind, .. } = trigger.as_ref();
+        let message = format!("only schedules are fired by hand: {name:?} is of kind {kind:?}");
+        return Err(Refusal::new(Code::TriggerConflict, message));
+    }
+    let FireBody { input } = FireBody::read(&body).map_err(Refusal::invalid)?;
+    let fired = server.engine.fire_schedule(trigger.id, input, &actor).await?;
+    Ok((StatusCode::ACCEPTED, Out(Fired::from(fired))))
 }
 
 /// Test a trigger
