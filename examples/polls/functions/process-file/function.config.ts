@@ -1,0 +1,1 @@
+export default { runtime: "nodejs20", handler: "index.handler" };
