@@ -63,6 +63,10 @@ pub struct ScheduleStanding {
 }
 
 impl ScheduleStanding {
+    /// Of one that was deleted while it was looked at.
+    pub const GONE: Self =
+        Self { status: ScheduleState::Ended, next_run: None, last_run: None, last_status: None };
+
     /// Of what the engine knows of a schedule and of its last occurrence.
     pub fn new(status: ScheduleStatus, last_status: Option<State>) -> Self {
         Self {

@@ -7,11 +7,12 @@ mod test_run;
 
 use evoke_engine::NewTrigger;
 use evoke_model::trigger::Owner;
-use evoke_model::{Policy, Problem, Target, Timestamp, TriggerId};
+use evoke_model::{Policy, Problem, State, Target, Timestamp, TriggerId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::schedule::{ScheduleStanding, ScheduleState};
 use crate::schemas;
 
 pub use poll::{PollSkip, PollStanding};
@@ -51,6 +52,21 @@ pub struct Trigger {
     /// Where it stands, for a poll.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll: Option<PollStanding>,
+    /// Whether it fires again, for a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ScheduleState>,
+    /// When it fires next, for a schedule; `null` where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schemas::time_or_null, required = false)]
+    pub next_run: Option<Option<Timestamp>>,
+    /// The instant of the occurrence that fired last, for a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schemas::time_or_null, required = false)]
+    pub last_run: Option<Option<Timestamp>>,
+    /// How that one ended, or stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schemas::state_or_null, required = false)]
+    pub last_status: Option<Option<State>>,
 }
 
 /// Who keeps a trigger.
@@ -129,6 +145,24 @@ impl From<&evoke_model::Trigger> for Trigger {
             updated_at: trigger.updated_at,
             updated_by: trigger.updated_by.clone(),
             poll: None,
+            status: None,
+            next_run: None,
+            last_run: None,
+            last_status: None,
+        }
+    }
+}
+
+impl Trigger {
+    /// With where it stands, if it is a schedule.
+    #[must_use]
+    pub fn standing(self, standing: Option<ScheduleStanding>) -> Self {
+        Self {
+            status: standing.map(|standing| standing.status),
+            next_run: standing.map(|standing| standing.next_run),
+            last_run: standing.map(|standing| standing.last_run),
+            last_status: standing.map(|standing| standing.last_status),
+            ..self
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use bytes::Bytes;
 use evoke_api::cloudevents::DEPTH_MAX;
 use evoke_engine::Actor;
 use evoke_model::{Code, Problem};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use serde_json::Value;
+use http_body::Body as _;
+use serde_json::{Map, Value};
 
 use crate::body;
 use crate::context::{Context, text};
@@ -30,6 +32,9 @@ pub(crate) struct Segment(pub(crate) String);
 
 /// A body of JSON.
 pub(crate) struct Json(pub(crate) Value);
+
+/// A body of JSON that may be left out, which is an object without fields.
+pub(crate) struct JsonOrNothing(pub(crate) Value);
 
 fn missing<T>(what: &str) -> Result<T, Refusal> {
     tracing::error!("A handler ran without {what}");
@@ -87,12 +92,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 impl<S: Send + Sync> FromRequest<S> for Json {
     type Rejection = Refusal;
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let (parts, body) = request.into_parts();
-        let server = shared(&parts.extensions)?;
-        must_be_json(&parts.headers)?;
-        let bytes = body::read(body, server.limits(), &server.drains).await?;
-        parse(&bytes).map(Self)
+        must_be_json(request.headers())?;
+        parse(&whole(request).await?).map(Self)
     }
+}
+
+impl<S: Send + Sync> FromRequest<S> for JsonOrNothing {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        if request.body().is_end_stream() {
+            return Ok(Self(Value::Object(Map::new())));
+        }
+        Json::from_request(request, &()).await.map(|Json(value)| Self(value))
+    }
+}
+
+/// The whole body of a request.
+async fn whole(request: Request) -> Result<Bytes, Refusal> {
+    let (parts, body) = request.into_parts();
+    let server = shared(&parts.extensions)?;
+    body::read(body, server.limits(), &server.drains).await
 }
 
 fn must_be_json(headers: &HeaderMap) -> Result<(), Refusal> {

@@ -39,9 +39,10 @@ fn invalid(problems: Vec<Problem>) -> Refusal {
 
 /// A trigger as it is shown: what was stored, but for secrets, and where it stands if it fires by
 /// itself.
-fn shown(engine: &Engine, trigger: &evoke_model::Trigger) -> Trigger {
+async fn shown(engine: &Engine, trigger: &evoke_model::Trigger) -> Result<Trigger, Refusal> {
     let poll = engine.poll_status(trigger.id).map(PollStanding::from);
-    Trigger { config: engine.shown(trigger), poll, ..Trigger::from(trigger) }
+    let shown = Trigger { config: engine.shown(trigger), poll, ..Trigger::from(trigger) };
+    Ok(shown.standing(standing(engine, trigger.id).await?))
 }
 
 /// List triggers
