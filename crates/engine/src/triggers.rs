@@ -6,10 +6,12 @@ use evoke_model::policy::Mode;
 use evoke_model::trigger::Owner;
 use evoke_model::{Code, Policy, Problem, Rejection, Target, Trigger, TriggerId, suggest};
 use evoke_ports::store::Change;
+use evoke_ports::{Source, Timing};
 use serde_json::{Value, json};
 
 use crate::audit::{Actor, action};
 use crate::catalog::{Filled, under};
+use crate::schedules;
 use crate::start::{Engine, Inner};
 
 /// A trigger as somebody wants it.
@@ -105,7 +107,7 @@ impl Engine {
     /// Creates a trigger.
     ///
     /// # Errors
-    /// TR_002 with all problems, TR_003 when the name is taken.
+    /// TR_002 with all problems, TR_003 when the name or what it listens to is taken.
     pub async fn create_trigger(
         &self,
         new: NewTrigger,
@@ -121,6 +123,7 @@ impl Engine {
             return Err(Rejection::new(Code::TriggerConflict, message));
         }
         let trigger = inner.make(new, Owner::Api, None)?.trigger;
+        inner.must_be_free(&trigger)?;
         inner.put_by_hand(trigger, action::CREATE_TRIGGER, actor).await
     }
 
@@ -128,7 +131,8 @@ impl Engine {
     /// secret it stands for.
     ///
     /// # Errors
-    /// TR_001, TR_002, TR_003 for one that a manifest declares.
+    /// TR_001, TR_002, TR_003 for one that a manifest declares and where the name or what it
+    /// listens to is taken.
     pub async fn update_trigger(
         &self,
         id: TriggerId,
@@ -143,6 +147,7 @@ impl Engine {
             keep_hidden(&mut new.config, &inner.catalog.shown(&old), &old.config);
         }
         let trigger = inner.make(new, Owner::Api, Some(&old))?.trigger;
+        inner.must_be_free(&trigger)?;
         inner.put_by_hand(trigger, action::UPDATE_TRIGGER, actor).await
     }
 
@@ -275,16 +280,15 @@ impl Inner {
             problems.extend(placed(&owner, found));
             Value::Null
         });
+        problems.extend(self.no_future((source, &config), (&owner, &new.name), old));
         if let Err(found) = self.catalog.open(&new.target) {
             problems.extend(found);
         }
         let subscription = source.and_then(|source| source.subscription(&config));
         let mut found = evoke_matching::check(&new.policy, subscription.as_ref());
-        let is_answered = self.catalog.passes_requests(&new.kind)
-            || (self.catalog.intake(&new.kind).is_some() && new.policy.mode == Some(Mode::Sync));
-        if is_answered {
+        if self.is_answered(&new.kind, &new.policy) {
             found.extend(not_for_requests(&new.policy));
-            if new.target.function_name().is_none() {
+            if new.policy.mode == Some(Mode::Sync) && new.target.function_name().is_none() {
                 let problem = Problem::new("mode", "only a function can answer a request");
                 found.push(problem.suggest("`mode: async`, or a target of type function"));
             }
@@ -313,6 +317,53 @@ impl Inner {
             deleted_at: None,
         };
         Ok(Made { trigger, filled })
+    }
+
+    /// Whether callers wait for the answer of triggers of this kind and policy.
+    fn is_answered(&self, kind: &str, policy: &Policy) -> bool {
+        self.catalog.passes_requests(kind)
+            || (self.catalog.intake(kind).is_some() && policy.mode == Some(Mode::Sync))
+    }
+
+    /// Refuses a trigger made by hand that wants the same requests as another one.
+    fn must_be_free(&self, trigger: &Trigger) -> Result<(), Rejection> {
+        let intake = self.catalog.intake(&trigger.kind);
+        let rival = intake.and_then(|intake| intake.rival(&trigger.config, Some(trigger.id)));
+        let rival = rival.and_then(|id| self.catalog.load().triggers.get(&id).cloned());
+        match rival {
+            None => Ok(()),
+            Some(rival) => {
+                let message = format!("trigger {:?} takes these requests already", rival.name);
+                Err(Rejection::new(Code::TriggerConflict, message))
+            }
+        }
+    }
+
+    /// A new timetable that is over before it begins is a slip of who makes it by hand. A project
+    /// keeps what it declares when its time is over.
+    fn no_future(
+        &self,
+        (source, config): (Option<&Arc<dyn Source>>, &Value),
+        (owner, name): (&Owner, &str),
+        old: Option<&Trigger>,
+    ) -> Vec<Problem> {
+        let recurring = |config: &Value| match source?.timing(config) {
+            Some(Timing::Schedule(recurring)) => Some(recurring),
+            _ => None,
+        };
+        let before = old.filter(|old| old.kind == Trigger::SCHEDULE);
+        let before = before.and_then(|old| recurring(&old.config));
+        let problem = recurring(config).and_then(|recurring| {
+            schedules::no_future(&recurring, before.as_deref(), self.clock.now())
+        });
+        match problem {
+            Some(problem) if *owner == Owner::Api => placed(owner, vec![problem]),
+            Some(problem) => {
+                tracing::warn!("Schedule {name:?} has ended: {problem}");
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
     }
 
     /// Stores a trigger and puts it to work. The caller holds the gate.

@@ -119,6 +119,13 @@ pub trait HttpIntake: Send + Sync {
     /// Whose request this is. `path` is as it came, percent-encoded, without the query.
     fn claim(&self, method: &http::Method, path: &str) -> Claim;
 
+    /// Which of the triggers would keep requests from a new one with this checked configuration, or
+    /// lose them to it. `own` is the one it replaces.
+    fn rival(&self, config: &Value, own: Option<TriggerId>) -> Option<TriggerId> {
+        let _ = (config, own);
+        None
+    }
+
     /// What a request is to the trigger that has it. Pure: it may look at the request for as long
     /// as its size takes, and has no effects.
     fn receive(&self, trigger: TriggerId, call: &HttpCall, now: Timestamp) -> Received {

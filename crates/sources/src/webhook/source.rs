@@ -72,6 +72,10 @@ impl HttpIntake for Hooks {
         self.table.load().claim(method, path)
     }
 
+    fn rival(&self, config: &Value, own: Option<TriggerId>) -> Option<TriggerId> {
+        self.table.load().rival(config, own)
+    }
+
     fn receive(&self, trigger: TriggerId, call: &HttpCall, now: Timestamp) -> Received {
         self.table.load().receive(trigger, call, now)
     }

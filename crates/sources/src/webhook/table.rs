@@ -6,6 +6,7 @@ use ahash::AHashMap;
 use evoke_model::{Code, Millis, Rejection, Timestamp, Trigger, TriggerId};
 use evoke_ports::{Claim, Denied, HttpCall, Received};
 use http::Method;
+use serde_json::Value;
 
 use super::ROOT;
 use super::config::{self, Hook};
@@ -86,6 +87,19 @@ impl Table {
             }
         }
         Claim::MethodNotAllowed { allow }
+    }
+
+    /// The oldest webhook at the path of a checked configuration that takes one of its methods.
+    pub(super) fn rival(&self, config: &Value, own: Option<TriggerId>) -> Option<TriggerId> {
+        let place = decoded(behind(config.get("path")?.as_str()?, ROOT)?);
+        let methods = config.get("methods").and_then(Value::as_array).into_iter().flatten();
+        let methods: Vec<Method> =
+            methods.filter_map(|method| method.as_str()?.parse().ok()).collect();
+        let others = self.paths.get(&place)?.iter().filter(|id| Some(**id) != own);
+        others.copied().find(|id| {
+            let entry = self.entries.get(id);
+            entry.is_some_and(|entry| methods.iter().any(|method| entry.takes(method)))
+        })
     }
 
     pub(super) fn receive(&self, trigger: TriggerId, call: &HttpCall, now: Timestamp) -> Received {

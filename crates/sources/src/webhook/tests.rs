@@ -110,6 +110,24 @@ fn a_webhook_is_reached_by_its_id_its_path_and_its_name() {
 }
 
 #[test]
+fn a_path_and_a_method_belong_to_one_webhook() {
+    let intake = intake(&[
+        trigger(1, "a", json!({ "path": "/webhooks/x", "methods": ["POST"] })),
+        trigger(2, "b", json!({ "path": "/webhooks/x", "methods": ["GET"] })),
+    ]);
+    let rival = |path: &str, methods: &[&str], own: Option<u64>| {
+        let config = json!({ "path": path, "methods": methods });
+        intake.rival(&config, own.map(TriggerId::from_u64)).map(TriggerId::as_u64)
+    };
+    assert_eq!(rival("/webhooks/x", &["PUT", "GET"], None), Some(2));
+    assert_eq!(rival("/webhooks/%78", &["POST"], None), Some(1));
+    assert_eq!(rival("/webhooks/x", &["POST"], Some(1)), None);
+    assert_eq!(rival("/webhooks/x", &["PUT"], None), None);
+    assert_eq!(rival("/webhooks/y", &["POST"], None), None);
+    assert_eq!(intake.rival(&json!({ "methods": ["POST"] }), None), None);
+}
+
+#[test]
 fn configurations_are_made_canonical() {
     let check = |config: Value| WebhookSource::new().check(&config).unwrap();
     let open = json!({ "methods": ["POST"], "verification": { "type": "none" } });
