@@ -14,6 +14,7 @@ mod functions;
 mod plugins;
 mod record;
 mod routes;
+mod schedules;
 mod triggers;
 mod wire;
 mod world;
