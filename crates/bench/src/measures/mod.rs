@@ -3,6 +3,7 @@
 mod backlog;
 mod calls;
 mod cold;
+mod dormant;
 mod events;
 mod fairness;
 mod latency;
@@ -10,6 +11,7 @@ mod peer;
 mod policies;
 mod purge;
 mod restart;
+mod schedules;
 
 use std::path::Path;
 
@@ -50,6 +52,7 @@ const B9: Id = Id::new(9);
 const B10: Id = Id::new(10);
 const B11: Id = Id::new(11);
 const B12: Id = Id::new(12);
+const B13: Id = Id::new(13);
 const B14: Id = Id::new(14);
 const B15: Id = Id::new(15);
 const B16: Id = Id::new(16);
@@ -63,6 +66,8 @@ pub(crate) const GROUPS: &[Group] = &[
     Group { ids: &[B9], measure: calls::in_flight },
     Group { ids: &[B10, B11], measure: backlog::measure },
     Group { ids: &[B12], measure: restart::measure },
+    Group { ids: &[B13], measure: schedules::measure },
+    Group { ids: &[B13], measure: dormant::measure },
     Group { ids: &[B14], measure: policies::measure },
     Group { ids: &[B15], measure: fairness::measure },
     Group { ids: &[B16], measure: purge::measure },

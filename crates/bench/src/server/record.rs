@@ -21,6 +21,20 @@ pub(crate) struct Newest {
     pub(crate) is_success: bool,
 }
 
+/// An occurrence of a schedule, in microseconds of the epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Firing {
+    /// The type of its event, which holds the schedule's name.
+    pub(crate) kind: String,
+    pub(crate) scheduled_us: u64,
+    /// When its event was made, to the nearest millisecond.
+    pub(crate) fired_us: u64,
+    /// When the attempt began.
+    pub(crate) started_us: u64,
+    /// The first line of the handler, once the execution is a success.
+    pub(crate) handler_us: Option<u64>,
+}
+
 impl Record {
     /// Opens the store in the data folder of a project.
     pub(crate) fn open(data: &Path) -> Result<Self> {
@@ -100,11 +114,74 @@ impl Record {
         }
         Ok(waits)
     }
+
+    /// What schedules of a type like this, in SQL's sense, fired at the instants of this range, in
+    /// the order of the instants.
+    pub(crate) fn fired(&self, kind: &str, [first, last]: [u64; 2]) -> Result<Vec<Firing>> {
+        let mut statement = self
+            .0
+            .prepare(
+                "SELECT type, time,
+                        CAST(round(unixepoch(json_extract(CAST(data AS TEXT), '$.fired_at'),
+                                             'subsec') * 1e6) AS INTEGER),
+                        coalesce(started_at, 0),
+                        json_extract(CAST(output AS TEXT), '$.began')
+                 FROM executions JOIN events ON id = event_id
+                 WHERE type LIKE ?1 AND time BETWEEN ?2 AND ?3 ORDER BY time, id",
+            )
+            .stored("read what was fired")?;
+        let bounds = [first, last].map(u64::cast_signed);
+        let rows = statement.query_map(params![kind, bounds[0], bounds[1]], |row| {
+            Ok(Firing {
+                kind: row.get(0)?,
+                scheduled_us: row.get::<_, i64>(1)?.unsigned_abs(),
+                fired_us: row.get::<_, i64>(2)?.unsigned_abs(),
+                started_us: row.get::<_, i64>(3)?.unsigned_abs(),
+                handler_us: row.get::<_, Option<i64>>(4)?.map(i64::unsigned_abs),
+            })
+        });
+        rows.and_then(Iterator::collect).stored("read what was fired")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_schedules_fired_is_read_in_the_order_of_their_instants() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Connection::open(folder.path().join("evoke.db")).unwrap();
+        store
+            .execute_batch(
+                "CREATE TABLE events (id INTEGER PRIMARY KEY, time INTEGER, type TEXT, data);
+                 CREATE TABLE executions (event_id INTEGER, started_at INTEGER, output);
+                 INSERT INTO events VALUES
+                   (1, 20000000, 'schedule.a', '{\"fired_at\":\"1970-01-01T00:00:20.002Z\"}'),
+                   (2, 10000000, 'schedule.a', '{\"fired_at\":\"1970-01-01T00:00:10.001822Z\"}'),
+                   (3, 30000000, 'schedule.a', '{\"fired_at\":\"1970-01-01T00:00:30Z\"}'),
+                   (4, 10000000, 'other', '{}');
+                 INSERT INTO executions VALUES (1, NULL, NULL), (2, 10000300, '{\"began\":10000700}'),
+                   (3, 1, '{}'), (4, 1, '{}');",
+            )
+            .unwrap();
+        let fired = Record::open(folder.path()).unwrap();
+        let fired = fired.fired("schedule.%", [10_000_000, 20_000_000]).unwrap();
+        let firing = |scheduled_us, fired_us, started_us, handler_us| Firing {
+            kind: "schedule.a".to_owned(),
+            scheduled_us,
+            fired_us,
+            started_us,
+            handler_us,
+        };
+        assert_eq!(
+            fired,
+            [
+                firing(10_000_000, 10_002_000, 10_000_300, Some(10_000_700)),
+                firing(20_000_000, 20_002_000, 0, None),
+            ]
+        );
+    }
 
     #[test]
     fn the_record_is_read_as_the_store_writes_it() {
