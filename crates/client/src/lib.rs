@@ -7,6 +7,7 @@ mod client;
 mod error;
 mod follow;
 mod record;
+mod schedules;
 mod sse;
 
 pub use calls::{Calling, Invoked, Query, Switch};
