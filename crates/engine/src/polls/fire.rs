@@ -19,8 +19,8 @@ use crate::start::Inner;
 /// Where the events of polls come from.
 pub(super) const ORIGIN: &str = "/polls";
 
-/// How often it is looked in any case: whoever waits for an instant does not see the clock being set
-/// back.
+/// How often it is looked in any case: whoever waits for an instant does not see that the clock is
+/// set back.
 const TICK: Millis = Millis::from_secs(10);
 
 /// How often the cursor of a poll is written that keeps nothing and does not fire. A crash loses

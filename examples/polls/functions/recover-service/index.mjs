@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 
 /** Brings the service up again. */
 export function handler(event) {
-  rmSync(new URL('../../data/service-is-down', import.meta.url), { force: true });
+  rmSync('../../data/service-is-down', { force: true });
   console.log(`${event.data.service} is restarted`);
   return { restarted: event.data.service };
 }

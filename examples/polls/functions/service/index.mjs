@@ -2,6 +2,6 @@ import { existsSync } from 'node:fs';
 
 /** The service that is watched. It is down while a file says so. */
 export function handler() {
-  const isDown = existsSync(new URL('../../data/service-is-down', import.meta.url));
+  const isDown = existsSync('../../data/service-is-down');
   return new Response(isDown ? 'down' : 'up', { status: isDown ? 503 : 200 });
 }

@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
-const inbox = new URL("../../data/inbox/", import.meta.url);
-
-type Found = { data: { filename: string; file_hash: string } };
+// A function runs in its own folder.
+const inbox = join(process.cwd(), "../../data/inbox");
 
 /** Runs for each new file: counts the records of a CSV. */
-export function handler(event: Found) {
+export function handler(event) {
   const { filename } = event.data;
   console.log(`validating ${filename}`);
-  const [head, ...records] = readFileSync(new URL(filename, inbox), "utf8").trim().split("\n");
+  const [head, ...records] = readFileSync(join(inbox, filename), "utf8").trim().split("\n");
   if (!head?.includes(",")) {
     throw new Error(`${filename} is not a CSV`);
   }

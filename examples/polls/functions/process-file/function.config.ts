@@ -1,1 +1,0 @@
-export default { runtime: "nodejs20", handler: "index.handler" };
