@@ -143,13 +143,14 @@ impl Place {
         let goes_on = before.every == poll.every;
         let next = before.next.filter(|_| goes_on).unwrap_or_else(|| now.plus(FIRST));
         let is_same = before.function == poll.function;
-        Self {
+        let place = Self {
             next: trigger.is_active().then_some(next),
             function: poll.function.clone(),
             every: poll.every,
             state: if is_same { before.state } else { Value::Null },
             ..before
-        }
+        };
+        Self { next: place.set_back(now), ..place }
     }
 
     /// The instant that is asked for at `now`, which is the last one of the grid that has come, and
@@ -161,11 +162,13 @@ impl Place {
         Some((at, at.plus(self.every)))
     }
 
-    /// The next instant of the grid after a clock was set back to `now`.
+    /// The next instant once a clock was set back to `now`. A clock that is only put right leaves it
+    /// as it is, so that no instant is asked for twice.
     pub(super) fn set_back(&self, now: Timestamp) -> Option<Timestamp> {
         let next = self.next?;
-        let ahead = (next.as_micros() - now.as_micros() - 1).max(0) / self.step();
-        Some(Timestamp::from_micros(next.as_micros() - ahead * self.step()))
+        let ahead = (next.as_micros() - now.as_micros() - 1) / self.step();
+        let steps = if ahead > 1 { ahead } else { 0 };
+        Some(Timestamp::from_micros(next.as_micros() - steps * self.step()))
     }
 
     fn step(&self) -> i64 {

@@ -239,6 +239,10 @@ fn a_clock_that_is_set_moves_the_grid_by_whole_intervals() {
     let (questions, next) = polls.due(at(30_000));
     assert_eq!((questions.len(), next), (0, Some(at(61_000))));
     assert_eq!(polls.due(at(61_000)).0.len(), 1);
+    answered(&polls, 1);
+    // A little back: the instant that was asked for is not asked for again.
+    assert_eq!(polls.due(at(60_990)).1, Some(at(121_000)));
+    assert_eq!(polls.due(at(61_000)).0.len(), 0);
 }
 
 /// A poll of which everything is known.
@@ -277,6 +281,9 @@ fn what_a_change_of_the_trigger_leaves_of_its_place() {
     let paused = Place { next: None, ..place() };
     let again = Place::after(Some(paused), (&trigger(1), &poll("f", 2_000)), now);
     assert_eq!((again.next, again.state), (first, json!({ "seen": ["a"] })), "on again");
+    let ahead = Place { next: Some(at(9_000 + 3_600_000)), ..place() };
+    let back = Place::after(Some(ahead), (&trigger(1), &poll("f", 2_000)), now);
+    assert_eq!(back.next, Some(at(9_000)), "a clock that was set back while it was off");
     let new = Place::after(None, (&trigger(1), &poll("f", 2_000)), now);
     assert_eq!((new.next, new.state), (first, Value::Null));
 }
