@@ -1,5 +1,5 @@
-//! Callers who wait for the answer: direct invocation, HTTP routes and webhooks that want it. They do
-//! not wait for the disk: the call runs at once and is recorded behind its answer, in the same
+//! Callers who wait for the answer: direct invocation, HTTP routes and webhooks that want it. They
+//! do not wait for the disk: the call runs at once and is recorded behind its answer, in the same
 //! commits as the rest.
 
 mod direct;

@@ -127,8 +127,8 @@ impl Engine {
         inner.put_by_hand(trigger, action::CREATE_TRIGGER, actor).await
     }
 
-    /// Changes a trigger that was created through the API. What comes back as it was shown keeps the
-    /// secret it stands for.
+    /// Changes a trigger that was created through the API. What comes back as it was shown keeps
+    /// the secret it stands for.
     ///
     /// # Errors
     /// TR_001, TR_002, TR_003 for one that a manifest declares and where the name or what it

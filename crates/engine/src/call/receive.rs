@@ -15,8 +15,8 @@ use crate::dispatch::Planned;
 use crate::draft::{Draft, Emitted};
 use crate::start::{Engine, Inner};
 
-/// Looking at a larger body takes long enough to be felt by others on the same thread: reading 10 MB
-/// for a signature takes some ten milliseconds.
+/// Looking at a larger body takes long enough to be felt by others on the same thread: reading
+/// 10 MB for a signature takes some ten milliseconds.
 const QUICK_BYTES_MAX: usize = 256 * 1024;
 
 /// What a request was answered with.
@@ -165,8 +165,8 @@ impl Inner {
         Ok(None)
     }
 
-    /// Whose turn it is when an event has come whose sender waits: `own` is the execution that would
-    /// answer.
+    /// Whose turn it is when an event has come whose sender waits: `own` is the execution that
+    /// would answer.
     fn turn(
         &self,
         event: &Arc<Event>,

@@ -1,23 +1,26 @@
 //! Webhooks that come in: who is believed, what is logged, and what their senders are told.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::facts::until;
-use crate::support::{dev, tool};
+use crate::support::{BINARY, dev, tool};
 use evoke_ports::{Clock, SystemClock};
-use evoke_testkit::{Answer, TestServer};
+use evoke_testkit::{Answer, Options, TestServer};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 const SECRET: &str = "it-s-a-secret-to-everybody";
+const OTHER: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A function that gives back what it got, or answers as the body asks.
 const TAKE: &str = "export const handler = (event, context) => {\n  \
      const { reply, fail } = event.data.json ?? {};\n  \
      if (fail) throw new Error(fail);\n  \
-     const { length } = event.data.body;\n  return reply ?? (length > 1e6 ? { length } : event);\n};\n";
+     const { length } = event.data.body;\n  return reply ?? (length > 1e6 ? { length } : event);\n\
+     };\n";
 
 type Header = (String, String);
 
@@ -260,7 +263,7 @@ async fn what_the_packages_of_vendors_sign_comes_in() {
         let secret = if ["svix", "standard-webhooks"].contains(&kind) { WHSEC } else { SECRET };
         let webhook = json!({
             "path": format!("/webhooks/{kind}"), "function": "take",
-            "verification": { "type": kind, "secret": ["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", secret] },
+            "verification": { "type": kind, "secret": [OTHER, secret] },
         });
         let url = server.post("/api/webhooks", webhook).await.expect(201).json()["url"].clone();
         let url = url.as_str().expect("an address");
@@ -280,6 +283,60 @@ async fn what_the_packages_of_vendors_sign_comes_in() {
         };
         assert_eq!(event["id"], id, "{kind}");
     }
+}
+
+/// The pages of providers: name, manifest and the commands behind it.
+fn pages() -> Vec<(String, String, String)> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/webhooks");
+    let mut found = Vec::new();
+    for page in std::fs::read_dir(docs).expect("the pages") {
+        let path = page.expect("a page").path();
+        let text = std::fs::read_to_string(&path).expect("a text");
+        let mut manifest = None;
+        for block in text.split("```").skip(1).step_by(2) {
+            match (block.split_once('\n').expect("a language"), &manifest) {
+                (("yaml", text), _) => manifest = Some(text.to_owned()),
+                (("sh", script), Some(manifest)) => {
+                    found.push((path.display().to_string(), manifest.clone(), script.to_owned()));
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_commands_of_the_documentation_are_believed_by_a_server() {
+    let mut shown = 0;
+    for (page, manifest, script) in pages() {
+        let secret =
+            script.lines().find_map(|line| line.strip_prefix("secret=")).expect("a secret");
+        let secret = secret.trim_matches('\'');
+        let name = manifest.split_once("${secrets.").expect("a reference").1;
+        let name = name.split_once('}').expect("its end").0;
+        let manifest = format!("runtime: node\n{manifest}");
+        let files = [
+            ("functions/take/function.yaml", manifest.as_str()),
+            ("functions/take/index.mjs", TAKE),
+        ];
+        let env = vec![(format!("EVOKE_SECRET_{name}"), secret.to_owned())];
+        let options = Options { env, ..Options::default() };
+        let server = TestServer::start(BINARY, &files, options).await;
+        let here = script.replace("http://127.0.0.1:8090", &server.url(""));
+        let status = r#"curl() { command curl -sS -o answer -w '%{http_code}' "$@"; }"#;
+        let mut shell = Command::new("bash");
+        shell.args(["-euc", &format!("{status}\n{here}")]).current_dir(server.dir());
+        let output = shell.output().expect("start a shell");
+        let status = String::from_utf8_lossy(&output.stdout).into_owned();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let answer = std::fs::read_to_string(server.dir().join("answer")).unwrap_or_default();
+        let taken = if manifest.contains("mode: sync") { "200" } else { "202" };
+        assert_eq!(status, taken, "{page}: {answer} {told}");
+        server.ended("trigger_type=webhook&status=success", 1).await;
+        shown += 1;
+    }
+    assert!(shown >= 14, "{shown} commands");
 }
 
 #[tokio::test]
@@ -444,7 +501,8 @@ async fn a_sender_that_waits_gets_what_the_function_returns() {
 async fn other_triggers_see_what_came_in_either_mode() {
     for mode in ["async", "sync"] {
         let manifest = json!({ "runtime": "node", "triggers": [
-            { "type": "webhook", "name": "hook", "mode": mode, "filter": "event.data.json.type == \"paid\"" },
+            { "type": "webhook", "name": "hook", "mode": mode,
+              "filter": "event.data.json.type == \"paid\"" },
         ]})
         .to_string();
         let watch = json!({ "runtime": "node", "triggers": [
@@ -548,7 +606,8 @@ async fn webhooks_are_made_changed_and_deleted_through_the_api() {
         );
     }
     let shown = server.get(&format!("/api/triggers/{id}")).await.expect(200).json();
-    let back = json!({ "name": "git", "type": "webhook", "config": shown["config"], "target": shown["target"] });
+    let (config, target) = (&shown["config"], &shown["target"]);
+    let back = json!({ "name": "git", "type": "webhook", "config": config, "target": target });
     let put = server.request("PUT", &format!("/api/triggers/{id}")).json(&back);
     server.answer(put).await.expect(200);
     send(&server, "/webhooks/git", &token("one"), b"{}").await.expect(202);
@@ -576,6 +635,39 @@ async fn a_changed_secret_holds_as_soon_as_it_is_saved() {
     })
     .await;
     send(&server, "/webhooks/hook", &token("old"), b"{}").await.expect(401);
+}
+
+#[tokio::test]
+async fn a_webhook_is_public_and_its_secret_comes_from_the_environment() {
+    let verification = json!({ "type": "gitlab", "secret": "${secrets.HOOK}" });
+    let manifest = manifest(json!({ "verification": verification }));
+    let files = [
+        ("evoke.toml", ""),
+        ("functions/take/function.json", manifest.as_str()),
+        ("functions/take/index.mjs", TAKE),
+    ];
+    let env = vec![("EVOKE_SECRET_HOOK".to_owned(), "from-outside".to_owned())];
+    let token = |token: &str| vec![header("x-gitlab-token", token)];
+    for command in ["serve", "dev"] {
+        let options = Options { command, env: env.clone(), ..Options::default() };
+        let mut server = TestServer::start(BINARY, &files, options).await;
+        for _ in 0..2 {
+            for (secret, status) in [("from-outside", 202), ("${secrets.HOOK}", 401), ("", 401)] {
+                let answer = send(&server, "/webhooks/hook", &token(secret), b"{}").await;
+                assert_eq!(answer.status, status, "{command}: {secret:?}: {}", answer.text);
+            }
+            server.kill();
+            server.restart().await;
+        }
+        let shown = server.get("/api/webhooks/hook").await;
+        if command == "serve" {
+            assert_eq!(shown.expect(401).code(), "FN_009");
+            continue;
+        }
+        assert_eq!(shown.expect(200).json()["verification"], verification);
+        let text = server.get("/api/triggers/hook").await.expect(200).text;
+        assert!(!text.contains("from-outside") && !server.output().contains("from-outside"));
+    }
 }
 
 #[tokio::test]

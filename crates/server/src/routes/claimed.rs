@@ -1,5 +1,5 @@
-//! Paths that triggers claim: the request goes to the function and its answer to the caller, or it is
-//! news and its sender is told that it was taken.
+//! Paths that triggers claim: the request goes to the function and its answer to the caller, or it
+//! is news and its sender is told that it was taken.
 
 use std::sync::Arc;
 

@@ -113,7 +113,8 @@ impl RoutePath {
 /// Segments at the root that belong to the server.
 const ROOT: &[&str] = &["docs", "health", "metrics", "openapi.json", "schemas", "webhooks"];
 
-/// Whether requests at this path, as it came, are webhooks: no route has them, however much it takes.
+/// Whether requests at this path, as it came, are webhooks: no route has them, however much it
+/// takes.
 pub(super) fn is_of_webhooks(path: &str) -> bool {
     let mut segments = path.split('/').skip(1).map(decode);
     let mut next = || segments.next().unwrap_or_default();

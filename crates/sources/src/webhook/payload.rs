@@ -12,9 +12,8 @@ use percent_encoding::percent_decode;
 
 use super::json::json;
 
-/// Headers that prove who the sender is by themselves: whoever reads the log could be the sender.
-const SECRET: [&str; 5] =
-    ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-gitlab-token"];
+/// Headers that prove who somebody is by themselves: whoever reads the log could be that.
+const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
 /// What is known of a request beside itself.
 pub(super) struct Facts {
@@ -29,8 +28,8 @@ pub(super) struct Facts {
 pub(super) enum Headers {
     /// All: the function verifies the request itself.
     All,
-    /// All but those that are secrets.
-    Public,
+    /// All but those that are secrets, and this one.
+    Public(Option<&'static str>),
 }
 
 /// The payload of a request.
@@ -69,7 +68,10 @@ pub(super) fn payload(call: &HttpCall, facts: &Facts) -> Data {
 }
 
 fn write_headers(out: &mut Vec<u8>, headers: &HeaderMap, which: Headers) {
-    let is_shown = |name: &str| which == Headers::All || !SECRET.contains(&name);
+    let is_shown = |name: &str| match which {
+        Headers::All => true,
+        Headers::Public(own) => !SECRET.contains(&name) && own != Some(name),
+    };
     out.push(b'{');
     for (index, name) in headers.keys().filter(|name| is_shown(name.as_str())).enumerate() {
         if index > 0 {

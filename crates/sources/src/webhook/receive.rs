@@ -38,7 +38,10 @@ fn arrived(hook: &Hook, own: &Own<'_>, call: &HttpCall, now: Timestamp) -> Resul
         }
     };
     check_body(hook, &call.body)?;
-    let headers = if hook.verifier.is_open() { Headers::All } else { Headers::Public };
+    let headers = match hook.verifier.is_open() {
+        true => Headers::All,
+        false => Headers::Public(hook.verifier.secret_header()),
+    };
     let facts = Facts { trigger: own.id, verified, headers };
     Ok(Arrived { id, kind: kind(own.name), data: payload(call, &facts) })
 }

@@ -1,4 +1,4 @@
-//! JSON Schemas of bodies: the one place that knows the crate that does it. Nothing is ever fetched.
+//! JSON Schemas of bodies: the one place that knows the crate that does it. Nothing is fetched.
 
 use evoke_model::Problem;
 use jsonschema::{PatternOptions, Validator};

@@ -169,7 +169,9 @@ fn mistakes_are_told_with_their_field() {
         (github("schema", json!({ "type": "x" })), "schema", "x"),
         (github("delivery_id", json!("a b")), "delivery_id", "header"),
         (
-            json!({ "skip_invalid": false, "verification": { "type": "none", "skip_invalid": true } }),
+            json!({
+                "skip_invalid": false, "verification": { "type": "none", "skip_invalid": true },
+            }),
             "verification.skip_invalid",
             "something else",
         ),
