@@ -13,6 +13,7 @@ mod manifests;
 mod ordering;
 mod outgoing;
 mod policies;
+mod polls;
 mod receiver;
 mod record;
 mod support;
