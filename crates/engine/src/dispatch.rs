@@ -314,7 +314,7 @@ impl Dispatcher {
     pub(crate) fn finished(
         &self,
         berth: &Berth,
-        ends: Vec<(Entry<Item>, Option<Timestamp>)>,
+        ends: impl ExactSizeIterator<Item = (Entry<Item>, Option<Timestamp>)>,
         signal: Signal,
     ) {
         let now = self.clock.now();

@@ -8,7 +8,7 @@ mod settle;
 use std::sync::Arc;
 
 use evoke_delivery::admission::{Dropped, Entry};
-use evoke_model::{Attempt, Code, ExecutionId, Failure, Millis, State, Trigger};
+use evoke_model::{Attempt, Code, ExecutionId, Failure, Millis, State, Timestamp, Trigger};
 use evoke_ports::Delivered;
 use evoke_ports::store::{Change, Finish, Next, Spent, Write};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,8 @@ struct Part {
     running: Arc<Running>,
     /// How it ended, once it has.
     end: Option<Delivered>,
+    /// When it comes again, if it does.
+    again: Option<Timestamp>,
 }
 
 /// What listeners are told of an attempt.
@@ -103,7 +105,7 @@ impl Inner {
         if lane.is_called_off(entry.id.event) {
             running.call_off();
         }
-        Part { entry, running, end: None }
+        Part { entry, running, end: None, again: None }
     }
 
     /// Records executions that admission took out of the queue for good.

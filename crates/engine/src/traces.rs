@@ -155,10 +155,10 @@ impl Traces {
     }
 
     /// A call of a target ended. The events of a batch beside the first are linked.
-    pub(crate) fn called(&self, open: Open, target: &str, events: &[Arc<Event>], end: Timestamp) {
+    pub(crate) fn called(&self, open: Open, target: &str, others: &[Arc<Event>], end: Timestamp) {
         let mut span = self.close(open, format!("call {target}").into(), SpanKind::Client, end);
         span.attributes.push(("evoke.target", text(target)));
-        let others = events.iter().skip(1);
+        let others = others.iter();
         span.links =
             others.filter_map(|event| event.traceparent.as_deref()?.parse().ok()).collect();
         self.tracer.record(span);

@@ -70,6 +70,10 @@ pub struct Job {
     pub event: Arc<Event>,
     /// The rule.
     pub trigger: Arc<Trigger>,
+    /// The rule's kind, shared by all its executions.
+    pub trigger_kind: Arc<str>,
+    /// The rule's name, shared by all its executions.
+    pub trigger_name: Arc<str>,
     /// When the attempt runs out of time by the trigger's policy; the function's own limit may be
     /// earlier. `None` leaves it to the target.
     pub deadline: Option<Timestamp>,

@@ -58,6 +58,8 @@ pub(crate) fn job(data: &str) -> Job {
         execution: ExecutionId { event: event.id, trigger: trigger.id },
         attempt: 1,
         event: Arc::new(event),
+        trigger_kind: trigger.kind.as_str().into(),
+        trigger_name: trigger.name.as_str().into(),
         trigger: Arc::new(trigger),
         deadline: None,
         cancel: CancellationToken::new(),

@@ -342,7 +342,7 @@ impl Lane {
     /// due that are too far off to be kept here.
     pub(crate) fn finished(
         &self,
-        ends: Vec<(Entry<Item>, Option<Timestamp>)>,
+        ends: impl Iterator<Item = (Entry<Item>, Option<Timestamp>)>,
         now: Timestamp,
     ) -> Option<Timestamp> {
         let mut state = self.state.lock();

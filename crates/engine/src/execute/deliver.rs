@@ -9,13 +9,13 @@ use evoke_delivery::breaker::Signal;
 use evoke_matching::{Index, Rule};
 use evoke_model::policy::{DebounceMode, Policy};
 use evoke_model::{Code, Data, Event, Failure, Outcome, Redirect, Target, Trigger};
-use evoke_ports::{Delivered, Functions, Job};
+use evoke_ports::{Delivered, Endpoint, Functions, Job};
 use futures_util::FutureExt;
 
 use super::{Part, Running};
 use crate::catalog::Opened;
 use crate::start::Inner;
-use crate::traces::Traces;
+use crate::traces::{Open, Traces};
 
 /// Whether the target of a trigger gets lists of events.
 fn is_batched(policy: &Policy) -> bool {
@@ -70,46 +70,76 @@ impl Inner {
 
     /// Makes one call of the executions in `parts` that can be called at all.
     async fn call(&self, endpoint: &Opened, parts: &mut [Part]) -> Signal {
-        let mut events = Vec::with_capacity(parts.len());
-        for part in &mut *parts {
-            let ready = match endpoint {
-                _ if part.running.stopped().is_some() => Err(Outcome::Cancelled),
-                Err(failure) => Err(Outcome::Failure(failure.clone())),
-                Ok(_) => self.prepared(&part.running).map_err(Outcome::Failure),
-            };
-            match ready {
-                Ok(event) => events.push(event),
-                Err(outcome) => part.end = Some(Delivered { outcome, version: 0 }),
-            }
+        match parts {
+            [only] if !is_batched(&only.running.trigger.policy) => self.one(endpoint, only).await,
+            parts => self.batch(endpoint, parts).await,
         }
-        let first = parts.iter().find(|part| part.end.is_none());
-        let (Ok(endpoint), Some(first)) = (endpoint, first) else { return Signal::Unknown };
-        let running = first.running.clone();
-        let span = running.span.map(|span| Traces::within(span, self.clock.now()));
-        if let Some(span) = span {
-            // What the target causes is caused by this call of it.
-            let traceparent = Some(span.context.to_string().into());
-            events[0] = Arc::new(Event { traceparent, ..Event::clone(&events[0]) });
-        }
-        let job = job(&running, &events[0]);
-        let is_list = is_batched(&running.trigger.policy);
-        let end = match is_list {
-            false => carry_out(endpoint.deliver(job)).await,
-            true => carry_out(endpoint.deliver_batch(job, &events)).await,
+    }
+
+    /// The thing to call and the event it gets; `None` where the execution has ended without it.
+    fn ready<'e>(
+        &self,
+        endpoint: &'e Opened,
+        part: &mut Part,
+    ) -> Option<(&'e Arc<dyn Endpoint>, Arc<Event>)> {
+        let outcome = match endpoint {
+            _ if part.running.stopped().is_some() => Outcome::Cancelled,
+            Err(failure) => Outcome::Failure(failure.clone()),
+            Ok(endpoint) => match self.prepared(&part.running) {
+                Ok(event) => return Some((endpoint, event)),
+                Err(failure) => Outcome::Failure(failure),
+            },
         };
+        part.end = Some(Delivered { outcome, version: 0 });
+        None
+    }
+
+    /// A call of one execution, which is nearly every call.
+    async fn one(&self, endpoint: &Opened, part: &mut Part) -> Signal {
+        let Some((endpoint, mut event)) = self.ready(endpoint, part) else {
+            return Signal::Unknown;
+        };
+        let span = self.open_call(&part.running, &mut event);
+        let end = carry_out(endpoint.deliver(job(&part.running, event))).await;
         if let Some(span) = span {
-            self.traces.called(span, &running.target, &events, self.clock.now());
+            self.traces.called(span, &part.running.target, &[], self.clock.now());
         }
         let signal = Signal::of(&end.outcome);
-        let mut ready = parts.iter_mut().filter(|part| part.end.is_none());
-        if is_list {
-            for (part, end) in ready.zip(share(end, &events)) {
-                part.end = Some(end);
+        part.end = Some(end);
+        signal
+    }
+
+    /// A call of several executions, or of one where they come as a list.
+    async fn batch(&self, endpoint: &Opened, parts: &mut [Part]) -> Signal {
+        let mut events = Vec::with_capacity(parts.len());
+        let mut target = None;
+        for part in &mut *parts {
+            if let Some((endpoint, event)) = self.ready(endpoint, part) {
+                target.get_or_insert_with(|| (endpoint, part.running.clone()));
+                events.push(event);
             }
-        } else if let Some(part) = ready.next() {
+        }
+        let Some((endpoint, running)) = target else { return Signal::Unknown };
+        let span = self.open_call(&running, &mut events[0]);
+        let job = job(&running, events[0].clone());
+        let end = carry_out(endpoint.deliver_batch(job, &events)).await;
+        if let Some(span) = span {
+            self.traces.called(span, &running.target, &events[1..], self.clock.now());
+        }
+        let signal = Signal::of(&end.outcome);
+        let ready = parts.iter_mut().filter(|part| part.end.is_none());
+        for (part, end) in ready.zip(share(end, &events)) {
             part.end = Some(end);
         }
         signal
+    }
+
+    /// Opens the span of a call, where somebody wants it. What the target causes is caused by it.
+    fn open_call(&self, running: &Running, event: &mut Arc<Event>) -> Option<Open> {
+        let span = Traces::within(running.span?, self.clock.now());
+        let traceparent = Some(span.context.to_string().into());
+        *event = Arc::new(Event { traceparent, ..Event::clone(event) });
+        Some(span)
     }
 
     /// The function an execution was sent to by hand.
@@ -145,13 +175,15 @@ async fn carry_out(call: impl Future<Output = Delivered>) -> Delivered {
 }
 
 /// One attempt for a target.
-fn job(running: &Running, event: &Arc<Event>) -> Job {
+fn job(running: &Running, event: Arc<Event>) -> Job {
     let timeout = running.trigger.policy.timeout;
     Job {
         execution: running.id,
         attempt: running.attempt,
-        event: event.clone(),
+        event,
         trigger: running.trigger.clone(),
+        trigger_kind: running.kind.clone(),
+        trigger_name: running.name.clone(),
         deadline: timeout.map(|timeout| running.started_at.plus(timeout)),
         cancel: running.cancel.clone(),
         logs: running.lines.clone(),

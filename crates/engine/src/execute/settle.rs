@@ -34,55 +34,72 @@ enum After {
 }
 
 impl Inner {
-    pub(super) async fn settle(self: &Arc<Self>, berth: &Berth, parts: Vec<Part>, signal: Signal) {
+    pub(super) async fn settle(
+        self: &Arc<Self>,
+        berth: &Berth,
+        mut parts: Vec<Part>,
+        signal: Signal,
+    ) {
         let now = self.clock.now();
         let place = self.committer.place().await;
-        let count = parts.len();
         let mut printed = Printed::default();
-        let mut finishes = Vec::with_capacity(count);
-        let mut again: Vec<(Entry<Item>, Option<Timestamp>)> = Vec::with_capacity(count);
+        let mut finishes = Vec::with_capacity(parts.len());
         let mut settles = Ends::default();
-        for Part { mut entry, running, end } in parts {
-            let mut attempt = attempt(&running, end, printed.take(&running, now), now);
-            // What came before it in its key comes again, and so does it, after that.
-            let is_behind = entry.keys.order.is_some()
-                && again
-                    .iter()
-                    .any(|(before, due)| due.is_some() && before.keys.order == entry.keys.order);
-            let next = if is_behind {
-                After::Repeat(now)
-            } else {
-                after(entry.payload.elsewhere, &running, &mut attempt)
-            };
-            let (state, due, cause) = match next {
-                After::Done(state, cause) => (Some(state), None, cause),
-                After::Again(due) => (None, Some(due), None),
-                After::Repeat(due) => {
-                    entry.payload.elsewhere += 1;
-                    self.finished(&running, &attempt, None);
-                    again.push((entry, Some(due)));
-                    continue;
-                }
-            };
-            self.count_end(&running, state, cause);
-            // Made while it still counts as running: what it causes names it as its cause.
-            let draft = cause.and_then(|cause| dead_letter_event(&running, &attempt, cause));
-            settles.published.extend(draft.map(|draft| Arc::new(self.accept(draft))));
-            self.finished(&running, &attempt, state);
-            settles.traced.extend(self.close_span(&running, entry.due, &attempt));
-            berth.lane.settling(entry.id.event);
-            let next = match (state, due) {
-                (Some(state), _) => Next::Done(state),
-                (None, due) => {
-                    entry.attempts += 1;
-                    Next::Retry { due: due.unwrap_or(now) }
-                }
-            };
-            finishes.push(Finish { id: entry.id, attempt: Some(attempt), next, cause });
-            again.push((entry, due));
+        for index in 0..parts.len() {
+            let (before, rest) = parts.split_at_mut(index);
+            let Some(part) = rest.first_mut() else { break };
+            let logs = printed.take(&part.running, now);
+            let attempt = attempt(&part.running, part.end.take(), logs, now);
+            let is_behind = is_behind(&part.entry, before);
+            finishes.extend(self.conclude(berth, part, (attempt, is_behind), &mut settles));
         }
         self.write(place, finishes, settles);
-        self.dispatcher.finished(berth, again, signal);
+        let ends = parts.into_iter().map(|part| (part.entry, part.again));
+        self.dispatcher.finished(berth, ends, signal);
+    }
+
+    /// What follows from an attempt, and what is written of it; nothing where it did not count.
+    fn conclude(
+        self: &Arc<Self>,
+        berth: &Berth,
+        part: &mut Part,
+        (mut attempt, is_behind): (Attempt, bool),
+        settles: &mut Ends,
+    ) -> Option<Finish> {
+        let Part { entry, running, again, .. } = part;
+        let next = if is_behind {
+            After::Repeat(attempt.finished_at)
+        } else {
+            after(entry.payload.elsewhere, running, &mut attempt)
+        };
+        let (state, cause) = match next {
+            After::Done(state, cause) => (Some(state), cause),
+            After::Again(due) => {
+                *again = Some(due);
+                (None, None)
+            }
+            After::Repeat(due) => {
+                *again = Some(due);
+                entry.payload.elsewhere += 1;
+                self.finished(running, &attempt, None);
+                return None;
+            }
+        };
+        self.count_end(running, state, cause);
+        // Made while it still counts as running: what it causes names it as its cause.
+        let draft = cause.and_then(|cause| dead_letter_event(running, &attempt, cause));
+        settles.published.extend(draft.map(|draft| Arc::new(self.accept(draft))));
+        self.finished(running, &attempt, state);
+        settles.traced.extend(self.close_span(running, entry.due, &attempt));
+        berth.lane.settling(entry.id.event);
+        let next = match state {
+            Some(state) => Next::Done(state),
+            None => {
+                entry.attempts += 1;
+                Next::Retry { due: again.unwrap_or(attempt.finished_at) }
+            }
+        };
+        Some(Finish { id: entry.id, attempt: Some(attempt), next, cause })
     }
 
     /// Writes ends of attempts, and the events that tell of dead letters, in one commit.
@@ -121,6 +138,14 @@ impl Inner {
         self.operations.ended(running.id, end, cause);
         tracing::trace!(execution.id = %running.id, ?end, "An attempt ended");
     }
+}
+
+/// Whether one that stands before it in its key comes again, so that it has to, after that.
+fn is_behind(entry: &Entry<Item>, before: &[Part]) -> bool {
+    entry.keys.order.is_some()
+        && before
+            .iter()
+            .any(|part| part.again.is_some() && part.entry.keys.order == entry.keys.order)
 }
 
 /// What follows from the ends of a call beside their record.

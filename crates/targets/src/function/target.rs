@@ -52,19 +52,21 @@ struct FunctionEndpoint {
 
 #[async_trait]
 impl Endpoint for FunctionEndpoint {
-    /// A function that cannot be called takes one at a time, so that its executions fail with its
-    /// own error, under the retry policy, and do not wait without a word.
+    /// What bounds it is the function's own capacity, which all its triggers share.
     fn capacity(&self) -> usize {
-        self.functions.current(&self.name).map_or(1, |deployed| deployed.pool.capacity().max(1))
+        usize::MAX
     }
 
     fn group(&self) -> Option<Arc<str>> {
         Some(Arc::clone(&self.group))
     }
 
-    /// The workers are those of the function, whichever trigger calls it.
+    /// The workers are those of the function, whichever trigger calls it. A function that cannot be
+    /// called takes one at a time, so that its executions fail with its own error, under the retry
+    /// policy, and do not wait without a word.
     fn group_capacity(&self) -> Option<usize> {
-        Some(self.capacity())
+        let deployed = self.functions.current(&self.name);
+        Some(deployed.map_or(1, |deployed| deployed.pool.capacity().max(1)))
     }
 
     async fn deliver(&self, job: Job) -> Delivered {
@@ -122,8 +124,8 @@ fn call(job: Job, input: Input, deadline: Timestamp) -> Call {
         execution: job.execution,
         attempt: job.attempt,
         deadline,
-        trigger_kind: job.trigger.kind.as_str().into(),
-        trigger_name: job.trigger.name.as_str().into(),
+        trigger_kind: job.trigger_kind,
+        trigger_name: job.trigger_name,
         traceparent: job.event.traceparent.as_deref().map(Arc::from),
         request_id: None,
         input,

@@ -93,7 +93,7 @@ async fn outcome(answer: Result<Reply, Failure>) -> Outcome {
 async fn the_call_says_all_the_function_needs() {
     let pool = pool(Ok(Reply::Value(Data::Json("1".into()))));
     let endpoint = open(Ok(pool.clone()));
-    assert_eq!(endpoint.capacity(), 40);
+    assert_eq!(endpoint.group_capacity(), Some(40));
     let delivered = endpoint.deliver(job("{}")).await;
     assert_eq!(delivered.outcome, Outcome::Success(Data::Json("1".into())));
     assert_eq!(delivered.version, 3);
@@ -159,7 +159,7 @@ async fn the_earlier_deadline_counts() {
 async fn a_function_that_cannot_be_called_fails_with_its_own_error() {
     let broken = Failure::new(Code::DeploymentFailed, "no such package: left-pad");
     let endpoint = open(Err(broken.clone()));
-    assert_eq!(endpoint.capacity(), 1);
+    assert_eq!(endpoint.group_capacity(), Some(1));
     assert_eq!(endpoint.deliver(job("{}")).await.outcome, Outcome::Failure(broken));
 }
 
