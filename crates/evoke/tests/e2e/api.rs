@@ -282,6 +282,7 @@ fn management() -> Vec<(String, String)> {
         path.starts_with("/health")
             || path.starts_with("/docs/errors/")
             || path == "/schemas/function.json"
+            || path.starts_with("/webhooks/")
     };
     let mut routes = Vec::new();
     for (path, methods) in paths.iter().filter(|(path, _)| !is_public(path)) {
