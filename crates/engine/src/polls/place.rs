@@ -162,8 +162,8 @@ impl Place {
         Some((at, at.plus(self.every)))
     }
 
-    /// The next instant once a clock was set back to `now`. A clock that is only put right leaves it
-    /// as it is, so that no instant is asked for twice.
+    /// The next instant once a clock was set back to `now`. A clock that is only put right leaves
+    /// it as it is, so that no instant is asked for twice.
     pub(super) fn set_back(&self, now: Timestamp) -> Option<Timestamp> {
         let next = self.next?;
         let ahead = (next.as_micros() - now.as_micros() - 1) / self.step();
