@@ -315,7 +315,15 @@ async fn the_commands_of_the_documentation_are_believed_by_a_server() {
         let secret = secret.trim_matches('\'');
         let name = manifest.split_once("${secrets.").expect("a reference").1;
         let name = name.split_once('}').expect("its end").0;
-        let manifest = format!("runtime: node\n{manifest}");
+        let path = script.split_once(":8090").expect("an address").1;
+        let path = path.split_once(' ').expect("its end").0;
+        let manifest = match manifest.starts_with("triggers:") {
+            true => format!("runtime: node\n{manifest}"),
+            // A page of several providers shows only what differs.
+            false => format!(
+                "runtime: node\ntriggers:\n  - type: webhook\n    path: {path}\n    {manifest}"
+            ),
+        };
         let files = [
             ("functions/take/function.yaml", manifest.as_str()),
             ("functions/take/index.mjs", TAKE),
