@@ -60,12 +60,21 @@ async fn send(load: Load, name: String) -> Vec<String> {
     accepted
 }
 
-/// Every event of the log by its sender's id.
-async fn all(server: &TestServer, path: &str) -> Vec<Value> {
+/// What stands between a path, which may have a query, and one more parameter.
+fn joint(path: &str) -> char {
+    if path.contains('?') { '&' } else { '?' }
+}
+
+/// Every item of a list, whose path may have a query.
+pub async fn all(server: &TestServer, path: &str) -> Vec<Value> {
     let mut found = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = server.get(&format!("/api/{path}?limit=1000{cursor}")).await.expect(200).json();
+        let page = server
+            .get(&format!("/api/{path}{}limit=1000{cursor}", joint(path)))
+            .await
+            .expect(200)
+            .json();
         found.extend(page["data"].as_array().expect("a list").clone());
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
