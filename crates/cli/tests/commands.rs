@@ -282,9 +282,30 @@ fn what_the_caller_carries_out_is_given_its_arguments() {
     assert!(text(&output.stdout).contains("install Bun"), "{}", text(&output.stdout));
     let output = evoke(&["completions", "bash"]).output().unwrap();
     assert!(text(&output.stdout).contains("complete -F _evoke"));
+    let output = evoke(&["functions", "sample", "--kind", "storage"]).output().unwrap();
+    assert_eq!(text(&output.stdout), "{\n  \"type\": \"storage\"\n}\n");
     let output = evoke(&["schema"]).output().unwrap();
     assert_eq!(output.status.code(), Some(5));
     assert_eq!(text(&output.stderr), "error: no schema\n");
+}
+
+#[test]
+fn a_test_of_a_function_prints_its_output_and_ends_as_it_ended() {
+    let output = evoke(&["functions", "test", "bill"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout), "{\"ok\":true}\n");
+    let said = text(&output.stderr);
+    assert_eq!(said, "installing\nsuccess  bill  3.0ms  order.created by orders\n");
+    let output = evoke(&["functions", "test", "bill", "--event", "bad.json"]).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""));
+    let said = text(&output.stderr);
+    let error = "error[FN_004]: bill failed after 3.0ms: Error: boom\n";
+    assert_eq!(said, format!("installing\nat handler\n{error}"));
+    let args = ["functions", "test", "bill", "--event", "bad.json", "-o", "json"];
+    let output = evoke(&args).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["error"]["stack"], "at handler");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use evoke_cli::test_run::{Tell, TestReport, TestRun, Told};
 use evoke_cli::{Failure, Outcome};
 use evoke_client::Class;
 use evoke_engine::Draft;
-use evoke_model::{Code, Event, Trigger};
+use evoke_model::{Code, Event, Millis, Problem, Trigger};
 use evoke_ports::{Clock, Runtime, SystemClock, Timing};
 use evoke_project::{Desired, ProjectConfig};
 use serde_json::{Value, json};
@@ -173,22 +173,29 @@ fn of_trigger(
             events.map(through).collect::<Outcome<_>>()?
         }
     };
-    let events: Vec<_> = events.into_iter().map(Arc::new).collect();
-    let work = match <[_; 1]>::try_from(events) {
-        Ok(events) if firing::is_batched(&trigger.policy) && !is_question => {
-            Work::Batch(events.into())
-        }
-        Ok([event]) => Work::Event(event),
-        Err(events) if firing::is_batched(&trigger.policy) && !events.is_empty() => {
-            Work::Batch(events)
-        }
-        Err(events) => {
-            let problem = evoke_model::Problem::new("", format!("holds {} events", events.len()))
-                .suggest("only a trigger with a batch gets several: name one with --trigger");
-            return Err(document.refused(Code::InvalidEvent.as_str(), vec![problem]));
-        }
+    let is_list = firing::is_batched(&trigger.policy) && !is_question;
+    let events = events.into_iter().map(Arc::new).collect();
+    let work = match is_list {
+        true => list(events),
+        false => single(events),
     };
+    let work = work.ok_or_else(|| {
+        let problem = Problem::new("", "expected one event")
+            .suggest("only a trigger with a batch gets several: name one with --trigger");
+        document.refused(Code::InvalidEvent.as_str(), vec![problem])
+    })?;
     Ok(Task { trigger, work })
+}
+
+/// The events, if there are any.
+fn list(events: Vec<Arc<Event>>) -> Option<Work> {
+    (!events.is_empty()).then_some(Work::Batch(events))
+}
+
+/// The event, if it is one.
+fn single(events: Vec<Arc<Event>>) -> Option<Work> {
+    let [event] = <[_; 1]>::try_from(events).ok()?;
+    Some(Work::Event(event))
 }
 
 /// An accepted event, marked as a test.
@@ -205,7 +212,7 @@ fn event(draft: Draft, sample: &Value, trigger: &Trigger, subject: &Subject) -> 
         sender_id: draft.id,
         source: draft.source.unwrap_or_else(|| source_default.into()),
         kind: draft.kind,
-        subject: draft.subject,
+        subject: draft.subject.or_else(|| sample["subject"].as_str().map(Into::into)),
         time: draft.time.unwrap_or(now),
         content_type: draft.content_type,
         data_schema: draft.data_schema,
@@ -263,7 +270,7 @@ async fn started<T>(
 }
 
 /// How long the trigger lets the function take; the function's own limit holds beside it.
-fn timeout(trigger: &Trigger, work: &Work, subject: &Subject) -> Option<evoke_model::Millis> {
+fn timeout(trigger: &Trigger, work: &Work, subject: &Subject) -> Option<Millis> {
     let is_question = matches!(work, Work::Event(event) if *event.kind == *samples::QUESTION);
     let source = subject.sources.get(&trigger.kind);
     match source.and_then(|source| source.timing(&trigger.config)) {

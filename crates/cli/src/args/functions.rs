@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{OutputArgs, Show};
 
@@ -12,6 +12,16 @@ pub enum FunctionsCommand {
     /// Make a function: a manifest, a handler, a test event and a unit test
     #[command(after_help = "Example:\n  evoke functions init on-order --runtime python3.12")]
     Init(InitArgs),
+    /// Run a function of the project here once, without a server; fails when the function does
+    #[command(
+        after_help = "Example:\n  evoke functions test on-order\n  evoke functions test on-order --event functions/on-order/events/created.json\n  evoke functions test on-order --trigger nightly -o json"
+    )]
+    Test(TestFunction),
+    /// Print the event `test` makes up, to be edited and given to it with --event
+    #[command(
+        after_help = "Example:\n  evoke functions sample on-order > event.json\n  evoke functions sample --kind storage"
+    )]
+    Sample(SampleEvent),
     /// List what is deployed
     #[command(visible_alias = "ls", after_help = "Example:\n  evoke functions list -o json")]
     List(OutputArgs),
@@ -39,6 +49,55 @@ pub struct InitArgs {
     /// The project's folder
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub dir: PathBuf,
+}
+
+/// `evoke functions test`.
+#[derive(Args, Clone, Debug)]
+pub struct TestFunction {
+    /// Which function, and which of its triggers.
+    #[command(flatten)]
+    pub subject: TestSubject,
+    /// The event: a file, or - for stdin [default: a sample]
+    #[arg(short, long, value_name = "FILE|-")]
+    pub event: Option<String>,
+    /// How the end is printed
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: TestFormat,
+}
+
+/// `evoke functions sample`.
+#[derive(Args, Clone, Debug)]
+pub struct SampleEvent {
+    /// Which function, and which of its triggers.
+    #[command(flatten)]
+    pub subject: TestSubject,
+}
+
+/// A function of a project and what causes its run.
+#[derive(Args, Clone, Debug)]
+pub struct TestSubject {
+    /// The function [default: the only one of the project]
+    pub name: Option<String>,
+    /// As if this trigger fired: its filter, transform and timeout apply [default for a sample: the
+    /// first of the function]
+    #[arg(short, long, value_name = "NAME")]
+    pub trigger: Option<String>,
+    /// As if a trigger of this kind fired: schedule, webhook, database, ...
+    #[arg(short, long, conflicts_with = "trigger")]
+    pub kind: Option<String>,
+    /// The project's folder
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+/// How the end of a test is printed.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TestFormat {
+    /// The output on stdout; logs, errors and the rest on stderr.
+    #[default]
+    Text,
+    /// One object with everything on stdout.
+    Json,
 }
 
 /// `evoke functions invoke`.

@@ -11,7 +11,7 @@ use crate::failure::Outcome;
 use crate::input;
 use crate::output::{self, columns};
 
-/// Everything but `init`, which needs no server.
+/// Everything that needs a server.
 pub(crate) async fn functions(client: &Client, command: FunctionsCommand) -> Outcome {
     match command {
         FunctionsCommand::List(output) => {
@@ -23,8 +23,10 @@ pub(crate) async fn functions(client: &Client, command: FunctionsCommand) -> Out
         }
         FunctionsCommand::Invoke(args) => invoke(client, &args).await,
         FunctionsCommand::Logs(args) => logs(client, &args).await,
-        // It is carried out before there is a client.
-        FunctionsCommand::Init(_) => Ok(()),
+        // These are carried out before there is a client.
+        FunctionsCommand::Init(_) | FunctionsCommand::Test(_) | FunctionsCommand::Sample(_) => {
+            Ok(())
+        }
     }
 }
 

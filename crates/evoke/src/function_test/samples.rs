@@ -41,9 +41,7 @@ pub(super) fn of_trigger(trigger: &Trigger, subject: &Subject) -> Outcome<Value>
 
 /// An event or a request of a kind, as its example says; nobody's in particular.
 pub(super) fn of_kind(kind: &str, sources: &Sources) -> Outcome<Value> {
-    let example = sources.get(kind).map(|source| source.descriptor().example.clone());
-    let example = example.unwrap_or_default();
-    match of_source(sources, kind, ("sample", &example))? {
+    match of_source(sources, kind, ("sample", &example(sources, kind)))? {
         Some(sample) => Ok(sample),
         None => Err(unknown_kind(kind, sources)?),
     }
@@ -55,11 +53,27 @@ fn of_source(
     (name, config): (&str, &Value),
 ) -> Outcome<Option<Value>> {
     let Some(source) = sources.get(kind) else { return Ok(table()?.remove(kind)) };
-    let sample = source.sample(name, config);
-    Ok(sample.map(|sample| match sources.takes_requests(kind) {
-        true => sample.data,
-        false => json!({ "type": sample.kind, "data": sample.data }),
-    }))
+    let Some(sample) = source.sample(name, config) else { return Ok(None) };
+    if sources.takes_requests(kind) {
+        return Ok(Some(sample.data));
+    }
+    let mut event = json!({ "type": sample.kind, "data": sample.data });
+    let wanted = source.subscription(config).unwrap_or_default();
+    for (attribute, pattern) in [("source", wanted.source), ("subject", wanted.subject)] {
+        if let Some(pattern) = pattern {
+            event[attribute] = filled(&pattern).into();
+        }
+    }
+    Ok(Some(event))
+}
+
+/// A text that a pattern over sources or subjects takes.
+fn filled(pattern: &str) -> String {
+    let segments = pattern.split('/').map(|segment| match segment {
+        "**" => "sample".to_owned(),
+        glob => glob.replace('*', "sample"),
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 fn unknown_kind(kind: &str, sources: &Sources) -> Outcome<Failure> {
@@ -110,6 +124,15 @@ mod tests {
             let sample = of_kind(kind, &sources).unwrap();
             assert_eq!(sample[field], value, "{kind}: {sample}");
         }
+    }
+
+    #[test]
+    fn patterns_over_source_and_subject_are_filled_in() {
+        let config = json!({ "source": "/shop/*", "subject": "orders/**" });
+        let sample = of_source(&Sources::new(), "event", ("orders", &config)).unwrap().unwrap();
+        let expected = json!({ "type": "sample", "source": "/shop/sample",
+            "subject": "orders/sample", "data": {} });
+        assert_eq!(sample, expected);
     }
 
     #[test]
