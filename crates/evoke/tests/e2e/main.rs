@@ -13,6 +13,7 @@ mod lessons;
 mod manifests;
 mod ordering;
 mod outgoing;
+mod pages;
 mod policies;
 mod polls;
 mod receiver;

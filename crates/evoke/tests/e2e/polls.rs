@@ -1,7 +1,6 @@
 //! Functions that are asked whether something happened, against the built binary.
 
 use std::path::Path;
-use std::process::Command;
 
 use evoke_model::Timestamp;
 use evoke_testkit::TestServer;
@@ -9,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::facts::{printed, until};
 use crate::ordering::open;
-use crate::support::{BINARY, dev};
+use crate::pages::{steps, walk};
+use crate::support::dev;
 
 /// A target that notes that it began and ends when a file is there.
 const GATED: &str = "import { existsSync } from 'node:fs';\n\
@@ -259,31 +259,6 @@ async fn polls_are_made_changed_and_switched_through_the_api() {
     server.get("/api/triggers/made").await.expect(404);
 }
 
-/// The blocks of commands of a page, each with what it is said to print.
-fn steps(page: &str) -> Vec<(String, String)> {
-    let mut steps: Vec<(String, String)> = Vec::new();
-    for block in page.split("```").skip(1).step_by(2) {
-        match (block.split_once('\n').unwrap_or((block, "")), steps.last_mut()) {
-            (("sh", body), _) => steps.push((body.to_owned(), String::new())),
-            (("text", body), Some((_, output))) => body.clone_into(output),
-            _ => {}
-        }
-    }
-    steps
-}
-
-/// Whether the parts of `line` between `...` stand in the output one behind the other.
-fn occurs(line: &str, output: &str) -> bool {
-    let mut rest = output;
-    line.split("...").all(|part| match rest.split_once(part.trim()) {
-        Some((_, behind)) => {
-            rest = behind;
-            true
-        }
-        None => false,
-    })
-}
-
 /// The files of a folder, by their path in it.
 fn files_of(root: &Path, folder: &Path, out: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
@@ -312,26 +287,6 @@ async fn the_example_runs_as_written_and_prints_what_it_says() {
     let page = files.iter().find(|(name, _)| name == "README.md").expect("a page").1.clone();
     let texts: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let server = dev(&texts).await;
-    let binary = Path::new(BINARY).parent().expect("a folder").to_path_buf();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::iter::once(binary).chain(std::env::split_paths(&path));
-    let path = std::env::join_paths(path).expect("a search path");
-    let steps = steps(&page);
-    assert!(steps.len() >= 6);
-    for (commands, output) in steps {
-        let mut bash = Command::new("timeout");
-        bash.args(["60", "bash", "-euo", "pipefail", "-c"])
-            .arg(commands.replace("http://127.0.0.1:8090", &server.url("")))
-            .envs([("EVOKE_URL", server.url("").as_str())])
-            .env("PATH", &path)
-            .current_dir(server.dir());
-        let done = tokio::task::spawn_blocking(move || bash.output()).await.expect("no panic");
-        let done = done.expect("bash is there");
-        let printed = String::from_utf8_lossy(&done.stdout).into_owned();
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "{commands}\n{printed}\n{said}\n{}", server.output());
-        for line in output.lines() {
-            assert!(occurs(line, &printed), "{commands}\ndoes not print {line:?} but\n{printed}");
-        }
-    }
+    assert!(steps(&page).len() >= 6);
+    walk(&server, &page).await;
 }

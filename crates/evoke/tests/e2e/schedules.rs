@@ -15,6 +15,7 @@ use crate::commands::{gives, prints};
 use crate::facts::{explained, printed, until};
 use crate::kill9::all;
 use crate::ordering::open;
+use crate::pages::{files, steps, walk};
 use crate::support::dev;
 
 const SECOND: Millis = Millis::from_secs(1);
@@ -454,4 +455,12 @@ async fn schedules_are_paused_fired_and_filled_by_hand() {
     for action in ["trigger.disable", "trigger.enable", "trigger.fire"] {
         assert!(actions.contains(&action), "{action}: {actions:?}");
     }
+}
+
+#[tokio::test]
+async fn the_guide_runs_as_written_and_prints_what_it_says() {
+    let page = include_str!("../../../../docs/schedules.md");
+    let server = dev(&files(page)).await;
+    assert!(steps(page).len() >= 6);
+    walk(&server, page).await;
 }
