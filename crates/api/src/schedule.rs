@@ -1,19 +1,19 @@
 //! Schedules: triggers of one kind, in the words of the Alyx document.
 
+mod by_hand;
 mod read;
 
-use evoke_engine::{Backfill, NewTrigger, ScheduleStatus};
-use evoke_model::policy::{Overflow, Retry};
-use evoke_model::{
-    EventId, ExecutionId, Policy, Problem, Rejection, State, Timestamp, TriggerId, alyx,
-};
-use evoke_ports::Fields;
+use evoke_engine::{NewTrigger, ScheduleStatus};
+use evoke_model::policy::Overflow;
+use evoke_model::{Policy, Problem, Rejection, State, Timestamp, TriggerId, alyx};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::schemas;
 use crate::trigger::{KeptBy, Trigger};
+
+pub use by_hand::{BackfillBody, Backfilled, FireBody, Fired, Upcoming};
 
 /// Whether a schedule fires again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -217,7 +217,7 @@ impl ScheduleConfig {
     fn new(trigger: &evoke_model::Trigger) -> Self {
         let concurrency = trigger.policy.concurrency.as_ref();
         let overflow = concurrency.map(|concurrency| concurrency.overflow);
-        let retry = trigger.policy.retry.clone().unwrap_or_else(Retry::default);
+        let retry = trigger.policy.retry.clone().unwrap_or_default();
         Self {
             skip_if_running: overflow == Some(Overflow::Skip),
             max_overlap: concurrency.map(|concurrency| concurrency.limit),
@@ -332,109 +332,5 @@ impl ScheduleBody {
     }
 }
 
-/// How a schedule is fired by hand.
-#[derive(ToSchema)]
-pub struct FireBody {
-    /// What the occurrence carries instead of the schedule's own input.
-    #[schema(schema_with = schemas::any, required = false)]
-    pub input: Option<Value>,
-}
-
-impl FireBody {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it.
-    pub fn read(body: &Value) -> Result<Self, Vec<Problem>> {
-        let fields = Fields::new(body, &["input"]);
-        let input = fields.get("input").cloned();
-        fields.finish(Self { input })
-    }
-}
-
-/// What was fired by hand.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Fired {
-    /// The event; durable.
-    #[schema(value_type = String)]
-    pub event_id: EventId,
-    /// The execution of the schedule's target.
-    #[schema(value_type = String)]
-    pub execution_id: ExecutionId,
-}
-
-impl From<evoke_engine::Fired> for Fired {
-    fn from(fired: evoke_engine::Fired) -> Self {
-        Self { event_id: fired.event, execution_id: fired.execution }
-    }
-}
-
-/// Which occurrences are fired now.
-#[derive(ToSchema)]
-#[schema(example = json!({
-    "from": "2026-12-01T00:00:00Z", "to": "2026-12-08T00:00:00Z", "dry_run": true
-}))]
-pub struct BackfillBody {
-    /// The first instant.
-    #[schema(schema_with = schemas::time)]
-    pub from: Timestamp,
-    /// The first instant that is not meant any more.
-    #[schema(schema_with = schemas::time)]
-    pub to: Timestamp,
-    /// Only count.
-    #[schema(required = false)]
-    pub dry_run: bool,
-}
-
-impl BackfillBody {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it.
-    pub fn read(body: &Value) -> Result<Backfill, Vec<Problem>> {
-        let mut fields = Fields::new(body, &["from", "to", "dry_run"]);
-        for name in ["from", "to"] {
-            if fields.get(name).is_none() {
-                fields.problem(Problem::new(name, "is required"));
-            }
-        }
-        let (from, to) = (fields.read("from"), fields.read("to"));
-        let is_dry = fields.read("dry_run").unwrap_or(false);
-        let none = Timestamp::EPOCH;
-        fields.finish(Backfill { from: from.unwrap_or(none), to: to.unwrap_or(none), is_dry })
-    }
-}
-
-/// What a backfill fired, or would.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Backfilled {
-    /// How many occurrences.
-    pub count: u64,
-    /// The first of them.
-    #[schema(schema_with = schemas::time_or_null)]
-    pub first: Option<Timestamp>,
-    /// The last of them.
-    #[schema(schema_with = schemas::time_or_null)]
-    pub last: Option<Timestamp>,
-}
-
-impl From<evoke_engine::Backfilled> for Backfilled {
-    fn from(filled: evoke_engine::Backfilled) -> Self {
-        Self { count: filled.count, first: filled.first, last: filled.last }
-    }
-}
-
-/// When a schedule fires next.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Upcoming {
-    /// The instants, without the jitter.
-    #[schema(schema_with = schemas::times)]
-    pub data: Vec<Timestamp>,
-    /// Always `null`: the instants after the last one are asked for with `after`.
-    #[schema(value_type = Option<String>)]
-    pub next_cursor: (),
-}
-
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a failing test says where")]
 mod tests;

@@ -361,6 +361,21 @@ async fn a_typo_in_any_setting_names_the_nearest() {
 }
 
 #[tokio::test]
+async fn a_manifest_whose_time_is_over_deploys_with_a_warning() {
+    let over = json!({ "type": "schedule", "name": "over", "at": "2020-01-01T00:00:00Z" });
+    let bound =
+        json!({ "type": "schedule", "name": "bound", "cron": "@daily", "end": "2020-01-01" });
+    let server = serve(&[over, bound], QUICK).await;
+    for name in ["over", "bound"] {
+        printed(&server, &format!("Schedule \"{name}\" has ended")).await;
+        let schedule = shown(&server, name).await;
+        assert_eq!((&schedule["status"], &schedule["next_run"]), (&json!("ended"), &Value::Null));
+    }
+    server.metric("evoke_schedules{status=\"ended\"}", |count| count == 2.0).await;
+    assert!(server.executions("").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_saved_manifest_changes_the_future_and_a_removed_trigger_cancels_what_waits() {
     let yearly = |cron: &str, name: &str| json!({ "type": "schedule", "name": name, "cron": cron });
     let tick = json!({ "type": "schedule", "name": "tick", "every": "1s", "max_overlap": 1 });
