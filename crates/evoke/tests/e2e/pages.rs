@@ -40,14 +40,19 @@ fn blocks(page: &str) -> impl Iterator<Item = (&str, &str)> {
     fenced.map(|block| block.split_once('\n').unwrap_or((block, "")))
 }
 
-/// The blocks of commands of a page, each with what it is said to print.
+/// The blocks of commands of a page, each with what it is said to print under the same heading.
 pub fn steps(page: &str) -> Vec<(String, String)> {
     let mut steps: Vec<(String, String)> = Vec::new();
-    for block in blocks(page) {
-        match (block, steps.last_mut()) {
-            (("sh", body), _) => steps.push((body.to_owned(), String::new())),
-            (("text", body), Some((_, output))) if output.is_empty() => body.clone_into(output),
-            _ => {}
+    for section in page.split("\n## ") {
+        let before = steps.len();
+        for block in blocks(section) {
+            match (block, steps[before..].last_mut()) {
+                (("sh", body), _) => steps.push((body.to_owned(), String::new())),
+                (("text", body), Some((_, output))) if output.is_empty() => {
+                    body.clone_into(output);
+                }
+                _ => {}
+            }
         }
     }
     steps
