@@ -112,12 +112,17 @@ async fn the_manifests_of_the_documents_deploy_what_is_there_and_warn_of_the_res
         let options = Options { env: env.clone(), ..Options::default() };
         let server = TestServer::start(BINARY, &files, options).await;
         let output = server.output();
-        assert!(output.contains("not available in this version"), "{output}");
-        assert!(output.contains("schedule"), "{output}");
+        let is_missing = |kind: &str| output.contains(&format!("kind \"{kind}\" is not available"));
+        assert!(is_missing("database"), "{output}");
+        assert!(!["webhook", "schedule", "http", "event"].into_iter().any(is_missing), "{output}");
         let function = server.get(&format!("/api/functions/{name}")).await.expect(200).json();
         assert_eq!(function["status"], "ready", "{function}\n{output}");
         let answer = server.post(route, json!({})).await.expect(200);
         assert_eq!(answer.text, "here", "{file}");
+        if manifest.contains("/webhooks/stripe") {
+            let refused = server.post("/webhooks/stripe", json!({})).await.expect(401);
+            assert_eq!(refused.code(), "TR_005", "{file}");
+        }
     }
 }
 

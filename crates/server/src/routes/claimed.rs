@@ -61,6 +61,8 @@ where
             return Err(Refusal::from(failure).with_execution(execution));
         }
         Err(Unanswered::Refused(denied)) => {
+            // Strangers decide how often this is said.
+            tracing::debug!(trigger.id = %id, "Refused: {}", denied.rejection);
             return Err(Refusal::from(denied.rejection).with_challenge(denied.challenge));
         }
     };
