@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::args::{BenchArgs, DevArgs, InitArgs, LocalKeyArgs, ServeArgs};
+use crate::args::{
+    BenchArgs, DevArgs, InitArgs, LocalKeyArgs, SampleEvent, ServeArgs, SimulateArgs,
+};
 use crate::failure::Outcome;
+use crate::test_run::{TestReport, TestRun};
 
 /// A command somebody else carries out.
 pub type Hook<Given, Gives = ()> = Box<dyn FnOnce(Given) -> Outcome<Gives>>;
@@ -20,12 +23,18 @@ pub struct Hooks {
     pub serve: Hook<ServeArgs>,
     /// `evoke functions init`: gives the files that were written.
     pub init: Hook<InitArgs, Vec<PathBuf>>,
+    /// `evoke functions test`: runs a function once and gives what came of it.
+    pub test: Hook<TestRun, TestReport>,
+    /// `evoke functions sample`: gives an event or a request.
+    pub sample: Hook<SampleEvent, Value>,
     /// `evoke doctor`: gives what was found.
     pub doctor: Hook<(), Vec<Finding>>,
     /// `evoke bench`: prints its own report.
     pub bench: Hook<BenchArgs>,
     /// `evoke openapi`: gives the document.
     pub openapi: Hook<(), Value>,
+    /// `evoke schedules simulate`: gives the timeline, its instants by the clock of the zone.
+    pub simulate: Hook<SimulateArgs, Value>,
     /// `evoke schema`: gives the JSON Schema of manifests.
     pub schema: Hook<(), Value>,
     /// `evoke keys create --local`: gives the key as `POST /api/keys` would.

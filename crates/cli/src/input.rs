@@ -9,17 +9,22 @@ use crate::failure::{Failure, Outcome};
 
 /// A payload: JSON, `@FILE`, or `-` for stdin.
 pub(crate) fn payload(given: &str) -> Outcome<Value> {
+    payload_of("--data", given)
+}
+
+/// The same as it was given with another option.
+pub(crate) fn payload_of(option: &str, given: &str) -> Outcome<Value> {
     let (text, place) = match given.strip_prefix('@') {
         Some(file) => (read_file(file)?, file),
         None if given == "-" => (read_stdin()?, "stdin"),
-        None => (given.to_owned(), "--data"),
+        None => (given.to_owned(), option),
     };
     serde_json::from_str(&text).map_err(|error| {
         let failure = Failure::mistake(format!("{place} is not JSON: {error}"));
         match given.starts_with(['@', '-']) {
             true => failure,
             // The usual slip: quotes that the shell has taken.
-            false => failure.hint(format!("a text is written --data '\"{given}\"'")),
+            false => failure.hint(format!("a text is written {option} '\"{given}\"'")),
         }
     })
 }

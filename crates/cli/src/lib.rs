@@ -13,6 +13,7 @@ mod input;
 pub mod live;
 mod output;
 mod run;
+pub mod test_run;
 
 pub use args::command;
 pub use failure::{Failure, Outcome};

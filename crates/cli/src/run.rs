@@ -9,11 +9,14 @@ use clap::Parser;
 use evoke_client::{Class, Client};
 use serde_json::Value;
 
-use crate::args::{self, Cli, Command, Format, FunctionsCommand, KeysCommand, OutputArgs};
+use crate::args::{
+    self, Cli, Command, Format, FunctionsCommand, KeysCommand, OutputArgs, SchedulesCommand,
+};
 use crate::connect::{self, Environment};
 use crate::failure::{Failure, Outcome};
 use crate::hooks::{Finding, Hooks};
 use crate::output::{self, columns};
+use crate::test_run::{self, TestRun};
 use crate::{args::LocalKeyArgs, args::ServerArgs, commands};
 
 /// Does what was typed.
@@ -56,7 +59,18 @@ fn carry_out(cli: Cli, hooks: Hooks) -> Outcome {
         Command::Openapi => output::print(&output::json(&(hooks.openapi)(())?)?),
         Command::Schema => output::print(&output::json(&(hooks.schema)(())?)?),
         Command::Completions { shell } => completions(shell),
+        Command::Schedules(SchedulesCommand::Simulate(args)) => {
+            let format = args.output.output;
+            commands::simulated(&(hooks.simulate)(args)?, format)
+        }
         Command::Functions(FunctionsCommand::Init(args)) => commands::made(&(hooks.init)(args)?),
+        Command::Functions(FunctionsCommand::Test(args)) => {
+            let format = args.output;
+            test_run::report(&(hooks.test)(TestRun { args, tell: test_run::teller() })?, format)
+        }
+        Command::Functions(FunctionsCommand::Sample(args)) => {
+            output::print(&output::json(&(hooks.sample)(args)?)?)
+        }
         Command::Keys(KeysCommand::Create(args)) if args.local => {
             let format = args.output.output;
             let given = LocalKeyArgs { name: args.name, config: args.config };
@@ -83,6 +97,9 @@ fn carry_out(cli: Cli, hooks: Hooks) -> Outcome {
         }
         Command::Triggers(command) => {
             talk(&server, async |client| commands::triggers(client, command).await)
+        }
+        Command::Schedules(command) => {
+            talk(&server, async |client| commands::schedules(client, command).await)
         }
         Command::Keys(command) => {
             talk(&server, async |client| commands::keys(client, command).await)

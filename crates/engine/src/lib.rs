@@ -51,7 +51,7 @@ pub use record::ExecutionView;
 pub use registry::Registry;
 pub use retention::{KindPattern, Retained, RetentionPolicy, RetentionView, Rule};
 pub use schedules::{Backfill, Backfilled, Fired, ScheduleStatus};
-pub use settings::{CommitterRuns, LOG_BYTES_MAX, Settings};
+pub use settings::{CommitterRuns, LOG_BYTES_MAX, RetentionRuns, Settings};
 pub use start::{Engine, Parts, StartError};
 pub use test_run::TestEvent;
 pub use tree::{Tree, TreeEvent, TreeExecution};

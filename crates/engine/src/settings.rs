@@ -21,6 +21,8 @@ pub struct Settings {
     pub node: u8,
     /// How long what is kept.
     pub retention: RetentionPolicy,
+    /// When what is old is looked for.
+    pub retention_runs: RetentionRuns,
     /// Bytes of log lines kept per attempt; what is over is cut with a visible mark. Default
     /// [`LOG_BYTES_MAX`].
     pub log_bytes_max: ByteSize,
@@ -38,10 +40,21 @@ impl Default for Settings {
             scratch: Path::new(".evoke").into(),
             node: 0,
             retention: RetentionPolicy::default(),
+            retention_runs: RetentionRuns::default(),
             log_bytes_max: LOG_BYTES_MAX,
             committer: CommitterRuns::default(),
         }
     }
+}
+
+/// When retention looks for what is old.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RetentionRuns {
+    /// Again and again, by itself.
+    #[default]
+    ByItself,
+    /// Never by itself: for engines whose record does not outlive them.
+    WhenAsked,
 }
 
 /// Where commits are made.

@@ -17,7 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::{App, Mode};
 use crate::run::{Running, Wish, config, environment};
-use crate::{doctor, signals, telemetry};
+use crate::{doctor, function_test, signals, telemetry};
 
 /// All of them.
 pub fn hooks() -> Hooks {
@@ -25,18 +25,25 @@ pub fn hooks() -> Hooks {
         dev: Box::new(|args| block_on(dev(args))),
         serve: Box::new(|args| block_on(serve(args))),
         init: Box::new(init),
+        test: Box::new(|run| in_runtime(function_test::run(run))?),
+        sample: Box::new(|args| in_runtime(function_test::sample(args))?),
         doctor: Box::new(|()| block_on(doctor::look())),
         bench: Box::new(bench),
         openapi: Box::new(|()| {
             let text = evoke_server::openapi();
             serde_json::from_str(&text).map_err(|error| Failure::fault(error.to_string()))
         }),
+        simulate: Box::new(|args| crate::simulate::simulate(&args)),
         schema: Box::new(|()| Ok(evoke_project::manifest_schema())),
         create_local_key: Box::new(|args| block_on(create_local_key(args))),
     }
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> Outcome<T> {
+    in_runtime(work)?.map_err(|error| Failure::chain(Class::Mistake, &error))
+}
+
+fn in_runtime<T>(work: impl Future<Output = T>) -> Outcome<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -44,7 +51,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> Outcome<T> {
     let result = runtime.block_on(work);
     // What still blocks a thread (a read of a terminal) is not waited for.
     runtime.shutdown_background();
-    result.map_err(|error| Failure::chain(Class::Mistake, &error))
+    Ok(result)
 }
 
 /// The log settings of a project, or the defaults where its file is broken: that is reported when

@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use evoke_engine::{Declared, Deployment, Engine, NewTrigger};
 use evoke_model::trigger::Owner;
 use evoke_ports::runtime::DeployError;
+use evoke_ports::{Runtime, Source};
 use evoke_project::{
     Desired, DesiredFunction, DesiredTrigger, ReadContext, Reference, RuntimeName, runtime_names,
 };
-
-use crate::app::App;
 
 /// Deployments at once: each starts a worker and may install packages.
 const AT_ONCE: usize = 2;
@@ -20,6 +20,7 @@ const AT_ONCE: usize = 2;
 pub struct Project {
     root: PathBuf,
     runtimes: Vec<RuntimeName>,
+    sources: BTreeMap<String, Arc<dyn Source>>,
     environment: BTreeMap<String, String>,
 }
 
@@ -33,12 +34,18 @@ pub struct Deployed {
 
 impl Project {
     /// The project in `root`.
-    pub fn new(root: &Path, app: &App, environment: BTreeMap<String, String>) -> Self {
-        Self { root: root.to_path_buf(), runtimes: runtime_names(&app.runtimes), environment }
+    pub fn new(
+        root: &Path,
+        runtimes: &[Arc<dyn Runtime>],
+        sources: BTreeMap<String, Arc<dyn Source>>,
+        environment: BTreeMap<String, String>,
+    ) -> Self {
+        let runtimes = runtime_names(runtimes);
+        Self { root: root.to_path_buf(), runtimes, sources, environment }
     }
 
     /// Reads it, all of it or only the folders that changed since `before`.
-    pub fn read(&self, app: &App, before: Option<(&Desired, &BTreeSet<String>)>) -> Desired {
+    pub fn read(&self, before: Option<(&Desired, &BTreeSet<String>)>) -> Desired {
         let lookup = |reference: &Reference| reference.find(&self.environment);
         let check_cel = |text: &str| match evoke_matching::Expression::compile(text) {
             Ok(_) => Ok(()),
@@ -46,7 +53,7 @@ impl Project {
         };
         let context = ReadContext {
             runtimes: &self.runtimes,
-            sources: &app.sources,
+            sources: &self.sources,
             lookup: &lookup,
             check_cel: &check_cel,
             environment: &self.environment,
@@ -100,7 +107,7 @@ fn deployment(function: DesiredFunction) -> Deployment {
     Deployment { spec, code, hash, environment, triggers }
 }
 
-fn new_trigger(trigger: DesiredTrigger) -> Declared {
+pub(crate) fn new_trigger(trigger: DesiredTrigger) -> Declared {
     let DesiredTrigger { name, kind, config, target, policy, enabled, written } = trigger;
     let new = NewTrigger { name, kind, config, target, policy, enabled };
     Declared { new, written: written.map(|written| (written.config, written.target)) }

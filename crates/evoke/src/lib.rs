@@ -10,8 +10,10 @@ pub mod run;
 
 pub mod commands;
 mod doctor;
+mod function_test;
 
 pub mod pages;
 mod signals;
+mod simulate;
 mod telemetry;
 mod wiring;

@@ -101,8 +101,8 @@ impl Running {
             );
         }
         let server = evoke_server::serve(app.engine.clone(), doors, options, stop)?;
-        let project = Project::new(&wish.root, &app, environment);
-        let desired = project.read(&app, None);
+        let project = Project::new(&wish.root, &app.runtimes, app.sources.clone(), environment);
+        let desired = project.read(None);
         report(&desired);
         say(&deploy::apply(&app.engine, &desired, None).await);
         app.engine.admit();
@@ -134,7 +134,7 @@ impl Running {
 
     async fn reload(&mut self, changed: Option<&BTreeSet<String>>) {
         let before = changed.map(|changed| (&self.desired, changed));
-        let desired = self.project.read(&self.app, before);
+        let desired = self.project.read(before);
         report(&desired);
         say(&deploy::apply(&self.app.engine, &desired, Some(&self.desired)).await);
         self.desired = desired;

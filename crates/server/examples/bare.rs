@@ -27,13 +27,9 @@ async fn main() {
         tracer: Arc::new(evoke_ports::NoTracer),
         settings: Settings {
             idempotency_window: Millis::from_secs(60),
-            depth_max: 16,
             url: format!("http://{address}").into(),
             scratch: Path::new("/nowhere").into(),
-            node: 0,
-            retention: evoke_engine::RetentionPolicy::default(),
-            log_bytes_max: evoke_engine::LOG_BYTES_MAX,
-            committer: evoke_engine::CommitterRuns::Thread,
+            ..Settings::default()
         },
     })
     .await

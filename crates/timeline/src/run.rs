@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use evoke_engine::{
-    Actor, CommitterRuns, Engine, NewTrigger, Notice, Parts, Registry, RetentionPolicy, Settings,
+    Actor, CommitterRuns, Engine, NewTrigger, Notice, Parts, Registry, RetentionRuns, Settings,
     StartError,
 };
 use evoke_model::{Event, ExecutionId, Millis, Outcome, Rejection, State, Timestamp, TriggerId};
@@ -19,9 +19,6 @@ use crate::target::{self, Seen, Simulated, Stage};
 
 /// A timeline ends where it would tell more than this.
 pub const ENTRIES_MAX: usize = 200_000;
-
-/// Longer than any simulation: everything is still in the record in the end.
-const KEPT: Millis = Millis::from_secs(100 * 365 * 86_400);
 
 /// What is asked.
 pub struct Simulation {
@@ -259,13 +256,6 @@ impl Run {
 }
 
 fn parts(stage: &Arc<Stage>, sources: Vec<Arc<dyn Source>>, store: Arc<dyn Store>) -> Parts {
-    let retention = RetentionPolicy {
-        archive_after: None,
-        events: KEPT,
-        executions: KEPT,
-        dead_letters: KEPT,
-        ..RetentionPolicy::default()
-    };
     Parts {
         store,
         sources,
@@ -274,6 +264,10 @@ fn parts(stage: &Arc<Stage>, sources: Vec<Arc<dyn Source>>, store: Arc<dyn Store
         clock: stage.clock.clone(),
         registry: Registry::new(),
         tracer: Arc::new(NoTracer),
-        settings: Settings { retention, committer: CommitterRuns::Task, ..Settings::default() },
+        settings: Settings {
+            retention_runs: RetentionRuns::WhenAsked,
+            committer: CommitterRuns::Task,
+            ..Settings::default()
+        },
     }
 }

@@ -7,6 +7,8 @@ mod functions;
 mod keys;
 mod local;
 mod operations;
+mod schedules;
+mod simulate;
 mod triggers;
 
 pub use dlq::{
@@ -15,12 +17,19 @@ pub use dlq::{
 };
 pub use events::{EventsCommand, ListEvents, ReplayArgs, SendEvent, TailEvents};
 pub use executions::{ExecutionsCommand, ListExecutions, TailExecutions};
-pub use functions::{FunctionsCommand, InitArgs, InvokeArgs, LogsArgs};
+pub use functions::{
+    FunctionsCommand, InitArgs, InvokeArgs, LogsArgs, SampleEvent, TestFormat, TestFunction,
+    TestSubject,
+};
 pub use keys::{CreateKey, KeysCommand, LocalKeyArgs};
 pub use local::{BenchArgs, DevArgs, ServeArgs};
 pub use operations::{
     AuditCommand, ListAudit, ListOperations, OperationsCommand, RetentionCommand,
 };
+pub use schedules::{
+    BackfillArgs, FireArgs, ListSchedules, ScheduleState, SchedulesCommand, UpcomingArgs,
+};
+pub use simulate::SimulateArgs;
 pub use triggers::{ListTriggers, TestTrigger, TriggersCommand};
 
 use std::path::PathBuf;
@@ -125,7 +134,7 @@ pub enum Command {
     /// Run a project for others: asks for API keys, does not watch the folder
     #[command(after_help = "Example:\n  evoke serve --config /srv/shop/evoke.toml")]
     Serve(ServeArgs),
-    /// Functions: make, list, show, call, read logs
+    /// Functions: make, test, list, show, call, read logs
     #[command(subcommand, visible_alias = "fn")]
     Functions(FunctionsCommand),
     /// Events: send, list, show, watch, replay, what they led to
@@ -137,9 +146,12 @@ pub enum Command {
     /// Dead letters: list by cause, show, edit, run again, purge
     #[command(subcommand, visible_alias = "dead-letters")]
     Dlq(DlqCommand),
-    /// Triggers: list, show, enable, disable, test
+    /// Triggers: list, show, enable, disable, test, fire
     #[command(subcommand)]
     Triggers(TriggersCommand),
+    /// Schedules: list, show, fire, backfill, pause, resume, what they will do
+    #[command(subcommand, visible_alias = "schedule")]
+    Schedules(SchedulesCommand),
     /// Replays and redrives: list, show, follow, cancel
     #[command(subcommand, visible_alias = "ops")]
     Operations(OperationsCommand),

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{OutputArgs, Show};
+use super::{FireArgs, OutputArgs, Show};
 
 /// Triggers.
 #[derive(Subcommand, Debug)]
@@ -32,6 +32,9 @@ pub enum TriggersCommand {
         after_help = "Example:\n  evoke triggers test on-order --data '{\"total\": 150}'\n  evoke triggers test on-order --event functions/bill/event.json"
     )]
     Test(TestTrigger),
+    /// Fire a schedule now, beside its timetable; prints the execution
+    #[command(after_help = "Example:\n  evoke triggers fire nightly --input '{\"days\": 7}'")]
+    Fire(FireArgs),
 }
 
 /// `evoke triggers test`.

@@ -8,6 +8,8 @@ mod functions;
 mod keys;
 mod operations;
 mod retention;
+mod schedules;
+mod simulate;
 mod triggers;
 
 pub(crate) use audit::audit;
@@ -18,6 +20,8 @@ pub(crate) use functions::{functions, made};
 pub(crate) use keys::{keys, shown_once};
 pub(crate) use operations::operations;
 pub(crate) use retention::retention;
+pub(crate) use schedules::schedules;
+pub(crate) use simulate::simulated;
 pub(crate) use triggers::triggers;
 
 use evoke_client::{Error, Follow, Message, Page};

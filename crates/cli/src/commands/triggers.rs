@@ -3,6 +3,7 @@
 use evoke_client::{Client, Switch};
 use serde_json::{Map, Value};
 
+use super::schedules::{fire_request, print_fired};
 use super::{Filters, each, print_page};
 use crate::args::{TestTrigger, TriggersCommand};
 use crate::failure::{Failure, Outcome};
@@ -25,6 +26,10 @@ pub(crate) async fn triggers(client: &Client, command: TriggersCommand) -> Outco
         TriggersCommand::Enable { ids } => switch(client, &ids, Switch::On).await,
         TriggersCommand::Disable { ids } => switch(client, &ids, Switch::Off).await,
         TriggersCommand::Test(args) => test(client, &args).await,
+        TriggersCommand::Fire(args) => {
+            let fired = client.fire_trigger(&args.id, &fire_request(&args)?).await?;
+            print_fired(&fired, &args)
+        }
     }
 }
 

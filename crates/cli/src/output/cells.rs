@@ -47,6 +47,17 @@ pub(crate) mod columns {
         column("ERROR", |item| text(&item["error"]["code"])),
     ];
 
+    pub(crate) const TOTALS: &[Column] = &[
+        column("SCHEDULE", |item| text(&item["trigger"])),
+        column("FIRED", |item| text(&item["fired"])),
+        column("SUCCEEDED", |item| text(&item["succeeded"])),
+        column("FAILED", |item| text(&item["failed"])),
+        column("FAILED ATTEMPTS", |item| text(&item["failed_attempts"])),
+        column("SKIPPED", |item| text(&item["skipped"])),
+        column("MOST AT ONCE", |item| text(&item["most_at_once"])),
+        column("NEXT", |item| time(&item["next_run"])),
+    ];
+
     pub(crate) const CAUSES: &[Column] = &[
         column("CAUSE", |item| text(&item["cause"])),
         column("COUNT", |item| text(&item["count"])),
@@ -102,6 +113,18 @@ pub(crate) mod columns {
         column("ON", |item| super::short(&item["config"])),
     ];
 
+    pub(crate) const SCHEDULES: &[Column] = &[
+        column("ID", |item| text(&item["id"])),
+        column("NAME", |item| text(&item["name"])),
+        column("STATUS", |item| status(&item["status"])),
+        column("FIRES", |item| text(&item["expression"])),
+        column("ZONE", |item| text(&item["timezone"])),
+        column("NEXT RUN", |item| time(&item["next_run"])),
+        column("LAST RUN", |item| time(&item["last_run"])),
+        column("LAST STATUS", |item| status(&item["last_status"])),
+        column("TARGET", |item| super::target(&item["target"])),
+    ];
+
     pub(crate) const KEYS: &[Column] = &[
         column("ID", |item| text(&item["id"])),
         column("NAME", |item| text(&item["name"])),
@@ -155,9 +178,9 @@ pub(super) fn status(value: &Value) -> String {
 /// Green for what is well, red for what is not, yellow for what may become either.
 pub(crate) fn style_of(status: &str) -> Style {
     let color = match status {
-        "success" | "ready" | "info" | "done" => AnsiColor::Green,
+        "success" | "ready" | "info" | "done" | "active" => AnsiColor::Green,
         "failed" | "timed_out" | "missing" | "error" | "stopped" => AnsiColor::Red,
-        "pending" | "running" | "stale" | "warn" => AnsiColor::Yellow,
+        "pending" | "running" | "stale" | "warn" | "paused" => AnsiColor::Yellow,
         _ => return Style::new().dimmed(),
     };
     Style::new().fg_color(Some(color.into()))

@@ -2,6 +2,7 @@
 
 mod cells;
 mod text;
+mod timeline;
 mod tree;
 
 use std::io::{self, Write};
@@ -13,6 +14,7 @@ use crate::failure::{Failure, Outcome};
 
 pub(crate) use cells::{Column, columns};
 pub(crate) use text::{dead_letter, execution, execution_line, explanation, log_line, whole};
+pub(crate) use timeline::timeline;
 pub(crate) use tree::{events_of, tree};
 
 /// Prints text that ends in a line break; colours go only to a terminal.

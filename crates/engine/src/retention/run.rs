@@ -15,6 +15,7 @@ use super::pace::{FIRST, LAP, PERIOD, Pace};
 use super::policy::RetentionPolicy;
 use super::shelf::Shelf;
 use crate::record::unavailable;
+use crate::settings::RetentionRuns;
 use crate::start::Inner;
 
 /// What retention keeps between its runs.
@@ -158,7 +159,9 @@ impl Inner {
 
     /// Starts the loop, once. It ends with the engine.
     pub(crate) fn start_retention(self: &Arc<Self>) {
-        if self.retention.is_started.swap(true, Ordering::Relaxed) {
+        if self.settings.retention_runs == RetentionRuns::WhenAsked
+            || self.retention.is_started.swap(true, Ordering::Relaxed)
+        {
             return;
         }
         let (clock, stop) = (self.clock.clone(), self.retention.stop.clone());

@@ -114,8 +114,8 @@ impl Engine {
         Ok(upcoming)
     }
 
-    /// Fires a schedule now, beside its timetable, which it leaves as it is. `input` takes the place
-    /// of its own.
+    /// Fires a schedule now, beside its timetable, which it leaves as it is. `input` takes the
+    /// place of its own.
     ///
     /// # Errors
     /// TR_001 for a trigger that is no schedule, TR_003 for one that is off, EV_003, ST_001.

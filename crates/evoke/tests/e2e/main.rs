@@ -19,6 +19,7 @@ mod polls;
 mod receiver;
 mod record;
 mod schedules;
+mod simulate;
 mod support;
 mod traces;
 mod webhooks;

@@ -400,7 +400,7 @@ async fn a_request_that_is_not_verified_may_be_let_in_and_uses_up_no_id() {
     .await;
     let id = header("x-github-delivery", "d-1");
     for _ in 0..2 {
-        let stranger = send(&server, "/webhooks/hook", &[id.clone()], b"{}").await;
+        let stranger = send(&server, "/webhooks/hook", std::slice::from_ref(&id), b"{}").await;
         assert_eq!(got(&server, stranger).await["data"]["verified"], false);
     }
     let signature = header("x-hub-signature-256", format!("sha256={}", code(SECRET, b"{}")));

@@ -58,14 +58,9 @@ impl World {
             registry,
             tracer: Arc::new(evoke_ports::NoTracer),
             settings: Settings {
-                idempotency_window: Millis::from_secs(86_400),
-                depth_max: 16,
                 url: "http://127.0.0.1:1".into(),
                 scratch: Path::new("/nowhere").into(),
-                node: 0,
-                retention: evoke_engine::RetentionPolicy::default(),
-                log_bytes_max: evoke_engine::LOG_BYTES_MAX,
-                committer: evoke_engine::CommitterRuns::Thread,
+                ..Settings::default()
             },
         })
         .await

@@ -17,6 +17,7 @@ fn descriptor() -> Descriptor {
         json!({ "type": "string", "minLength": 1, "description": what })
     };
     let policy = json!({ "enum": ["skip", "last", "all"] });
+    let max = json!({ "type": "integer", "minimum": 1, "maximum": 10_000, "default": 100 });
     Descriptor {
         kind: "schedule",
         title: "Schedule",
@@ -45,7 +46,7 @@ fn descriptor() -> Descriptor {
                             "required": ["policy"],
                             "properties": {
                                 "policy": policy,
-                                "max": { "type": "integer", "minimum": 1, "maximum": 10_000, "default": 100 },
+                                "max": max,
                                 "within": text("How far back they may lie; 24h unless given, at most 31d."),
                             },
                         },
