@@ -20,9 +20,9 @@ use crate::server::{Firing, Function, Project, Record, Samples, Server};
 const SCHEDULES: u64 = 1_000;
 /// Schedules of the slow function, due at the same instants.
 const SLOW: u64 = 100;
-const CRON: &str = "*/5 * * * * *";
+const CRON: &str = "*/10 * * * * *";
 /// Between two instants of that expression, in microseconds.
-const EVERY_US: u64 = 5_000_000;
+const EVERY_US: u64 = 10_000_000;
 /// From an instant until the batch of events is handed in: all calls of the instant are over.
 const BATCH_AFTER_US: u64 = EVERY_US / 2;
 /// Batches that warm up the worker and the store.
