@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use evoke_model::{Data, suggest};
-use evoke_ports::Reply;
+use evoke_ports::{Body, HttpReply, Reply};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -57,7 +57,12 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, String> {
             return Err(format!("{EXPECTED}, got the text {:?}", String::from_utf8_lossy(text)));
         }
         Reply::Value(Data::Binary(_)) => return Err(format!("{EXPECTED}, got bytes")),
-        Reply::Http(_) => return Err(format!("{EXPECTED}, got an HTTP response")),
+        Reply::Http(HttpReply { status, body: Body::Full(json), .. }) if status.is_success() => {
+            std::str::from_utf8(json)
+        }
+        Reply::Http(reply) => {
+            return Err(format!("{EXPECTED}, got a response with the status {}", reply.status));
+        }
     };
     let json = json.map_err(|_| format!("{EXPECTED}, got text that is not UTF-8"))?.trim();
     if json == "null" {

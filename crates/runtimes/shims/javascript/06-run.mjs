@@ -33,7 +33,7 @@ function settle(call, value) {
   if (call.done) return;
   try {
     if (call.http) return respond(call, value);
-    if (isResponse(value)) return void resultOf(call, value);
+    if (isResponse(value)) return void respondWhole(call, value);
     end(call, RESULT, value === undefined ? '' : toJson(value));
   } catch (error) {
     fail(call, error);

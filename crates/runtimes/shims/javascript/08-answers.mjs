@@ -42,14 +42,13 @@ function answer(call, headText, body) {
   over(call);
 }
 
-/** Ends an event's call whose handler returned a web Response. */
-async function resultOf(call, response) {
+/** Ends an event's call whose handler returned a web Response: it does not stream. */
+async function respondWhole(call, response) {
   underWay.set(call.id, call);
   try {
-    const text = await response.text();
-    const json = /\bjson\b/.test(response.headers.get('content-type'));
-    if (json) JSON.parse(text);
-    if (!call.done) end(call, RESULT, json ? text : JSON.stringify(text));
+    const text = head(response.status, [...response.headers]);
+    const body = new Uint8Array(await response.arrayBuffer());
+    if (!call.done) answer(call, text, body);
   } catch (error) {
     fail(call, error);
   }

@@ -6,16 +6,17 @@ def settle(call, value):
     sends."""
     if not call.http:
         if isinstance(value, Response):
-            body, kind = whole(value.body)
-            is_json = "json" in (value.content_type or kind or "")
-            return call.end(
-                RESULT, body if is_json else encode(body.decode("utf-8", "replace")).encode()
-            )
+            return respond(call, value)
         return call.end(RESULT, b"" if value is None else encode(value).encode("utf-8", "replace"))
     response = response_of(value)
     if is_stream(response.body):
         output.put(HEAD, call.id, response.head("text/event-stream"))
         return response.body
+    return respond(call, response)
+
+
+def respond(call, response):
+    """Ends a call with a whole response."""
     body, kind = whole(response.body)
     head = response.head(kind)
     return call.end(RESPONSE, body, U32.pack(len(head)) + head)

@@ -551,11 +551,14 @@ for (const [name, path] of chosen) {
 
     test('answers an event whose handler returns a Response', async () => {
       const worker = await loaded(
-        `export const handler = (event) => event.data === 'json' ? Response.json({ a: 1 }) : event.data === 'bad' ? new Response('{', { headers: { 'content-type': 'application/json' } }) : new Response('text');`,
+        `export const handler = (event) => event.data === 'json' ? Response.json({ a: 1 }, { status: 201 }) : event.data === 'used' ? (async () => { const r = new Response('x'); await r.text(); return r; })() : new Response('text', { headers: { 'x-one': '1' } });`,
       );
-      assert.deepEqual((await ended(worker.event('json'))).result, { a: 1 });
-      assert.equal((await ended(worker.event('text'))).result, 'text');
-      assert.equal((await ended(worker.event('bad'))).error.type, 'SyntaxError');
+      const json = await ended(worker.event('json'));
+      assert.deepEqual([json.kind, json.head.status, json.body.toString()], [KIND.RESPONSE, 201, '{"a":1}']);
+      const text = await ended(worker.event('text'));
+      assert.equal(text.body.toString(), 'text');
+      assert.ok(text.head.headers.some(([name, value]) => name === 'x-one' && value === '1'));
+      assert.equal((await ended(worker.event('used'))).error.type, 'TypeError');
     });
 
     test('streams', async () => {

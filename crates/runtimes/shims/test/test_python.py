@@ -618,10 +618,11 @@ class PythonShim(unittest.TestCase):
 
     def test_answers_an_event_whose_handler_returns_a_response(self):
         worker = self.worker(
-            "from evoke import Response\ndef handler(event): return Response.json({'a': 1}) if event['data'] else Response('text')"
+            "from evoke import Response\ndef handler(event): return Response.json({'a': 1}, status=201) if event['data'] else Response('text')"
         )
-        self.assertEqual(worker.ended(worker.event(1)).result, {"a": 1})
-        self.assertEqual(worker.ended(worker.event(0)).result, "text")
+        made = worker.ended(worker.event(1))
+        self.assertEqual((made.head["status"], bytes(made.body)), (201, b'{"a":1}'))
+        self.assertEqual(bytes(worker.ended(worker.event(0)).body), b"text")
 
     def test_streams(self):
         for define, source in (

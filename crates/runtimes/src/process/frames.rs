@@ -173,7 +173,7 @@ impl Worker {
         match self.calls.get_mut(call) {
             None => return Ok(()),
             Some(running)
-                if running.wants != kind || matches!(running.phase, Phase::Streaming(_)) =>
+                if !running.wants.takes(kind) || matches!(running.phase, Phase::Streaming(_)) =>
             {
                 return Err(Violation::Kind(match kind {
                     Wants::Value => Kind::Result,

@@ -63,10 +63,17 @@ pub enum Answered {
 /// How a call may be answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wants {
-    /// A value: the call has an event.
+    /// A value, or a whole response: the call has an event.
     Value,
     /// A response: the call has a request.
     Response,
+}
+
+impl Wants {
+    /// Whether an answer of this kind will do.
+    pub(super) fn takes(self, kind: Self) -> bool {
+        self == Self::Value || kind == Self::Response
+    }
 }
 
 /// A call as the pool keeps it.

@@ -270,8 +270,7 @@ async fn idle_workers_are_retired_but_for_the_minimum() {
 
 #[tokio::test]
 async fn frames_that_cannot_be_meant_are_violations() {
-    let table: [(Kind, Wants); 6] = [
-        (Kind::Response, Wants::Value),
+    let table: [(Kind, Wants); 5] = [
         (Kind::Result, Wants::Response),
         (Kind::Head, Wants::Value),
         (Kind::Chunk, Wants::Response),

@@ -15,7 +15,8 @@ pub(super) struct Migration {
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { name: "0001_record", up: include_str!("migrations/0001_record.up.sql") },
     Migration { name: "0002_policies", up: include_str!("migrations/0002_policies.up.sql") },
-    Migration { name: "0003_cursors", up: include_str!("migrations/0003_cursors.up.sql") },
+    Migration { name: "0003_flags", up: include_str!("migrations/0003_flags.up.sql") },
+    Migration { name: "0004_cursors", up: include_str!("migrations/0004_cursors.up.sql") },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -3,12 +3,10 @@
 -- no not_before. cause is the fingerprint of a dead letter's failure, its 64 bits as a signed
 -- number; NULL for what is no dead letter, 0 for those of before causes were told apart.
 ALTER TABLE executions ADD COLUMN not_before INTEGER;
+ALTER TABLE executions ADD COLUMN is_replay INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE executions ADD COLUMN cause INTEGER;
 ALTER TABLE executions ADD COLUMN redirect TEXT;
-
--- What an execution is: 1 a test run, 2 part of a replay, 4 one with edited data, added up. One
--- column, because every row pays for each.
-ALTER TABLE executions RENAME COLUMN is_test_run TO flags;
+ALTER TABLE executions ADD COLUMN is_edited INTEGER NOT NULL DEFAULT 0;
 
 UPDATE executions SET cause = 0 WHERE state IN (3, 4);
 DROP INDEX dead_letters;

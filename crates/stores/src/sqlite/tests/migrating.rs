@@ -109,3 +109,29 @@ fn it_does_not_become_smaller() {
     let receipts = writer.commit(&[shrink]).unwrap();
     assert_eq!(receipts, [evoke_ports::store::Receipt::Changed(false)]);
 }
+
+/// What the second version left had a column for each of these.
+#[tokio::test]
+async fn what_an_execution_is_was_told_by_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    first_version(&folder);
+    let file = Connection::open(options(&folder).path).unwrap();
+    file.execute_batch(MIGRATIONS[1].up).unwrap();
+    file.execute("INSERT INTO schema_migrations VALUES (2, ?1)", [MIGRATIONS[1].name]).unwrap();
+    file.execute_batch(
+        "UPDATE executions SET is_replay = 1 WHERE trigger_id IN (1, 3); \
+         UPDATE executions SET is_edited = 1 WHERE trigger_id IN (2, 3)",
+    )
+    .unwrap();
+    drop(file);
+    let store = open(&folder);
+    for (of, expected) in [
+        (1, [false, true, false]),
+        (2, [false, false, true]),
+        (3, [true, true, true]),
+        (4, [false; 3]),
+    ] {
+        let found = store.executions().execution(id(1, of)).await.unwrap().unwrap();
+        assert_eq!([found.is_test_run, found.is_replay, found.is_edited], expected, "{of}");
+    }
+}
