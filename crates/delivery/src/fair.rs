@@ -17,15 +17,10 @@ pub struct Waiting {
     pub served: Timestamp,
 }
 
-/// The place of the one that goes next; the first of several with the same claim. `None` when there
-/// is none.
-pub fn pick(waiting: &[Waiting], now: Timestamp) -> Option<usize> {
-    let claim = |lane: &Waiting| {
-        let waited = now.as_micros().saturating_sub(lane.served.as_micros());
-        waited.saturating_add(head_start(lane.priority))
-    };
-    // Of equal claims `max_by_key` would give the last.
-    (0..waiting.len()).rev().max_by_key(|place| claim(&waiting[*place]))
+/// Where a lane stands among others: the least goes first. It does not change while time passes,
+/// since the claims of all grow alike; only what it would start, and being served, change it.
+pub fn rank(lane: Waiting) -> i64 {
+    lane.served.as_micros().saturating_sub(head_start(lane.priority))
 }
 
 /// What a priority is worth, in microseconds of waiting: a second a point.
@@ -40,6 +35,11 @@ mod tests {
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
+    }
+
+    /// The place of the one that goes next; the first of several with the same rank.
+    fn pick(waiting: &[Waiting]) -> Option<usize> {
+        (0..waiting.len()).min_by_key(|place| rank(waiting[*place]))
     }
 
     fn waiting(lanes: &[(i32, i64)]) -> Vec<Waiting> {
@@ -64,7 +64,7 @@ mod tests {
             // Priorities are cut.
             (&[(i32::MAX, 2_000), (1_000, 1_999)], Some(1)),
         ] {
-            assert_eq!(pick(&waiting(lanes), at(2_000)), picked, "{lanes:?}");
+            assert_eq!(pick(&waiting(lanes)), picked, "{lanes:?}");
         }
     }
 
@@ -73,7 +73,7 @@ mod tests {
         let mut lanes = waiting(&[(3, 0), (3, 0), (3, 0)]);
         let turns: Vec<_> = (1..=9)
             .filter_map(|now| {
-                let picked = pick(&lanes, at(now))?;
+                let picked = pick(&lanes)?;
                 lanes[picked].served = at(now);
                 Some(picked)
             })
@@ -95,7 +95,7 @@ mod tests {
             let highest = priorities.iter().copied().max().unwrap_or(0);
             for turn in 1..400 {
                 let now = at(turn * step);
-                let picked = pick(&lanes, now).expect("some wait");
+                let picked = pick(&lanes).expect("some wait");
                 lanes[picked].served = now;
                 for lane in &lanes {
                     let waited = now.since(lane.served).as_millis() as i64;

@@ -2,8 +2,10 @@
 //! decided by `evoke_delivery::fair`, so that a lane with a million waiting executions holds no
 //! other one up for longer than one call.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ahash::AHashMap;
 use evoke_delivery::breaker::{Permit, Signal};
 use evoke_delivery::{Breaker, Gcra, fair};
 use evoke_model::policy::Rate;
@@ -46,7 +48,12 @@ pub(super) struct Group {
 
 #[derive(Default)]
 struct State {
-    members: Vec<Member>,
+    members: AHashMap<TriggerId, Member>,
+    /// Those that may have something to start, the one whose turn it is first.
+    wanting: BTreeSet<(i64, TriggerId)>,
+    /// Those that began to want since their last turn: they get one even where no place is free,
+    /// since not all a lane does takes a place.
+    fresh: Vec<TriggerId>,
     /// Calls under way.
     running: usize,
     breaker: Breaker,
@@ -58,10 +65,10 @@ struct Member {
     lane: Arc<Lane>,
     /// How often it may call the target.
     rate: Option<Rate>,
-    /// It may have something to start.
-    wants: bool,
-    /// It wants, but there is no place for it in this round.
-    is_stuck: bool,
+    /// Where it stands among those that want.
+    rank: Option<i64>,
+    /// It is among the fresh.
+    is_fresh: bool,
     /// When it was started last or, if that is later, when it began to want.
     served: Timestamp,
 }
@@ -80,20 +87,21 @@ impl Group {
         let mut state = self.state.lock();
         state.breaker = Breaker::default();
         let rate = lane.rate();
-        match state.members.iter_mut().find(|member| Arc::ptr_eq(&member.lane, lane)) {
-            Some(member) => member.rate = rate,
-            None => state.members.push(Member {
-                lane: lane.clone(),
-                rate,
-                wants: false,
-                is_stuck: false,
-                served: Timestamp::EPOCH,
-            }),
-        }
+        let member = state.members.entry(lane.id()).or_insert_with(|| Member {
+            lane: lane.clone(),
+            rate: None,
+            rank: None,
+            is_fresh: false,
+            served: Timestamp::EPOCH,
+        });
+        member.rate = rate;
     }
 
     pub(super) fn leave(&self, lane: TriggerId) {
-        self.state.lock().members.retain(|member| member.lane.id() != lane);
+        let mut state = self.state.lock();
+        if let Some(rank) = state.members.remove(&lane).and_then(|member| member.rank) {
+            state.wanting.remove(&(rank, lane));
+        }
     }
 
     /// What the target's rate had spent before a restart.
@@ -128,8 +136,7 @@ impl Group {
     pub(super) fn round(&self, now: Timestamp) -> Round {
         let mut state = self.state.lock();
         let mut round = Round::default();
-        let Some(first) = state.members.iter().find(|member| member.wants) else { return round };
-        let first = first.lane.id();
+        let Some((_, first)) = state.wanting.first().copied() else { return round };
         let limit = match state.breaker.permit(now) {
             Permit::Go => STARTS_PER_ROUND_MAX,
             Permit::Probe => 1,
@@ -155,77 +162,113 @@ impl Group {
 
 impl State {
     fn wants(&mut self, lane: TriggerId, now: Timestamp) {
-        if let Some(member) = self.members.iter_mut().find(|member| member.lane.id() == lane)
-            && !member.wants
-        {
-            member.wants = true;
+        let Some(member) = self.members.get_mut(&lane) else { return };
+        if member.rank.is_none() {
             member.served = member.served.max(now);
         }
+        if !std::mem::replace(&mut member.is_fresh, true) {
+            self.fresh.push(lane);
+        }
+        self.line_up(lane, now);
+    }
+
+    /// Puts a lane where it belongs among those that want, by what it would start now.
+    fn line_up(&mut self, lane: TriggerId, now: Timestamp) {
+        let Some(member) = self.members.get_mut(&lane) else { return };
+        let Member { served, .. } = *member;
+        let rank = fair::rank(fair::Waiting { priority: member.lane.priority(now), served });
+        if let Some(before) = member.rank.replace(rank) {
+            self.wanting.remove(&(before, lane));
+        }
+        self.wanting.insert((rank, lane));
     }
 
     /// Starts at most `limit` calls; says how many.
     fn start(&mut self, limit: usize, now: Timestamp, round: &mut Round) -> usize {
         let mut started = 0;
-        for member in &mut self.members {
-            member.is_stuck = false;
-        }
-        while started < limit {
-            let Some((place, is_alone)) = self.pick(now) else { break };
-            let lane = self.members[place].lane.clone();
-            let rate = self.members[place].rate.clone();
+        let mut stuck = Vec::new();
+        while started < limit
+            && let Some((_, id)) = self.wanting.pop_first()
+        {
             // Lanes take turns call by call; one that is alone need not.
-            let mut most = if is_alone { limit - started } else { 1 };
-            if let Some(rate) = &rate {
-                match Gcra::new(rate).check(self.spent, now) {
-                    Ok(_) => most = 1,
-                    Err(at) => {
-                        let wake = (at, lane.id());
-                        round.wake = Some(round.wake.map_or(wake, |known| known.min(wake)));
-                        // It still wants: the one that is woken for all may have nothing by then.
-                        self.members[place].is_stuck = true;
-                        continue;
-                    }
-                }
+            let most = if self.wanting.is_empty() { limit - started } else { 1 };
+            let given = self.give_turn((id, most), now, round);
+            started += given.started;
+            stuck.extend(given.is_stuck.then_some(id));
+            if given.is_full {
+                break;
             }
-            let turn = lane.turn(now, self.running, most);
-            let calls = turn.start.len();
-            started += calls;
-            self.running += calls;
-            let member = &mut self.members[place];
-            if calls > 0 {
-                member.served = now;
+        }
+        while started < limit
+            && let Some(id) = self.fresh.pop()
+        {
+            let member = self.members.get(&id).filter(|member| member.is_fresh);
+            let rank = member.and_then(|member| member.rank);
+            if rank.is_some_and(|rank| self.wanting.remove(&(rank, id))) {
+                let given = self.give_turn((id, 1), now, round);
+                started += given.started;
+                stuck.extend(given.is_stuck.then_some(id));
             }
-            // Where only places are missing, the end of a call brings them.
-            member.wants = calls == most || turn.lacks_room;
-            member.is_stuck = member.wants && calls == 0;
-            if let Some(rate) = rate.filter(|_| calls > 0) {
-                self.spent = Gcra::new(&rate).check(self.spent, now).unwrap_or(self.spent);
-                round.spent =
-                    Some(Spent { owner: Box::default(), key: Box::default(), until: now });
-            }
-            round.take(lane, turn);
+        }
+        for id in stuck {
+            self.line_up(id, now);
         }
         started
     }
 
-    /// The lane whose turn it is, and whether no other one may go.
-    fn pick(&self, now: Timestamp) -> Option<(usize, bool)> {
-        let may = |(_, member): &(usize, &Member)| member.wants && !member.is_stuck;
-        let mut candidates = self.members.iter().enumerate().filter(may);
-        let (first, _) = candidates.next()?;
-        if candidates.next().is_none() {
-            return Some((first, true));
+    /// Lets a lane that was taken out of those that want start at most so many calls.
+    fn give_turn(
+        &mut self,
+        (id, most): (TriggerId, usize),
+        now: Timestamp,
+        round: &mut Round,
+    ) -> Given {
+        let Some(member) = self.members.get_mut(&id) else { return Given::default() };
+        (member.rank, member.is_fresh) = (None, false);
+        let lane = member.lane.clone();
+        let rate = member.rate.clone();
+        let mut most = most;
+        if let Some(rate) = &rate {
+            match Gcra::new(rate).check(self.spent, now) {
+                Ok(_) => most = 1,
+                Err(at) => {
+                    let wake = (at, id);
+                    round.wake = Some(round.wake.map_or(wake, |known| known.min(wake)));
+                    // It still wants: the one that is woken for all may have nothing by then.
+                    return Given { is_stuck: true, ..Given::default() };
+                }
+            }
         }
-        let wanting: Vec<_> = self.members.iter().enumerate().filter(may).collect();
-        let waiting: Vec<_> = wanting
-            .iter()
-            .map(|(_, member)| fair::Waiting {
-                priority: member.lane.priority(now),
-                served: member.served,
-            })
-            .collect();
-        fair::pick(&waiting, now).map(|picked| (wanting[picked].0, false))
+        let turn = lane.turn(now, self.running, most);
+        let started = turn.start.len();
+        self.running += started;
+        if started > 0 {
+            member.served = now;
+        }
+        // Where only places are missing, the end of a call brings them.
+        let wants = started == most || turn.lacks_room;
+        if let Some(rate) = rate.filter(|_| started > 0) {
+            self.spent = Gcra::new(&rate).check(self.spent, now).unwrap_or(self.spent);
+            round.spent = Some(Spent { owner: Box::default(), key: Box::default(), until: now });
+        }
+        let is_full = turn.fills_group;
+        round.take(lane, turn);
+        if wants && started > 0 {
+            self.line_up(id, now);
+        }
+        Given { started, is_stuck: wants && started == 0, is_full }
     }
+}
+
+/// What became of a turn.
+#[derive(Default)]
+struct Given {
+    /// Calls that began.
+    started: usize,
+    /// It wants, but there is no place for it in this round.
+    is_stuck: bool,
+    /// There is no place for any lane of the group.
+    is_full: bool,
 }
 
 impl Round {

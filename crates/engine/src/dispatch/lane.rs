@@ -24,6 +24,8 @@ pub(crate) struct Turn {
     pub(crate) start: Vec<Start>,
     /// More would begin if the target took more at once.
     pub(crate) lacks_room: bool,
+    /// The target takes no more, of whichever lane.
+    pub(crate) fills_group: bool,
     /// These will never run.
     pub(crate) dropped: Vec<(Entry<Item>, Dropped)>,
     /// These run and have to stop, for a newer one.
@@ -59,6 +61,7 @@ impl Turn {
     pub(crate) fn merge(&mut self, later: Self) {
         self.start.extend(later.start);
         self.lacks_room = later.lacks_room;
+        self.fills_group = later.fills_group;
         self.dropped.extend(later.dropped);
         self.cancel.extend(later.cancel);
         self.spent.extend(later.spent);
@@ -242,6 +245,8 @@ impl Lane {
             turn.start.push(Start { call: admitted, trigger, endpoint });
         }
         turn.lacks_room = room <= turn.start.len() && !state.admission.is_empty();
+        let shared = state.endpoint.as_ref().ok().and_then(|endpoint| endpoint.group_capacity());
+        turn.fills_group = shared.is_some_and(|all| all <= group_running + turn.start.len());
         state.take_rest(self.id, &mut turn);
         turn.wake = state.admission.next_due().filter(|instant| *instant > now);
         if state.has_more && state.has_room() && !state.is_looking {
