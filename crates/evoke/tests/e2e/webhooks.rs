@@ -19,6 +19,7 @@ const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const TAKE: &str = "export const handler = (event, context) => {\n  \
      const { reply, fail } = event.data.json ?? {};\n  \
      if (fail) throw new Error(fail);\n  \
+     if (reply?.web) return new Response(reply.body, reply);\n  \
      const { length } = event.data.body;\n  return reply ?? (length > 1e6 ? { length } : event);\n\
      };\n";
 
@@ -480,6 +481,16 @@ async fn a_sender_that_waits_gets_what_the_function_returns() {
         ("a;b", &"yes".parse().expect("text"))
     );
     assert_eq!(answer.headers["content-type"], "text/csv");
+    let body = json!({ "skip": 0, "reply": {
+        "web": true, "status": 203, "headers": { "X-Own": "web", "Content-Type": "text/csv" },
+        "body": "c;d",
+    }});
+    let answer =
+        send(&server, "/webhooks/hook", &[], body.to_string().as_bytes()).await.expect(203);
+    assert_eq!(
+        (answer.text.as_str(), &answer.headers["x-own"], &answer.headers["content-type"]),
+        ("c;d", &"web".parse().expect("text"), &"text/csv".parse().expect("text"))
+    );
     let failed =
         send(&server, "/webhooks/hook", &[], br#"{"skip": 0, "fail": "no"}"#).await.expect(502);
     assert_eq!(failed.code(), "FN_004");
@@ -490,8 +501,12 @@ async fn a_sender_that_waits_gets_what_the_function_returns() {
 
     // A delivery that failed may be sent again, one that went well counts.
     let id = [header("x-delivery", "d-1")];
-    let bodies = [r#"{"skip": 0, "fail": "no"}"#, r#"{"skip": 0, "reply": {"status": 503}}"#];
-    for (body, status) in bodies.into_iter().zip([502, 503]) {
+    let bodies = [
+        r#"{"skip": 0, "fail": "no"}"#,
+        r#"{"skip": 0, "reply": {"status": 503}}"#,
+        r#"{"skip": 0, "reply": {"web": true, "status": 503}}"#,
+    ];
+    for (body, status) in bodies.into_iter().zip([502, 503, 503]) {
         send(&server, "/webhooks/hook", &id, body.as_bytes()).await.expect(status);
     }
     let went_well = send(&server, "/webhooks/hook", &id, br#"{"skip": 0}"#).await.expect(200);
