@@ -12,6 +12,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up. Generous: machines are slow under load, and a
+/// How long a connection that is not used is kept: the server closes it after a minute, and one
+/// that is used at that moment has no answer.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// test that waits for a fact does not wait longer than the fact takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -103,7 +107,8 @@ impl TestServer {
         let output = Arc::new(Mutex::new(Vec::new()));
         let child = spawn(Path::new(binary), dir.path(), port, &options, &output);
         let client =
-            reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("make a client");
+            reqwest::Client::builder().timeout(PATIENCE).pool_idle_timeout(IDLE).no_proxy().build();
+        let client = client.expect("make a client");
         let binary = binary.into();
         let mut server = Self { binary, dir, port, options, child, output, client };
         server.ready().await;
