@@ -136,7 +136,7 @@ impl Lane {
 
     /// How many more calls may begin, while so many of its group are under way.
     pub(crate) fn room(&self, group_running: usize) -> usize {
-        self.state.lock().room(group_running)
+        self.state.lock().room(group_running).own
     }
 
     /// How often its target may be called.
@@ -231,7 +231,8 @@ impl Lane {
             return turn;
         }
         let policy = state.policy;
-        let room = if state.waits_for_old() { 0 } else { state.room(group_running) };
+        let Room { own, shared } = state.room(group_running);
+        let room = if state.waits_for_old() { 0 } else { own };
         while turn.start.len() < most {
             let left = room.saturating_sub(turn.start.len());
             let Some(admitted) = state.admission.next(now, left) else { break };
@@ -245,8 +246,7 @@ impl Lane {
             turn.start.push(Start { call: admitted, trigger, endpoint });
         }
         turn.lacks_room = room <= turn.start.len() && !state.admission.is_empty();
-        let shared = state.endpoint.as_ref().ok().and_then(|endpoint| endpoint.group_capacity());
-        turn.fills_group = shared.is_some_and(|all| all <= group_running + turn.start.len());
+        turn.fills_group = shared.is_some_and(|shared| shared <= turn.start.len());
         state.take_rest(self.id, &mut turn);
         turn.wake = state.admission.next_due().filter(|instant| *instant > now);
         if state.has_more && state.has_room() && !state.is_looking {
@@ -420,18 +420,27 @@ impl Lane {
     }
 }
 
+/// How many more calls may begin.
+struct Room {
+    /// Of a lane.
+    own: usize,
+    /// Of all lanes of its group, where they share something.
+    shared: Option<usize>,
+}
+
 impl State {
     /// How many more calls may begin, while so many of the group are under way. A target that
     /// cannot be used takes one at a time, so that its executions fail with its own error.
-    fn room(&self, group_running: usize) -> usize {
+    fn room(&self, group_running: usize) -> Room {
         let own_running = self.admission.running() + self.old_calls;
         match &self.endpoint {
             Ok(endpoint) => {
                 let own = endpoint.capacity().saturating_sub(own_running);
                 let shared = endpoint.group_capacity();
-                shared.map_or(own, |all| own.min(all.saturating_sub(group_running)))
+                let shared = shared.map(|all| all.saturating_sub(group_running));
+                Room { own: shared.map_or(own, |shared| shared.min(own)), shared }
             }
-            Err(_) => 1_usize.saturating_sub(own_running),
+            Err(_) => Room { own: 1_usize.saturating_sub(own_running), shared: None },
         }
     }
 

@@ -14,8 +14,10 @@ use crate::draft::Draft;
 use crate::feed::Notice;
 use crate::start::Inner;
 
-/// Events that one commit fires; the schedules that are due then come in the next.
-const FIRE_MAX: usize = 1_024;
+/// Events that one commit fires; the schedules that are due then come in the next. What begins after
+/// one is carried out while the next is written: a thousand at once would keep the first of them
+/// waiting for the last.
+const FIRE_MAX: usize = 128;
 
 /// How long to wait when what is due could not be written.
 const AGAIN: Millis = Millis::from_secs(1);

@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -69,9 +70,17 @@ impl Endpoint for FunctionEndpoint {
         Some(deployed.map_or(1, |deployed| deployed.pool.capacity().max(1)))
     }
 
-    async fn deliver(&self, job: Job) -> Delivered {
+    // Written out, so that the call is boxed as it is and not once more within another future.
+    fn deliver<'s, 'async_trait>(
+        &'s self,
+        job: Job,
+    ) -> Pin<Box<dyn Future<Output = Delivered> + Send + 'async_trait>>
+    where
+        's: 'async_trait,
+        Self: 'async_trait,
+    {
         let input = Input::Event(Arc::clone(&job.event));
-        self.call(job, input).await
+        Box::pin(self.call(job, input))
     }
 
     /// The handler is called once with all events; what it answers of them is handed on as it is.
