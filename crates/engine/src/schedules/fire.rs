@@ -14,9 +14,9 @@ use crate::draft::Draft;
 use crate::feed::Notice;
 use crate::start::Inner;
 
-/// Events that one commit fires; the schedules that are due then come in the next. What begins after
-/// one is carried out while the next is written: a thousand at once would keep the first of them
-/// waiting for the last.
+/// Events that one commit fires; the schedules that are due then come in the next. What begins
+/// after one is carried out while the next is written: with a thousand at once the first of them
+/// would wait for the last.
 const FIRE_MAX: usize = 128;
 
 /// How long to wait when what is due could not be written.
