@@ -218,10 +218,7 @@ impl Catalog {
             .iter()
             .filter_map(|trigger| {
                 let source = self.sources.get(trigger.kind.as_str())?;
-                let own = source.origin().map(|root| Subscription {
-                    source: Some(format!("{root}/{}", trigger.id)),
-                    ..Subscription::default()
-                });
+                let own = source.origin().map(|root| own_events(root, trigger));
                 let subscription =
                     own.or_else(|| source.subscription(&self.working(trigger).config));
                 Some(Rule { trigger: Arc::clone(trigger), subscription })
@@ -245,6 +242,16 @@ impl Catalog {
         let labels = active.iter().map(|trigger| (trigger.id, Labels::of(trigger))).collect();
         self.snapshot.store(Arc::new(Snapshot { triggers, invoke, functions, labels, index }));
     }
+}
+
+/// The events a trigger makes itself. Their type is asked for wherever its name can stand in a
+/// pattern: by it the index finds the trigger among many.
+fn own_events(root: &str, trigger: &Trigger) -> Subscription {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let kind =
+        trigger.name.chars().all(is_plain).then(|| format!("{}.{}", trigger.kind, trigger.name));
+    let source = Some(format!("{root}/{}", trigger.id));
+    Subscription { kind, source, ..Subscription::default() }
 }
 
 /// Problems of a part, with the path of the part before theirs.
