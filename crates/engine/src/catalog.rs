@@ -247,9 +247,11 @@ impl Catalog {
 /// The events a trigger makes itself. Their type is asked for wherever its name can stand in a
 /// pattern: by it the index finds the trigger among many.
 fn own_events(root: &str, trigger: &Trigger) -> Subscription {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let kind =
-        trigger.name.chars().all(is_plain).then(|| format!("{}.{}", trigger.kind, trigger.name));
+    let is_plain = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    let is_type = trigger.name.split('.').all(is_plain);
+    let kind = is_type.then(|| format!("{}.{}", trigger.kind, trigger.name));
     let source = Some(format!("{root}/{}", trigger.id));
     Subscription { kind, source, ..Subscription::default() }
 }
