@@ -291,7 +291,9 @@ fn all_policies() -> Vec<(&'static str, Value)> {
 
 #[tokio::test]
 async fn every_pair_of_policies_comes_to_an_end_in_a_real_function() {
-    let manifest = json!({ "runtime": "node" }).to_string();
+    // One worker, for it remembers what it has seen.
+    let scaling = json!({ "maxInstances": 1 });
+    let manifest = json!({ "runtime": "node", "scaling": scaling }).to_string();
     let code = "const seen = new Set();\nexport const handler = (input) => {\n  \
          const failed = [];\n  \
          for (const event of Array.isArray(input) ? input : [input]) {\n    \
