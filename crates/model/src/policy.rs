@@ -52,6 +52,9 @@ pub struct Policy {
     /// What a failing sync hook does to the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
+    /// Whether a sync hook may give back another document than it was shown; `false` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_modify: Option<bool>,
 }
 
 impl Policy {

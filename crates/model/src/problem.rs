@@ -52,12 +52,20 @@ pub struct Rejection {
     pub problems: Vec<Problem>,
     /// When it makes sense to come back.
     pub retry_after: Option<crate::units::Millis>,
+    /// Another HTTP status than that of the code, 400 to 499: a hook chose it.
+    pub status: Option<u16>,
 }
 
 impl Rejection {
     /// A refusal without single fields.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), problems: Vec::new(), retry_after: None }
+        Self {
+            code,
+            message: message.into(),
+            problems: Vec::new(),
+            retry_after: None,
+            status: None,
+        }
     }
 
     /// A refusal for these problems.
@@ -67,7 +75,7 @@ impl Rejection {
             [only] => only.to_string(),
             [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
         };
-        Self { code, message, problems, retry_after: None }
+        Self { code, message, problems, retry_after: None, status: None }
     }
 
     /// With the time after which to come back.
@@ -159,6 +167,35 @@ codes! {
     KeyNotFound = "API_008", 404, "API key not found";
     RequestTimeout = "API_009", 408, "Request timed out";
     Starting = "API_010", 503, "Starting";
+    CollectionNotFound = "DB_001", 404, "Collection not found";
+    DocumentNotFound = "DB_002", 404, "Document not found";
+    DocumentInvalid = "DB_003", 400, "Invalid document";
+    DocumentChanged = "DB_004", 412, "Document was changed";
+    DocumentConflict = "DB_005", 409, "Document conflict";
+    QueryInvalid = "DB_006", 400, "Invalid query";
+    CollectionConflict = "DB_007", 409, "Collection conflict";
+    HookRejected = "HK_001", 422, "Rejected by a hook";
+    HookFailed = "HK_002", 502, "Hook failed";
+    HookTimeout = "HK_003", 504, "Hook timed out";
+    BucketNotFound = "SO_001", 404, "Bucket not found";
+    FileNotFound = "SO_002", 404, "File not found";
+    FileInvalid = "SO_003", 400, "Invalid file or name";
+    FileTooLarge = "SO_004", 413, "File too large";
+    FileTypeRefused = "SO_005", 415, "Content type not allowed";
+    FileChanged = "SO_006", 412, "File was changed";
+    UploadNotFound = "SO_007", 404, "Upload not found";
+    UploadConflict = "SO_008", 409, "Upload conflict";
+    RangeInvalid = "SO_009", 416, "Range cannot be satisfied";
+    LinkInvalid = "SO_010", 403, "Link is not valid";
+    StorageUnavailable = "SO_011", 503, "Storage unavailable";
+    CredentialsWrong = "AU_001", 401, "Wrong email or password";
+    TokenInvalid = "AU_002", 401, "Token is not valid";
+    AccountLocked = "AU_003", 429, "Too many attempts";
+    EmailTaken = "AU_004", 409, "Email is taken";
+    UserNotFound = "AU_005", 404, "User not found";
+    SignupInvalid = "AU_006", 400, "Invalid account data";
+    RoleMissing = "AU_007", 403, "Role is missing";
+    MailFailed = "AU_008", 502, "Mail could not be sent";
     StoreUnavailable = "ST_001", 503, "Store unavailable";
 }
 

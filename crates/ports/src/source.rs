@@ -35,6 +35,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// Whether triggers of this kind with `mode: sync` are hooks: asked before what they want to
+    /// know of happens, and able to say no. See [`crate::Journal::ask`].
+    fn has_hooks(&self) -> bool {
+        false
+    }
+
     /// When a trigger with this checked configuration fires by itself; `None` for a kind that waits
     /// for something to happen.
     fn timing(&self, config: &Value) -> Option<Timing> {

@@ -5,12 +5,13 @@ mod read;
 mod write;
 
 pub use read::{
-    Archive, AuditQuery, DeadLetters, Definitions, Due, EventQuery, Events, ExecutionQuery,
-    Executions, Order, Page, Ripe, SegmentQuery, Size, Waiting, Whole,
+    Archive, AuditQuery, DeadLetters, Definitions, Documents, Due, EventQuery, Events,
+    ExecutionQuery, Executions, Order, Page, Ripe, SegmentQuery, Size, Waiting, Whole,
 };
 pub use write::{
-    AuditEntry, Change, Cursor, Finish, Holds, Ingest, Key, NewExecution, Next, OnceKey, Receipt,
-    Removal, Segment, SegmentInfo, Spent, TriggerKey, Write, Writer,
+    AuditEntry, Change, Conflict, Cursor, DocumentChange, Effect, Expect, Finish, Holds, Ingest,
+    Key, NewExecution, Next, OnceKey, Receipt, Removal, Segment, SegmentInfo, Spent, TriggerKey,
+    Why, Write, Writer,
 };
 
 use std::sync::Arc;
@@ -63,4 +64,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// The archive.
     fn archive(&self) -> Arc<dyn Archive>;
+
+    /// The documents of the data services.
+    fn documents(&self) -> Arc<dyn Documents>;
 }

@@ -46,6 +46,7 @@ pub fn read(table: &mut Table, context: &ReadContext<'_>, report: &mut Report) -
         idempotency: reader.idempotency(table),
         dead_letter: reader.dead_letter(table),
         on_failure: table.read("on_failure", reader.report, word(&FAILURES)),
+        allow_modify: table.read("allow_modify", reader.report, boolean),
     };
     for mut problem in evoke_matching::contradictions(&policy) {
         problem.field = table.path(&problem.field);

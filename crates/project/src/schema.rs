@@ -224,6 +224,9 @@ struct Common {
     #[schemars(schema_with = "plain::<OnFailure>")]
     #[serde(default)]
     on_failure: Option<OnFailure>,
+    /// Whether a sync hook may give back another document than it was shown. Default: false.
+    #[serde(default)]
+    allow_modify: Option<bool>,
 }
 
 /// What happens after a failed attempt.

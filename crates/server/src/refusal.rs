@@ -46,6 +46,11 @@ impl Refusal {
         Self::of(Code::InvalidRequest, problems)
     }
 
+    /// A trigger with something wrong in it: TR_002.
+    pub(crate) fn invalid_trigger(problems: Vec<Problem>) -> Self {
+        Self::of(Code::InvalidTrigger, problems)
+    }
+
     /// Nobody we know: what CONTRACT calls FN_009 without a key.
     pub(crate) fn unauthenticated(message: &str) -> Self {
         let mut refusal = Self::new(Code::PermissionDenied, message);
@@ -110,7 +115,7 @@ impl Refusal {
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
-        let status = StatusCode::from_u16(rejection.code.status());
+        let status = StatusCode::from_u16(rejection.status.unwrap_or(rejection.code.status()));
         Self(Box::new(Inner {
             status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             rejection,

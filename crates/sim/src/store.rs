@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use evoke_model::{Attempt, Data, Execution, ExecutionId, Timestamp, TriggerId};
 use evoke_ports::Store;
 use evoke_ports::store::{
-    Archive, DeadLetters, Definitions, Due, Error, Events, ExecutionQuery, Executions, Page,
-    Receipt, Spent, Waiting, Write, Writer,
+    Archive, DeadLetters, Definitions, Documents, Due, Error, Events, ExecutionQuery, Executions,
+    Page, Receipt, Spent, Waiting, Write, Writer,
 };
 use parking_lot::Mutex;
 
@@ -86,6 +86,10 @@ impl Store for SimStore {
 
     fn archive(&self) -> Arc<dyn Archive> {
         self.world.record.archive()
+    }
+
+    fn documents(&self) -> Arc<dyn Documents> {
+        self.world.record.documents()
     }
 }
 

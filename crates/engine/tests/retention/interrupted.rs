@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use evoke_model::{ExecutionId, Millis, Timestamp};
 use evoke_ports::Store;
 use evoke_ports::store::{
-    Archive, Change, Definitions, Error, EventQuery, Events, ExecutionQuery, Executions, Receipt,
-    Write, Writer,
+    Archive, Change, Definitions, Documents, Error, EventQuery, Events, ExecutionQuery, Executions,
+    Receipt, Write, Writer,
 };
 use evoke_stores::memory::MemoryStore;
 use evoke_stores::sqlite::{SqliteOptions, SqliteStore};
@@ -47,6 +47,10 @@ impl Store for Troubled {
     }
     fn archive(&self) -> Arc<dyn Archive> {
         self.0.archive()
+    }
+
+    fn documents(&self) -> Arc<dyn Documents> {
+        self.0.documents()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use evoke_document::{Collection, Condition, Document, Query};
 use evoke_model::function::FunctionRecord;
 use evoke_model::{
     Attempt, Cause, Data, Event, EventId, Execution, ExecutionId, Operation, Redirect, SegmentId,
@@ -281,4 +282,24 @@ pub trait Definitions: Send + Sync {
 
     /// A page of the audit trail.
     async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>, Error>;
+}
+
+/// The documents of the data services.
+#[async_trait]
+pub trait Documents: Send + Sync {
+    /// All collections, by name.
+    async fn collections(&self) -> Result<Vec<Collection>, Error>;
+
+    /// One document; `None` also where there is no such collection.
+    async fn document(&self, collection: &str, id: &str) -> Result<Option<Arc<Document>>, Error>;
+
+    /// A page of documents. A collection that is not there is empty.
+    async fn find(&self, collection: &str, query: Query) -> Result<Page<Arc<Document>>, Error>;
+
+    /// How many documents meet all conditions.
+    async fn count(&self, collection: &str, filter: Vec<Condition>) -> Result<u64, Error>;
+
+    /// How a query would be carried out, in the store's own words, one step a line: which index is
+    /// used, or that all documents are looked through.
+    async fn plan(&self, collection: &str, query: Query) -> Result<Vec<String>, Error>;
 }

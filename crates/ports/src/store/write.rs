@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use evoke_document::{Collection, Document};
 use evoke_model::function::FunctionRecord;
 use evoke_model::{
     Attempt, AuditId, Cause, Data, Event, EventId, ExecutionId, Failure, KeyId, Operation,
@@ -36,7 +37,8 @@ pub enum Write {
     Finish(Vec<Finish>),
     /// A change of the definitions, or of the record by hand.
     Change(Box<Change>),
-    /// Several writes: all of them or none. Not nested.
+    /// Several writes: all of them or none. Not nested. A change of documents stands first: where
+    /// it is refused, none of the others is made.
     All(Vec<Write>),
 }
 
@@ -184,6 +186,13 @@ pub enum Change {
     Cursors(Vec<Cursor>),
     /// Takes away where triggers stood that fire no more.
     RemoveCursors(Vec<TriggerId>),
+    /// Puts a collection, new or changed, and makes its indexes what it says. Refused where
+    /// documents that are there already stand against it.
+    Collection(Collection),
+    /// Removes a collection with all its documents.
+    RemoveCollection(Box<str>),
+    /// Changes documents: all of them or, where one is refused, none.
+    Documents(Vec<DocumentChange>),
     /// Moves a part of the record into the archive: adds the segment and removes what it holds.
     Archive(Segment),
     /// Removes parts of the archive.
@@ -197,6 +206,68 @@ pub enum Change {
     Shrink {
         /// Bytes.
         bytes: u64,
+    },
+}
+
+/// A change of one document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DocumentChange {
+    /// The collection; it must be there.
+    pub collection: Arc<str>,
+    /// The document.
+    pub id: Box<str>,
+    /// What must be there for the change to be made.
+    pub expect: Expect,
+    /// What becomes of it.
+    pub effect: Effect,
+}
+
+/// What must be there for a change to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// No document with this id.
+    Absent,
+    /// The document as it was with this revision.
+    Revision(u64),
+    /// Whatever is there.
+    Anything,
+}
+
+/// What becomes of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// This, in place of what is there.
+    Put(Arc<Document>),
+    /// It is removed.
+    Remove,
+    /// Nothing; only what is expected must hold.
+    Keep,
+}
+
+/// Why a change of documents is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Which of the changes, by its place; 0 for that of a collection.
+    pub change: usize,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a document is not changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// There is no such collection.
+    NoCollection,
+    /// There is a document with this id already.
+    Exists,
+    /// There is none.
+    Missing,
+    /// It has another revision by now.
+    Changed,
+    /// Another document has the values of a unique index.
+    NotUnique {
+        /// The name of the index.
+        index: Box<str>,
     },
 }
 
@@ -322,4 +393,7 @@ pub enum Receipt {
     Changed(bool),
     /// For [`Write::All`], one for each.
     All(Vec<Receipt>),
+    /// For a change of documents or of a collection, and for a [`Write::All`] with one: nothing of
+    /// it was written. At least one conflict; not all that there are need be named.
+    Refused(Vec<Conflict>),
 }

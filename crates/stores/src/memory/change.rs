@@ -40,6 +40,9 @@ impl Tables {
             Change::RemoveCursors(triggers) => {
                 any(triggers, |trigger| self.cursors.remove(trigger).is_some().into())
             }
+            Change::Collection(_) | Change::RemoveCollection(_) | Change::Documents(_) => {
+                Changed::No
+            }
             Change::Archive(segment) => self.archive(segment),
             Change::RemoveSegments(ids) => any(ids, |id| self.remove_segment(*id)),
             Change::Remove(removal) => self.remove(removal),

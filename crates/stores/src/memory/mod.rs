@@ -4,6 +4,7 @@
 mod archive;
 mod change;
 mod definitions;
+mod documents;
 mod read;
 mod tables;
 mod write;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use evoke_ports::Store;
-use evoke_ports::store::{Archive, Definitions, Error, Events, Executions, Writer};
+use evoke_ports::store::{Archive, Definitions, Documents, Error, Events, Executions, Writer};
 use parking_lot::RwLock;
 
 use crate::{Kind, WriterTaken};
@@ -71,6 +72,10 @@ impl Store for MemoryStore {
     }
 
     fn archive(&self) -> Arc<dyn Archive> {
+        Arc::new(self.clone())
+    }
+
+    fn documents(&self) -> Arc<dyn Documents> {
         Arc::new(self.clone())
     }
 }

@@ -10,6 +10,7 @@ mod checkpoint;
 mod dead_letters;
 mod decode;
 mod definitions;
+mod documents;
 mod error;
 mod events;
 mod executions;
@@ -29,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evoke_ports::Store;
-use evoke_ports::store::{self, Archive, Definitions, Events, Executions, Writer};
+use evoke_ports::store::{self, Archive, Definitions, Documents, Events, Executions, Writer};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 
@@ -220,6 +221,10 @@ impl Store for SqliteStore {
     }
 
     fn archive(&self) -> Arc<dyn Archive> {
+        Arc::new(self.pool.clone())
+    }
+
+    fn documents(&self) -> Arc<dyn Documents> {
         Arc::new(self.pool.clone())
     }
 }
