@@ -21,8 +21,10 @@ mod refusal;
 mod reply;
 mod routes;
 mod service;
+mod services;
 mod stream;
 
 pub use listen::{BoundServer, Doors, Error, Unfinished, serve};
 pub use openapi::openapi;
 pub use options::{AuthMode, Limits, ServerOptions, Stacks};
+pub use services::Services;

@@ -6,6 +6,8 @@ use evoke_model::{Code, Millis};
 use evoke_ports::{Clock, SystemClock};
 use serde_json::Value;
 
+use crate::services::Services;
+
 /// What the server is told.
 #[derive(Clone)]
 pub struct ServerOptions {
@@ -21,6 +23,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// The time a `delay` counts from.
     pub clock: Arc<dyn Clock>,
+    /// The data services.
+    pub services: Services,
 }
 
 /// Who may call the management API. Routes of functions and `/health` are public in either case.
@@ -86,6 +90,7 @@ impl Default for ServerOptions {
             error_page: |_| None,
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
+            services: Services::default(),
         }
     }
 }

@@ -7,13 +7,14 @@ use evoke_api::{
     BackfillBody, Backfilled, FireBody, Fired, Page, Schedule, ScheduleBody, ScheduleStanding,
     ScheduleState, Upcoming,
 };
-use evoke_engine::Engine;
 use evoke_engine::triggers::Enabled;
-use evoke_model::{Code, Problem, Timestamp, Trigger, TriggerId, suggest};
+use evoke_engine::{Actor, Engine};
+use evoke_model::{Timestamp, Trigger, TriggerId};
 use http::StatusCode;
+use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::selection::function_name;
+use super::selection::{self, of_kind, running};
 use crate::extract::{By, Json, JsonOrNothing, Segment, Shared};
 use crate::query::{FromQuery, Params, Query, Window};
 use crate::refusal::Refusal;
@@ -64,34 +65,26 @@ pub(crate) async fn standing(
     Ok(Some(ScheduleStanding::new(status, last)))
 }
 
-fn invalid(problems: Vec<Problem>) -> Refusal {
-    Refusal::of(Code::InvalidTrigger, problems)
-}
-
-fn all(engine: &Engine) -> Vec<Arc<Trigger>> {
-    let mut triggers = engine.triggers();
-    triggers.retain(|trigger| trigger.kind == Trigger::SCHEDULE);
-    triggers
-}
-
-/// A schedule by its id or name. One of another kind may have the same name.
+/// A schedule by its id or name.
 fn find(engine: &Engine, id_or_name: &str) -> Result<Arc<Trigger>, Refusal> {
-    let schedules = all(engine);
-    let found = schedules
-        .iter()
-        .find(|schedule| schedule.name == id_or_name || schedule.id.to_string() == id_or_name);
-    found.cloned().ok_or_else(|| {
-        let names = schedules.iter().map(|schedule| schedule.name.as_str());
-        let nearest = suggest::nearest(id_or_name, names);
-        let hint = nearest.map(|name| format!(", did you mean {name:?}?")).unwrap_or_default();
-        let message = format!("there is no schedule {id_or_name:?}{hint}");
-        Refusal::new(Code::TriggerNotFound, message)
-    })
+    selection::find(engine, Trigger::SCHEDULE, id_or_name)
 }
 
 async fn shown(engine: &Engine, trigger: &Trigger) -> Result<Schedule, Refusal> {
     let standing = standing(engine, trigger.id).await?.unwrap_or(ScheduleStanding::GONE);
     Ok(Schedule::new(trigger, standing))
+}
+
+/// Fires a schedule as a body asks for it.
+pub(super) async fn fired(
+    engine: &Engine,
+    id: TriggerId,
+    body: &Value,
+    actor: &Actor,
+) -> Result<(StatusCode, Out<Fired>), Refusal> {
+    let FireBody { input } = FireBody::read(body).map_err(Refusal::invalid)?;
+    let fired = engine.fire_schedule(id, input, actor).await?;
+    Ok((StatusCode::ACCEPTED, Out(Fired::from(fired))))
 }
 
 /// List schedules
@@ -108,16 +101,11 @@ pub(crate) async fn list(
     Params((filter, window)): Params<(Filter, Window)>,
 ) -> Result<Out<Page<Schedule>>, Refusal> {
     let engine = &server.engine;
-    let function = match &filter.function {
-        Some(given) => Some(function_name(engine, given)?),
-        None => None,
-    };
-    let mut wanted = all(engine);
+    let runs_it = running(engine, filter.function.as_deref())?;
+    let mut wanted = of_kind(engine, Trigger::SCHEDULE);
     wanted.retain(|schedule| {
-        let runs = schedule.target.function_name();
         let state = || engine.schedule_status(schedule.id).as_ref().map(ScheduleState::from);
-        function.as_deref().is_none_or(|name| runs == Some(name))
-            && filter.status.is_none_or(|wanted| state() == Some(wanted))
+        runs_it(schedule) && filter.status.is_none_or(|wanted| state() == Some(wanted))
     });
     let Page { data, next_cursor } = window.page(wanted);
     let mut page = Page { data: Vec::with_capacity(data.len()), next_cursor };
@@ -141,7 +129,7 @@ pub(crate) async fn create(
     By(actor): By,
     Json(body): Json,
 ) -> Result<(StatusCode, Out<Schedule>), Refusal> {
-    let asked = ScheduleBody::read(body).map_err(invalid)?;
+    let asked = ScheduleBody::read(body).map_err(Refusal::invalid_trigger)?;
     let made = server.engine.create_trigger(asked.new.clone(), &actor).await;
     let schedule = made.map_err(|refused| asked.told(refused))?;
     Ok((StatusCode::CREATED, Out(shown(&server.engine, &schedule).await?)))
@@ -179,7 +167,7 @@ pub(crate) async fn change(
     Json(body): Json,
 ) -> Result<Out<Schedule>, Refusal> {
     let old = find(&server.engine, &id)?;
-    let asked = ScheduleBody::patch(&old, body).map_err(invalid)?;
+    let asked = ScheduleBody::patch(&old, body).map_err(Refusal::invalid_trigger)?;
     let made = server.engine.update_trigger(old.id, asked.new.clone(), &actor).await;
     let schedule = made.map_err(|refused| asked.told(refused))?;
     Ok(Out(shown(&server.engine, &schedule).await?))
@@ -220,9 +208,7 @@ pub(crate) async fn trigger(
     JsonOrNothing(body): JsonOrNothing,
 ) -> Result<(StatusCode, Out<Fired>), Refusal> {
     let schedule = find(&server.engine, &id)?;
-    let FireBody { input } = FireBody::read(&body).map_err(Refusal::invalid)?;
-    let fired = server.engine.fire_schedule(schedule.id, input, &actor).await?;
-    Ok((StatusCode::ACCEPTED, Out(Fired::from(fired))))
+    fired(&server.engine, schedule.id, &body, &actor).await
 }
 
 /// Pause a schedule

@@ -1,11 +1,12 @@
-//! Which executions: what all lists of them have in common, from the words of a query to a page of
-//! the record.
+//! Which triggers and which executions: what all lists of them have in common, from the words of a
+//! query to a page of the record.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use evoke_engine::{Engine, ExecutionView};
-use evoke_model::suggest::did_you_mean;
-use evoke_model::{Cause, Code, ExecutionId, Problem, State, TriggerId};
+use evoke_model::suggest::{did_you_mean, nearest};
+use evoke_model::{Cause, Code, ExecutionId, Problem, State, Trigger, TriggerId};
 use evoke_ports::store::{ExecutionQuery, Page};
 use utoipa::IntoParams;
 
@@ -76,6 +77,36 @@ pub(crate) fn function_name(engine: &Engine, given: &str) -> Result<String, Refu
     Ok(engine.function(given)?.record.spec.name)
 }
 
+/// Tells the triggers that run a function, which is given by name or id; all do where none is.
+pub(crate) fn running(
+    engine: &Engine,
+    function: Option<&str>,
+) -> Result<impl Fn(&Trigger) -> bool + use<>, Refusal> {
+    let name = function.map(|given| function_name(engine, given)).transpose()?;
+    Ok(move |trigger: &Trigger| name.is_none() || trigger.target.function_name() == name.as_deref())
+}
+
+/// All triggers of a kind, by name.
+pub(crate) fn of_kind(engine: &Engine, kind: &str) -> Vec<Arc<Trigger>> {
+    let mut triggers = engine.triggers();
+    triggers.retain(|trigger| trigger.kind == kind);
+    triggers
+}
+
+/// A trigger of a kind by its id or name. One of another kind may have the same name.
+pub(crate) fn find(engine: &Engine, kind: &str, id_or_name: &str) -> Result<Arc<Trigger>, Refusal> {
+    let triggers = of_kind(engine, kind);
+    let found = triggers
+        .iter()
+        .find(|trigger| trigger.name == id_or_name || trigger.id.to_string() == id_or_name);
+    found.cloned().ok_or_else(|| {
+        let names = triggers.iter().map(|trigger| trigger.name.as_str());
+        let hint = nearest(id_or_name, names).map(|name| format!(", did you mean {name:?}?"));
+        let message = format!("there is no {kind} {id_or_name:?}{}", hint.unwrap_or_default());
+        Refusal::new(Code::TriggerNotFound, message)
+    })
+}
+
 /// The id of a trigger that is given by name or id. A deleted one is found by its id alone, so that
 /// its history stays within reach.
 pub(crate) fn trigger_id(engine: &Engine, given: &str) -> Result<TriggerId, Refusal> {
@@ -139,16 +170,11 @@ impl Selection {
         if let (None, Some(id), None) = (function, trigger, &self.trigger_type) {
             return Ok(Some(vec![id]));
         }
-        let function = match function {
-            Some(given) => Some(function_name(engine, given)?),
-            None => None,
-        };
+        let runs_it = running(engine, function.as_deref())?;
         let triggers = engine.triggers();
         let left = triggers.iter().filter(|known| {
-            let is_function =
-                function.as_deref().is_none_or(|name| known.target.function_name() == Some(name));
             let is_kind = self.trigger_type.as_ref().is_none_or(|kind| *kind == known.kind);
-            is_function && is_kind && trigger.is_none_or(|id| id == known.id)
+            runs_it(known) && is_kind && trigger.is_none_or(|id| id == known.id)
         });
         Ok(Some(left.map(|trigger| trigger.id).collect()))
     }

@@ -6,12 +6,12 @@ use evoke_api::{
 };
 use evoke_engine::Engine;
 use evoke_engine::triggers::Enabled;
-use evoke_model::{Code, Problem};
+use evoke_model::Code;
 use http::StatusCode;
 use utoipa::IntoParams;
 
-use super::schedules::standing;
-use super::selection::function_name;
+use super::schedules::{fired, standing};
+use super::selection::running;
 use crate::extract::{By, Json, JsonOrNothing, Segment, Shared};
 use crate::query::{FromQuery, Params, Query, Window};
 use crate::refusal::Refusal;
@@ -31,10 +31,6 @@ impl FromQuery for Filter {
     fn read(query: &mut Query) -> Self {
         Self { kind: query.text("type"), function: query.text("function") }
     }
-}
-
-fn invalid(problems: Vec<Problem>) -> Refusal {
-    Refusal::of(Code::InvalidTrigger, problems)
 }
 
 /// A trigger as it is shown: what was stored, but for secrets, and where it stands if it fires by
@@ -58,20 +54,15 @@ pub(crate) async fn list(
     Shared(server): Shared,
     Params((filter, window)): Params<(Filter, Window)>,
 ) -> Result<Out<Page<Trigger>>, Refusal> {
-    let function = match &filter.function {
-        Some(given) => Some(function_name(&server.engine, given)?),
-        None => None,
-    };
-    let triggers = server.engine.triggers();
-    let wanted = triggers.iter().filter(|trigger| {
-        let runs = trigger.target.function_name();
-        filter.kind.as_ref().is_none_or(|kind| *kind == trigger.kind)
-            && function.as_deref().is_none_or(|name| runs == Some(name))
+    let runs_it = running(&server.engine, filter.function.as_deref())?;
+    let mut wanted = server.engine.triggers();
+    wanted.retain(|trigger| {
+        filter.kind.as_ref().is_none_or(|kind| *kind == trigger.kind) && runs_it(trigger)
     });
-    let Page { data, next_cursor } = window.page(wanted.collect());
+    let Page { data, next_cursor } = window.page(wanted);
     let mut page = Page { data: Vec::with_capacity(data.len()), next_cursor };
     for trigger in data {
-        page.data.push(shown(&server.engine, trigger).await?);
+        page.data.push(shown(&server.engine, &trigger).await?);
     }
     Ok(Out(page))
 }
@@ -88,7 +79,7 @@ pub(crate) async fn create(
     By(actor): By,
     Json(body): Json,
 ) -> Result<(StatusCode, Out<Trigger>), Refusal> {
-    let new = TriggerBody::read(body).map_err(invalid)?;
+    let new = TriggerBody::read(body).map_err(Refusal::invalid_trigger)?;
     let trigger = server.engine.create_trigger(new, &actor).await?;
     Ok((StatusCode::CREATED, Out(shown(&server.engine, &trigger).await?)))
 }
@@ -124,7 +115,7 @@ pub(crate) async fn replace(
     Json(body): Json,
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
-    let new = TriggerBody::read(body).map_err(invalid)?;
+    let new = TriggerBody::read(body).map_err(Refusal::invalid_trigger)?;
     let trigger = server.engine.update_trigger(old.id, new, &actor).await?;
     Ok(Out(shown(&server.engine, &trigger).await?))
 }
@@ -145,7 +136,7 @@ pub(crate) async fn change(
     Json(body): Json,
 ) -> Result<Out<Trigger>, Refusal> {
     let old = server.engine.trigger(&id)?;
-    let new = TriggerBody::patch(&old, body).map_err(invalid)?;
+    let new = TriggerBody::patch(&old, body).map_err(Refusal::invalid_trigger)?;
     let trigger = server.engine.update_trigger(old.id, new, &actor).await?;
     Ok(Out(shown(&server.engine, &trigger).await?))
 }
@@ -226,9 +217,7 @@ pub(crate) async fn fire(
         let message = format!("only schedules are fired by hand: {name:?} is of kind {kind:?}");
         return Err(Refusal::new(Code::TriggerConflict, message));
     }
-    let FireBody { input } = FireBody::read(&body).map_err(Refusal::invalid)?;
-    let fired = server.engine.fire_schedule(trigger.id, input, &actor).await?;
-    Ok((StatusCode::ACCEPTED, Out(Fired::from(fired))))
+    fired(&server.engine, trigger.id, &body, &actor).await
 }
 
 /// Test a trigger

@@ -6,12 +6,12 @@ use axum::Json as Out;
 use evoke_api::webhook::KIND;
 use evoke_api::{EventAccepted, Page, Webhook, WebhookBody};
 use evoke_engine::Engine;
-use evoke_model::{Code, Problem, Rejection, Trigger};
+use evoke_model::{Rejection, Trigger};
 use http::{HeaderMap, StatusCode, Uri};
 use utoipa::IntoParams;
 
 use super::not_found_at;
-use super::selection::function_name;
+use super::selection::{self, of_kind, running};
 use crate::context::authority;
 use crate::extract::{By, Json, Segment, Shared};
 use crate::query::{FromQuery, Params, Query, Window};
@@ -32,10 +32,6 @@ impl FromQuery for Filter {
     }
 }
 
-fn invalid(problems: Vec<Problem>) -> Refusal {
-    Refusal::of(Code::InvalidTrigger, problems)
-}
-
 /// A refusal of the engine in the words of these routes.
 fn placed(rejection: Rejection) -> Refusal {
     WebhookBody::place(rejection).into()
@@ -46,15 +42,9 @@ fn shown(server: &Server, trigger: &Trigger, (uri, headers): (&Uri, &HeaderMap))
     Webhook::new(trigger, &server.engine.shown(trigger), &format!("http://{host}"))
 }
 
+/// A webhook by its id or name.
 fn find(engine: &Engine, id_or_name: &str) -> Result<Arc<Trigger>, Refusal> {
-    let all = engine.triggers();
-    let mut webhooks = all.into_iter().filter(|trigger| trigger.kind == KIND);
-    let found =
-        webhooks.find(|trigger| trigger.id.to_string() == id_or_name || trigger.name == id_or_name);
-    found.ok_or_else(|| {
-        let message = format!("there is no webhook {id_or_name:?}");
-        Refusal::new(Code::TriggerNotFound, message)
-    })
+    selection::find(engine, KIND, id_or_name)
 }
 
 /// List webhooks
@@ -72,17 +62,12 @@ pub(crate) async fn list(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Out<Page<Webhook>>, Refusal> {
-    let function = match &filter.function {
-        Some(given) => Some(function_name(&server.engine, given)?),
-        None => None,
-    };
-    let all = server.engine.triggers();
-    let wanted = all.iter().filter(|trigger| {
-        let runs = trigger.target.function_name();
-        trigger.kind == KIND && function.as_deref().is_none_or(|name| runs == Some(name))
-    });
-    let wanted = wanted.map(|trigger| shown(&server, trigger, (&uri, &headers))).collect();
-    Ok(Out(window.page(wanted)))
+    let runs_it = running(&server.engine, filter.function.as_deref())?;
+    let mut wanted = of_kind(&server.engine, KIND);
+    wanted.retain(|webhook| runs_it(webhook));
+    let Page { data, next_cursor } = window.page(wanted);
+    let data = data.iter().map(|webhook| shown(&server, webhook, (&uri, &headers))).collect();
+    Ok(Out(Page { data, next_cursor }))
 }
 
 /// Create a webhook
@@ -99,7 +84,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     Json(body): Json,
 ) -> Result<(StatusCode, Out<Webhook>), Refusal> {
-    let new = WebhookBody::read(body).map_err(invalid)?;
+    let new = WebhookBody::read(body).map_err(Refusal::invalid_trigger)?;
     let trigger = server.engine.create_trigger(new, &actor).await.map_err(placed)?;
     Ok((StatusCode::CREATED, Out(shown(&server, &trigger, (&uri, &headers)))))
 }
@@ -140,7 +125,7 @@ pub(crate) async fn change(
     Json(body): Json,
 ) -> Result<Out<Webhook>, Refusal> {
     let old = find(&server.engine, &id)?;
-    let new = WebhookBody::patch(&old, body).map_err(invalid)?;
+    let new = WebhookBody::patch(&old, body).map_err(Refusal::invalid_trigger)?;
     let trigger = server.engine.update_trigger(old.id, new, &actor).await.map_err(placed)?;
     Ok(Out(shown(&server, &trigger, (&uri, &headers))))
 }
