@@ -1,39 +1,17 @@
-//! The commands of schedules against a fake server: what is sent, what is printed.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-use std::process::Output;
-use std::sync::{Arc, Mutex};
-
-use assert_cmd::Command;
-use axum::extract::{Request, State};
+use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
-/// What was sent: method and path with its query, and the body.
-type Seen = Arc<Mutex<Vec<(String, Value)>>>;
+use crate::fake::{Fake, page, text};
 
-struct Fake {
-    url: String,
-    seen: Seen,
-    _runtime: tokio::runtime::Runtime,
-}
-
-async fn answer(State(seen): State<Seen>, request: Request) -> Response {
-    let method = request.method().clone();
-    let place = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let path = request.uri().path().to_owned();
-    let bytes = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
-    let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    seen.lock().unwrap().push((format!("{method} {place}"), body));
+fn answer(method: &str, path: &str, _: &Value) -> Option<Response> {
     let nightly = json!({ "id": "trg_1", "name": "nightly", "status": "active",
         "expression": "0 2 * * *", "timezone": "Europe/Berlin",
         "next_run": "2026-12-01T01:00:00Z", "last_run": null, "last_status": null,
         "target": { "type": "function", "name": "report" } });
-    let page = |items: Value| Json(json!({ "data": items, "next_cursor": null })).into_response();
     let fired = json!({ "event_id": "evt_1", "execution_id": "exe_1" });
-    match (method.as_str(), path.as_str()) {
+    Some(match (method, path) {
         ("GET", "/api/schedules") => page(json!([nightly])),
         ("GET", "/api/schedules/nightly") => Json(nightly).into_response(),
         ("POST", "/api/schedules/nightly/pause" | "/api/schedules/nightly/resume") => {
@@ -48,46 +26,13 @@ async fn answer(State(seen): State<Seen>, request: Request) -> Response {
         ("GET", "/api/schedules/nightly/upcoming") => {
             page(json!(["2026-12-01T01:00:00Z", "2026-12-02T01:00:00Z"]))
         }
-        _ => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
-fn fake() -> Fake {
-    let seen = Seen::default();
-    let router = Router::new().fallback(answer).with_state(seen.clone());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    runtime.spawn(async move { axum::serve(listener, router).await });
-    Fake { url, seen, _runtime: runtime }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-impl Fake {
-    fn evoke(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evoke-cli-test"));
-        command.args(args).env_clear().env("EVOKE_URL", &self.url).output().unwrap()
-    }
-
-    fn prints(&self, args: &[&str]) -> String {
-        let output = self.evoke(args);
-        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    }
-
-    /// The last request a command made.
-    fn sent(&self, args: &[&str]) -> (String, Value) {
-        self.prints(args);
-        self.seen.lock().unwrap().pop().unwrap()
-    }
+        _ => return None,
+    })
 }
 
 #[test]
 fn schedules_are_listed_and_shown() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     let list = fake.prints(&["schedules", "list"]);
     let lines: Vec<&str> = list.lines().collect();
     assert!(lines[0].starts_with("ID     NAME     STATUS  FIRES      ZONE"), "{list}");
@@ -104,7 +49,7 @@ fn schedules_are_listed_and_shown() {
 
 #[test]
 fn a_schedule_is_fired_by_hand() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     assert_eq!(fake.prints(&["schedules", "trigger", "nightly"]), "exe_1\n");
     let (sent, body) = fake.sent(&["schedules", "trigger", "nightly"]);
     assert_eq!((sent.as_str(), body), ("POST /api/schedules/nightly/trigger", json!({})));
@@ -124,7 +69,7 @@ fn a_schedule_is_fired_by_hand() {
 
 #[test]
 fn schedules_are_paused_and_resumed() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     assert_eq!(fake.prints(&["schedules", "pause", "nightly", "nightly"]), "nightly\nnightly\n");
     assert_eq!(
         fake.sent(&["schedules", "pause", "nightly"]).0,
@@ -136,7 +81,7 @@ fn schedules_are_paused_and_resumed() {
 
 #[test]
 fn the_past_is_filled_and_the_future_told() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     let from = "2026-12-01T00:00:00Z";
     let command = ["schedules", "backfill", "nightly", "--from", from, "--dry-run"];
     let (sent, body) = fake.sent(&[&command[..], &["--to", "2026-12-03T00:00:00Z"]].concat());

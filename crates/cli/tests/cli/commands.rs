@@ -1,9 +1,3 @@
-//! The command line against a fake server: what is printed, where, and the exit code.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-use std::process::Output;
-
-use assert_cmd::Command;
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -11,11 +5,7 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-/// A server that knows one of everything.
-struct Fake {
-    url: String,
-    _runtime: tokio::runtime::Runtime,
-}
+use crate::fake::{Fake, evoke, text};
 
 fn refusal(status: u16, code: &str, message: &str) -> Response {
     let problems = json!([{"field": "type", "message": "x"}, {"field": "data", "message": "y"}]);
@@ -91,6 +81,7 @@ async fn keys(headers: HeaderMap) -> Response {
     }
 }
 
+/// A server that knows one of everything.
 fn fake() -> Fake {
     let router = Router::new()
         .route("/api/functions/{name}", get(show_function))
@@ -113,34 +104,7 @@ fn fake() -> Fake {
                 Json(json!({"data": attempts, "next_cursor": null}))
             }),
         );
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    runtime.spawn(async move { axum::serve(listener, router).await });
-    Fake { url, _runtime: runtime }
-}
-
-fn evoke(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evoke-cli-test"));
-    command.args(args).env_clear();
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-impl Fake {
-    fn evoke(&self, args: &[&str]) -> Output {
-        evoke(args).env("EVOKE_URL", &self.url).output().unwrap()
-    }
-
-    /// What a command that works prints on stdout.
-    fn prints(&self, args: &[&str]) -> String {
-        let output = self.evoke(args);
-        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    }
+    Fake::serving(router)
 }
 
 #[test]

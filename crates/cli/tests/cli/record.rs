@@ -1,34 +1,15 @@
-//! The commands of the record against a fake server: what is sent, what is printed, how they end.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-use std::process::Output;
-use std::sync::{Arc, Mutex};
-
-use assert_cmd::Command;
-use axum::extract::{Request, State};
+use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
-/// What was sent: method and path with its query, and the body.
-type Seen = Arc<Mutex<Vec<(String, Value)>>>;
-
-struct Fake {
-    url: String,
-    seen: Seen,
-    _runtime: tokio::runtime::Runtime,
-}
+use crate::fake::{Fake, page, text};
 
 fn operation(id: &str, status: &str, taken: u64) -> Value {
     let reason = (status == "stopped").then_some("cause 00ff repeated 5 times");
     json!({ "id": id, "kind": "redrive", "status": status, "actor": "local", "reason": reason,
         "progress": { "seen": 9, "taken": taken, "executions": taken, "succeeded": taken,
             "failed": 0 } })
-}
-
-fn page(items: Value) -> Response {
-    Json(json!({ "data": items, "next_cursor": null })).into_response()
 }
 
 /// The progress of an operation in three messages.
@@ -41,18 +22,12 @@ fn progress(path: &str) -> Response {
     ([("content-type", "text/event-stream")], text).into_response()
 }
 
-async fn answer(State(seen): State<Seen>, request: Request) -> Response {
-    let method = request.method().clone();
-    let place = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let path = request.uri().path().to_owned();
-    let bytes = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
-    let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    seen.lock().unwrap().push((format!("{method} {place}"), body.clone()));
+fn answer(method: &str, path: &str, body: &Value) -> Option<Response> {
     let letter = json!({ "id": "exe_1", "status": "failed", "cause": "00ff", "attempts": 2,
         "is_edited": true, "error": { "code": "FN_004", "message": "it broke\nbadly" },
         "history": [{ "number": 1, "status": "failed" }, { "number": 2, "status": "failed" }] });
     let is_dry = body["dry_run"] == true;
-    match (method.as_str(), path.as_str()) {
+    Some(match (method, path) {
         ("GET", "/api/dead-letters/groups") => page(json!([{ "cause": "00ff", "count": 3,
             "function": "bill", "trigger_name": "orders", "sample_id": "exe_1",
             "error": { "code": "FN_004", "message": "it broke\nbadly" } }])),
@@ -90,47 +65,13 @@ async fn answer(State(seen): State<Seen>, request: Request) -> Response {
             (StatusCode::ACCEPTED, Json(json!({ "execution_id": "exe_9" }))).into_response()
         }
         ("GET", "/api/events" | "/api/executions") => page(json!([])),
-        _ => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
-fn fake() -> Fake {
-    let seen = Seen::default();
-    let router = Router::new().fallback(answer).with_state(seen.clone());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    runtime.spawn(async move { axum::serve(listener, router).await });
-    Fake { url, seen, _runtime: runtime }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-impl Fake {
-    fn evoke(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evoke-cli-test"));
-        command.args(args).env_clear().env("EVOKE_URL", &self.url).output().unwrap()
-    }
-
-    /// What a command that works prints on stdout.
-    fn prints(&self, args: &[&str]) -> String {
-        let output = self.evoke(args);
-        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    }
-
-    /// The last request a command made.
-    fn sent(&self, args: &[&str]) -> (String, Value) {
-        self.prints(args);
-        self.seen.lock().unwrap().pop().unwrap()
-    }
+        _ => return None,
+    })
 }
 
 #[test]
 fn dead_letters_are_listed_by_cause_and_one_by_one() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     let causes = fake.prints(&["dlq", "list"]);
     assert!(causes.starts_with("CAUSE  COUNT  RUNS  TRIGGER"), "{causes}");
     assert!(causes.contains("00ff   3      bill  orders"), "{causes}");
@@ -147,7 +88,7 @@ fn dead_letters_are_listed_by_cause_and_one_by_one() {
 
 #[test]
 fn a_dead_letter_is_edited_from_the_command_line_and_from_a_file() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     let edit = |args: &[&str]| fake.sent(&[&["dlq", "edit", "exe_1"], args].concat());
     let (sent, body) = edit(&["--data", "{\"n\": 1}"]);
     assert_eq!(sent, "PATCH /api/dead-letters/exe_1");
@@ -161,7 +102,7 @@ fn a_dead_letter_is_edited_from_the_command_line_and_from_a_file() {
 
 #[test]
 fn dead_letters_are_run_again_as_asked_for() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     let (sent, body) = fake.sent(&[
         "dlq",
         "redrive",
@@ -203,7 +144,7 @@ fn dead_letters_are_run_again_as_asked_for() {
 
 #[test]
 fn a_purge_says_how_many_and_leaves_the_choice_to_the_server() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     assert_eq!(fake.prints(&["dlq", "purge", "--all", "--yes"]), "3\n");
     let (sent, _) = fake.sent(&["dlq", "purge", "--cause", "00ff", "--id", "a", "--id", "b"]);
     assert_eq!(sent, "DELETE /api/dead-letters?cause=00ff&ids=a%2Cb");
@@ -211,7 +152,7 @@ fn a_purge_says_how_many_and_leaves_the_choice_to_the_server() {
 
 #[test]
 fn events_are_replayed_and_counted() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     let (sent, body) = fake.sent(&[
         "events", "replay", "--type", "order.*", "--source", "/shop", "--to", "bill", "--rate",
         "100/s",
@@ -230,7 +171,7 @@ fn events_are_replayed_and_counted() {
 
 #[test]
 fn an_operation_is_followed_to_its_end_and_a_bad_end_is_told() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     assert!(fake.prints(&["operations", "list"]).contains("opr_1  redrive  done"));
     assert!(fake.prints(&["operations", "show", "opr_1"]).contains("status  done"));
     assert_eq!(fake.prints(&["operations", "cancel", "opr_1"]), "opr_1\n");
@@ -244,7 +185,7 @@ fn an_operation_is_followed_to_its_end_and_a_bad_end_is_told() {
 
 #[test]
 fn the_rest_of_the_record_is_shown() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     let tree = fake.prints(&["events", "tree", "evt_1"]);
     assert_eq!(tree, "a  evt_1  2026-12-01 09:00:00\n└─ bill  success  3.0ms  exe_1\n");
     assert_eq!(fake.prints(&["events", "tree", "evt_1", "-o", "id"]), "evt_1\n");
@@ -263,7 +204,7 @@ fn the_rest_of_the_record_is_shown() {
 
 #[test]
 fn a_trigger_is_tested_with_data_or_an_event() {
-    let fake = fake();
+    let fake = Fake::new(answer);
     assert_eq!(fake.prints(&["triggers", "test", "orders"]), "exe_9\n");
     let (_, body) = fake.sent(&["triggers", "test", "orders", "--data", "[1]"]);
     assert_eq!(body, json!({ "data": [1] }));
