@@ -47,7 +47,12 @@ fn print(file: &Generated) -> Result<String> {
 
 /// The debug build of the server.
 pub fn evoke() -> PathBuf {
-    target().join("debug").join("evoke")
+    built("evoke")
+}
+
+/// The debug build of a program.
+pub fn built(program: &str) -> PathBuf {
+    target().join("debug").join(program)
 }
 
 /// Where cargo puts what it builds.
