@@ -134,7 +134,11 @@ impl Direct {
             cancel: self.running.cancel.clone(),
             token: self.running.token.clone(),
         };
-        match self.deployed.pool.call(call).await {
+        let replied = self.deployed.pool.call(call).await;
+        if !self.beside.once.is_empty() && !replied.as_ref().is_ok_and(is_content) {
+            self.beside.once.clear();
+        }
+        match replied {
             Ok(Reply::Value(data)) => {
                 self.record(Outcome::Success(bounded(&data))).await;
                 Ok(Reply::Value(data))
@@ -225,7 +229,7 @@ impl Direct {
         let left = || (Outcome::Cancelled, self.inner.clock.now());
         let (outcome, finished_at) = self.ended.take().unwrap_or_else(left);
         let state = state_of(&outcome);
-        let went_well = went_well(&outcome);
+        let is_success = matches!(outcome, Outcome::Success(_));
         let attempt = Attempt {
             number: 1,
             started_at: self.running.started_at,
@@ -249,7 +253,7 @@ impl Direct {
         };
         let Beside { mut executions, planned, once } = std::mem::take(&mut self.beside);
         executions.insert(0, new);
-        let once = if went_well { once } else { Vec::new() };
+        let once = if is_success { once } else { Vec::new() };
         let write = Write::Ingest(Ingest { events: vec![self.event.clone()], executions, once });
         Some((write, Settles { planned, ..Settles::default() }))
     }
@@ -266,11 +270,12 @@ impl Drop for Direct {
     }
 }
 
-/// Whether the caller got an answer it can be content with.
-fn went_well(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Success(data) => written_reply(data).is_none_or(|reply| reply.status < 400),
-        Outcome::Failure(_) | Outcome::TimedOut(_) | Outcome::Cancelled => false,
+/// Whether the caller can be content with this answer. The record does not tell: it describes what
+/// is long or streamed.
+fn is_content(reply: &Reply) -> bool {
+    match reply {
+        Reply::Value(data) => written_reply(data).is_none_or(|written| written.status < 400),
+        Reply::Http(reply) => reply.status.as_u16() < 400,
     }
 }
 
