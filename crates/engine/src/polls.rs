@@ -97,10 +97,9 @@ impl Standing {
 
 impl Polls {
     /// Takes where a poll stood when the engine stopped.
-    pub(crate) fn remember(&self, cursor: Cursor) {
-        let trigger = cursor.trigger;
+    pub(crate) fn remember(&self, cursor: &Cursor) {
         if let Some(place) = Place::read(cursor) {
-            self.state.lock().remembered.insert(trigger, place);
+            self.state.lock().remembered.insert(cursor.trigger, place);
         }
     }
 
@@ -132,9 +131,17 @@ impl Polls {
         self.nudge.notify_one();
     }
 
-    /// A poll was deleted.
+    /// Whether a trigger stands here, or stood at the last stop.
+    pub(crate) fn knows(&self, trigger: TriggerId) -> bool {
+        let state = self.state.lock();
+        state.standing.contains_key(&trigger) || state.remembered.contains_key(&trigger)
+    }
+
+    /// A poll was deleted, or is none any more.
     pub(crate) fn forget(&self, trigger: TriggerId) {
-        self.state.lock().remove(trigger);
+        let mut state = self.state.lock();
+        state.remembered.remove(&trigger);
+        state.remove(trigger);
     }
 
     /// The questions that are due, each at the last instant that has come, and when to look again.

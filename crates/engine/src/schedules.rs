@@ -79,8 +79,8 @@ struct Last {
 }
 
 impl Place {
-    fn read(cursor: Cursor) -> Option<Self> {
-        let place = serde_json::from_value::<Self>(cursor.state);
+    fn read(cursor: &Cursor) -> Option<Self> {
+        let place = Self::deserialize(&cursor.state);
         place.ok().map(|place| Self { next: cursor.next, ..place })
     }
 
@@ -162,10 +162,9 @@ impl Standing {
 
 impl Schedules {
     /// Takes where a schedule stood when the engine stopped.
-    pub(crate) fn remember(&self, cursor: Cursor) {
-        let trigger = cursor.trigger;
+    pub(crate) fn remember(&self, cursor: &Cursor) {
         if let Some(place) = Place::read(cursor) {
-            self.state.lock().remembered.insert(trigger, place);
+            self.state.lock().remembered.insert(cursor.trigger, place);
         }
     }
 
@@ -194,9 +193,17 @@ impl Schedules {
         }
     }
 
-    /// A schedule was deleted.
+    /// Whether a trigger stands here, or stood at the last stop.
+    pub(crate) fn knows(&self, trigger: TriggerId) -> bool {
+        let state = self.state.lock();
+        state.standing.contains_key(&trigger) || state.remembered.contains_key(&trigger)
+    }
+
+    /// A schedule was deleted, or is none any more.
     pub(crate) fn forget(&self, trigger: TriggerId) {
-        self.state.lock().remove(trigger);
+        let mut state = self.state.lock();
+        state.remembered.remove(&trigger);
+        state.remove(trigger);
     }
 
     /// How many there are that wait, that are off, and that have ended.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use evoke_model::{Timestamp, Trigger};
+use evoke_model::{Timestamp, Trigger, TriggerId};
 use evoke_ports::store::{Change, Cursor};
 use evoke_ports::{Store, Timing};
 use tokio_util::sync::CancellationToken;
@@ -17,11 +17,18 @@ use crate::start::{Engine, Inner};
 pub(crate) struct Timed {
     pub(crate) schedules: Schedules,
     pub(crate) polls: Polls,
-    /// Held while a trigger is changed and while occurrences are fired, so that an occurrence is
-    /// either fired before a change or not at all. Polls share it: each of them fires by itself,
-    /// and their commits may be one.
+    /// Written while a trigger is changed, and shared while one fires, so that what fires does so
+    /// before a change or not at all, and no cursor of before is written after one of later. Those
+    /// that fire do not wait for each other: their commits may be one.
     pub(crate) turn: tokio::sync::RwLock<()>,
     pub(crate) stop: CancellationToken,
+}
+
+impl Timed {
+    /// Whether it is written where a trigger stands.
+    fn knows(&self, trigger: TriggerId) -> bool {
+        self.schedules.knows(trigger) || self.polls.knows(trigger)
+    }
 }
 
 /// Where a trigger stands from now on: written first, put to work once that is durable.
@@ -61,8 +68,8 @@ impl Engine {
 impl Inner {
     /// Where a trigger that is about to be stored stands from then on. The caller has the turn.
     pub(crate) fn place(&self, trigger: &Arc<Trigger>) -> Place {
-        match self.catalog.timing(trigger) {
-            Some(_) if trigger.deleted_at.is_some() => Place::Gone,
+        let timing = self.catalog.timing(trigger).filter(|_| trigger.deleted_at.is_none());
+        match timing {
             Some(Timing::Schedule(recurring)) => {
                 let now = self.clock.now();
                 Place::Schedule(self.timed.schedules.place(trigger, recurring, now))
@@ -71,6 +78,8 @@ impl Inner {
                 let now = self.clock.now();
                 Place::Poll(Box::new(self.timed.polls.place(trigger, poll, now)))
             }
+            // It was deleted, or it is of another kind now.
+            None if self.timed.knows(trigger.id) => Place::Gone,
             None => Place::None,
         }
     }
@@ -102,12 +111,15 @@ impl Inner {
         let snapshot = self.catalog.load();
         let _turn = self.timed.turn.write().await;
         for cursor in cursors {
-            self.timed.polls.remember(cursor.clone());
-            self.timed.schedules.remember(cursor);
+            self.timed.polls.remember(&cursor);
+            self.timed.schedules.remember(&cursor);
         }
         for trigger in snapshot.triggers.values().filter(|trigger| trigger.deleted_at.is_none()) {
             let place = self.place(trigger);
-            self.stand(trigger, place);
+            // Nothing is written here: what is remembered of others stays to be removed.
+            if matches!(place, Place::Schedule(_) | Place::Poll(_)) {
+                self.stand(trigger, place);
+            }
         }
         Ok(())
     }
@@ -123,7 +135,7 @@ impl Inner {
 
 /// A cursor of a state that can be written as JSON, as all of ours can.
 pub(crate) fn cursor(
-    trigger: evoke_model::TriggerId,
+    trigger: TriggerId,
     next: Option<Timestamp>,
     state: &impl serde::Serialize,
 ) -> Cursor {

@@ -22,7 +22,7 @@ use evoke_stores::memory::MemoryStore;
 use evoke_stores::sqlite::{SqliteOptions, SqliteStore};
 use evoke_testkit::ManualClock;
 use serde_json::{Value, json};
-use support::{Script, parts, script};
+use support::{Script, parts, script, trigger};
 use wait::{query, reach};
 
 /// Midnight at the beginning of 2026-11-21, UTC.
@@ -297,6 +297,26 @@ async fn changes_bear_on_the_future_alone() {
     assert!(engine.schedule_status(id).is_none());
     assert!(bed.store.definitions().cursors().await.expect("cursors").is_empty());
     reach(&engine, query(&[State::Success]), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_becomes_another_kind_stands_nowhere() {
+    let bed = Bed::new(fine()).await;
+    let (local, engine) = (Actor::local(), bed.engine.clone());
+    let id = bed.schedule(json!({ "every": "10m" }), Policy::default()).await;
+    let cursors = async || bed.store.definitions().cursors().await.expect("cursors").len();
+    assert_eq!(cursors().await, 1);
+    let other = trigger("order.*", Policy::default());
+    engine.update_trigger(id, other, &local).await.expect("changed");
+    assert!(engine.schedule_status(id).is_none());
+    assert_eq!(cursors().await, 0);
+    bed.pass(HOUR).await;
+    bed.fired(0).await;
+    let again = schedule(json!({ "every": "10m" }), Policy::default());
+    engine.update_trigger(id, again, &local).await.expect("changed");
+    let next = bed.next(id).expect("it begins anew");
+    assert!(next.as_str() >= "2026-11-21T01:10:00Z", "{next}");
+    assert_eq!(cursors().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -119,8 +119,8 @@ impl Tally {
 
 impl Place {
     /// Reads a cursor; `None` for that of another kind of trigger.
-    pub(super) fn read(cursor: Cursor) -> Option<Self> {
-        let place = serde_json::from_value::<Self>(cursor.state);
+    pub(super) fn read(cursor: &Cursor) -> Option<Self> {
+        let place = Self::deserialize(&cursor.state);
         place.ok().map(|place| Self { next: cursor.next, ..place })
     }
 

@@ -321,9 +321,9 @@ fn a_cursor_of_this_release_is_read_by_every_later_one() {
     let trigger = TriggerId::from_u64(1);
     let cursor = crate::timed::cursor(trigger, Some(at(9_000)), &place());
     assert_eq!(cursor.state, stored);
-    assert_eq!(Place::read(cursor), Some(place()));
+    assert_eq!(Place::read(&cursor), Some(place()));
     let least = json!({ "function": "f", "every": "2s" });
-    assert!(Place::read(Cursor { trigger, next: None, state: least }).is_some());
+    assert!(Place::read(&Cursor { trigger, next: None, state: least }).is_some());
     let other = json!({ "timetable": "0 0 * * *", "anchor": "1970-01-01T00:00:00Z" });
-    assert_eq!(Place::read(Cursor { trigger, next: None, state: other }), None);
+    assert_eq!(Place::read(&Cursor { trigger, next: None, state: other }), None);
 }
