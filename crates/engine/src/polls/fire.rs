@@ -238,9 +238,9 @@ impl Inner {
         }
     }
 
-    /// Writes what the cursors do not say yet.
+    /// Writes what the cursors do not say yet. What is being fired is written first: it says more.
     async fn write_stale(&self) {
-        let _turn = self.timed.turn.read().await;
+        let _turn = self.timed.turn.write().await;
         let cursors: Vec<Cursor> = self.timed.polls.stale();
         if cursors.is_empty() {
             return;

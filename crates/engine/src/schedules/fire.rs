@@ -72,7 +72,7 @@ impl Inner {
     /// Fires all that is due. Gives back when the next is.
     pub(crate) async fn fire_due(&self) -> Result<Option<Timestamp>, Rejection> {
         loop {
-            let _turn = self.timed.turn.write().await;
+            let _turn = self.timed.turn.read().await;
             let now = self.clock.now();
             let batch = self.timed.schedules.batch(now);
             if batch.moved.is_empty() {
