@@ -33,6 +33,8 @@ pub enum Mode {
 pub struct App {
     /// The engine.
     pub engine: Engine,
+    /// The store, also part of the engine.
+    pub store: Arc<dyn Store>,
     /// The runtimes, also part of the engine.
     pub runtimes: Vec<Arc<dyn Runtime>>,
     /// The sources by kind.
@@ -118,8 +120,9 @@ impl App {
         let targets = evoke_targets::builtin(&options, registry.clone());
         let runtimes = runtimes(root, config)?;
         let sources = sources();
+        let store = open_store(root, config)?;
         let engine = Engine::start(Parts {
-            store: open_store(root, config)?,
+            store: store.clone(),
             sources: sources.values().cloned().collect(),
             targets,
             runtimes: runtimes.clone(),
@@ -129,6 +132,6 @@ impl App {
             settings: crate::wiring::engine(config, url, scratch)?,
         })
         .await?;
-        Ok(Self { engine, runtimes, sources })
+        Ok(Self { engine, store, runtimes, sources })
     }
 }

@@ -13,6 +13,7 @@ mod doctor;
 mod function_test;
 
 pub mod pages;
+mod services;
 mod signals;
 mod simulate;
 mod telemetry;

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
 use evoke_engine::Engine;
 use evoke_ports::{NoTracer, Tracer};
 use evoke_project::config::{FILE, Required};
-use evoke_project::{Change, Desired, ProjectConfig};
+use evoke_project::{Change, Desired, ProjectConfig, Watcher};
 use evoke_server::{AuthMode, BoundServer, Doors, Limits, ServerOptions, Stacks};
 use evoke_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
@@ -32,33 +32,43 @@ pub struct Wish {
     pub host: Option<std::net::IpAddr>,
 }
 
-/// The variables of this process, read once.
-pub fn environment() -> BTreeMap<String, String> {
+fn environment() -> BTreeMap<String, String> {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
     std::env::vars_os().filter_map(text).collect()
 }
 
-/// Reads the configuration of a project and says everything that is wrong with it.
-///
-/// # Errors
-/// All problems, one a line.
-pub fn config(
-    wish: &Wish,
-    environment: &BTreeMap<String, String>,
-) -> anyhow::Result<ProjectConfig> {
-    if !wish.root.is_dir() {
-        bail!("{} is not a folder", wish.root.display());
+/// What a command begins with.
+pub struct Given {
+    /// The project's folder.
+    pub root: PathBuf,
+    /// The variables of this process.
+    pub environment: BTreeMap<String, String>,
+    /// What the project says, with what the command asks for in its place.
+    pub config: ProjectConfig,
+}
+
+impl Given {
+    /// Reads the configuration of a project and says everything that is wrong with it.
+    ///
+    /// # Errors
+    /// All problems, one a line.
+    pub fn read(wish: Wish) -> anyhow::Result<Self> {
+        let Wish { root, port, host } = wish;
+        if !root.is_dir() {
+            bail!("{} is not a folder", root.display());
+        }
+        let environment = environment();
+        let mut config =
+            ProjectConfig::load(&root.join(FILE), &environment).map_err(|problems| {
+                let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                anyhow::anyhow!("the configuration is not valid:\n  {}", lines.join("\n  "))
+            })?;
+        config.server.port = port.unwrap_or(config.server.port);
+        config.server.host = host.unwrap_or(config.server.host);
+        Ok(Self { root, environment, config })
     }
-    let mut config =
-        ProjectConfig::load(&wish.root.join(FILE), environment).map_err(|problems| {
-            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("the configuration is not valid:\n  {}", lines.join("\n  "))
-        })?;
-    config.server.port = wish.port.unwrap_or(config.server.port);
-    config.server.host = wish.host.unwrap_or(config.server.host);
-    Ok(config)
 }
 
 /// A server with the project it serves.
@@ -67,12 +77,12 @@ pub struct Running {
     pub app: App,
     /// Base URL, with the real port.
     pub url: String,
-    mode: Mode,
     config: ProjectConfig,
     server: BoundServer,
     telemetry: Option<Telemetry>,
     project: Project,
-    root: PathBuf,
+    /// In dev mode.
+    watcher: Option<Watcher>,
     /// What runs, or ran last where the folder is broken now.
     desired: Desired,
 }
@@ -81,10 +91,14 @@ impl Running {
     /// Opens the doors, starts the engine, deploys the project and begins to work.
     ///
     /// # Errors
-    /// What could not be opened. A broken function does not stop the others.
-    pub async fn start(wish: &Wish, mode: Mode, stop: CancellationToken) -> anyhow::Result<Self> {
-        let environment = environment();
-        let config = config(wish, &environment)?;
+    /// What could not be opened or watched. A broken function does not stop the others.
+    pub async fn start(given: Given, mode: Mode, stop: CancellationToken) -> anyhow::Result<Self> {
+        let Given { root, environment, config } = given;
+        // Watched before it is read, so that no change falls between the two.
+        let watcher = match mode {
+            Mode::Dev => Some(evoke_project::watch(&root, &config.functions)?),
+            Mode::Serve => None,
+        };
         let address = SocketAddr::new(config.server.host, config.server.port);
         let doors = Doors::open(&[address]).await?;
         let url = url_of(doors.addresses().first().copied().unwrap_or(address));
@@ -93,35 +107,29 @@ impl Running {
             Some(telemetry) => telemetry.tracer(),
             None => Arc::new(NoTracer),
         };
-        let app = App::start(&wish.root, &config, url.clone(), mode, tracer).await?;
-        let options = server_options(&config, mode);
+        let app = App::start(&root, &config, url.clone(), mode, tracer).await?;
+        let services = crate::services::start(&wish.root, &config, &app).await?;
+        let options = ServerOptions { services, ..server_options(&config, mode) };
         if options.auth == AuthMode::Keys && app.engine.keys().is_empty() {
             tracing::warn!(
                 "There is no API key yet: evoke keys create NAME --local makes the first"
             );
         }
         let server = evoke_server::serve(app.engine.clone(), doors, options, stop)?;
-        let project = Project::new(&wish.root, &app.runtimes, app.sources.clone(), environment);
+        let project = Project::new(&root, &app.runtimes, app.sources.clone(), environment);
         let desired = project.read(None);
         report(&desired);
         say(&deploy::apply(&app.engine, &desired, None).await);
         app.engine.admit();
-        let root = wish.root.clone();
-        Ok(Self { app, url, mode, config, server, telemetry, project, root, desired })
+        Ok(Self { app, url, config, server, telemetry, project, watcher, desired })
     }
 
-    /// Takes each change of the project's folder until `stop`.
-    ///
-    /// # Errors
-    /// The folder cannot be watched.
-    pub async fn follow(&mut self, stop: &CancellationToken) -> anyhow::Result<()> {
-        // Watched before it is read once more, so that no change falls between the two.
-        let mut watcher = evoke_project::watch(&self.root, &self.config.functions)?;
-        self.reload(None).await;
-        loop {
+    /// Serves until `stop`, and takes each change of the project's folder where it is watched.
+    pub async fn follow(&mut self, stop: &CancellationToken) {
+        while let Some(watcher) = &mut self.watcher {
             let change = tokio::select! {
                 change = watcher.next() => change,
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return,
             };
             match change {
                 Ok(Change::Functions(changed)) => self.reload(Some(&changed)).await,
@@ -130,6 +138,7 @@ impl Running {
                 Err(error) => tracing::error!("{:#}", anyhow::Error::from(error)),
             }
         }
+        stop.cancelled().await;
     }
 
     async fn reload(&mut self, changed: Option<&BTreeSet<String>>) {
@@ -158,17 +167,12 @@ impl Running {
                 tracing::warn!("{lost} spans were not sent");
             }
         }
-        tracing::debug!(mode = ?self.mode, "Ended");
+        tracing::debug!("Ended");
     }
 
     /// The engine.
     pub fn engine(&self) -> &Engine {
         &self.app.engine
-    }
-
-    /// The functions that run.
-    pub fn desired(&self) -> &Desired {
-        &self.desired
     }
 }
 
@@ -226,9 +230,4 @@ fn say(deployed: &[Deployed]) {
             }
         }
     }
-}
-
-/// Whether `path` looks like a project.
-pub fn is_project(path: &Path) -> bool {
-    path.join(FILE).exists() || path.join("functions").is_dir()
 }
