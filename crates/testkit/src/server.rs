@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long anything may take before a test gives up. Generous: machines are slow under load, and a
 /// How long a connection that is not used is kept: the server closes it after a minute, and one
 /// that is used at that moment has no answer.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// How long anything may take before a test gives up. Generous: machines are slow under load, and a
 /// test that waits for a fact does not wait longer than the fact takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
