@@ -1,7 +1,7 @@
 //! B11 and the last row of B10: intake and memory while 100,000 executions wait for a target that
 //! is down.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::events::accepted;
 use super::{Amount, B10, B11, Bench, CONNECTIONS, event, post};
@@ -47,21 +47,6 @@ impl Down {
         accepted(&load)?;
         Ok(load.per_second())
     }
-
-    /// Waits until the server has nothing to do.
-    fn settle(&self) {
-        let until = Instant::now() + SETTLE_MAX;
-        let mut used = self.server.cpu_ms().0;
-        while Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(500));
-            let now = self.server.cpu_ms().0;
-            // Less than a tenth of a core.
-            if now - used < 50 {
-                return;
-            }
-            used = now;
-        }
-    }
 }
 
 pub(super) fn measure(bench: &Bench<'_>) -> Result<Vec<Row>> {
@@ -74,8 +59,8 @@ pub(super) fn measure(bench: &Bench<'_>) -> Result<Vec<Row>> {
         empty.push(down.accept(bench, count)?);
         let open = down.record.open_executions()?;
         down.accept(bench, WAITING.saturating_sub(open))?;
-        down.settle();
-        memory.push(down.server.rss_bytes() as f64 / 1_048_576.0);
+        down.server.settle(SETTLE_MAX);
+        memory.push(down.server.rss_megabytes());
         full.push(down.accept(bench, count)?);
         let open = down.record.open_executions()?;
         if open < WAITING {

@@ -18,9 +18,6 @@ const WAITING: u32 = 100_000;
 const NAME: &str = "far-off";
 /// What a server does after its start is over by then, or is no longer waited for.
 const SETTLE_MAX: Duration = Duration::from_secs(180);
-/// It is over when less than a twentieth of a core was used for so long.
-const STEP: Duration = Duration::from_secs(1);
-const STEP_CPU_MS: u64 = 50;
 /// How long it is watched.
 const IDLE: Duration = Duration::from_secs(10);
 /// Schedules made through the API beside those that wait.
@@ -49,29 +46,13 @@ impl Cost {
         server.control.until_ok("POST", "/api/functions/tick/invoke", r#"{"n":"first"}"#)?;
         self.answered.push(began.elapsed().as_secs_f64());
         self.ready.push(ready.as_secs_f64());
-        self.settled.push(settle(&server));
+        self.settled.push(server.settle(SETTLE_MAX).as_secs_f64());
         let before = server.cpu_ms().0;
         thread::sleep(IDLE);
         self.cpu.push((server.cpu_ms().0 - before) as f64);
-        self.memory.push(server.rss_bytes() as f64 / 1_048_576.0);
+        self.memory.push(server.rss_megabytes());
         Ok(server)
     }
-}
-
-/// Waits until the server has nothing to do; gives how long it had, in seconds.
-fn settle(server: &Server) -> f64 {
-    let began = Instant::now();
-    let mut used = server.cpu_ms().0;
-    while began.elapsed() < SETTLE_MAX {
-        let step = Instant::now();
-        thread::sleep(STEP);
-        let now = server.cpu_ms().0;
-        if now - used < STEP_CPU_MS {
-            return (step - began).as_secs_f64();
-        }
-        used = now;
-    }
-    began.elapsed().as_secs_f64()
 }
 
 pub(super) fn measure(bench: &Bench<'_>) -> Result<Vec<Row>> {
@@ -86,13 +67,13 @@ pub(super) fn measure(bench: &Bench<'_>) -> Result<Vec<Row>> {
         bench.say(&format!("B13 no schedules, round {round} of {rounds}"));
         let server = without.watch(bench, &project)?;
         make(&server, NAME)?;
-        alone.merge(&make_more(&server)?);
+        alone.merge(&make_more(&server, "alone")?);
         server.stop()?;
         add_copies(&project.data(), NAME, WAITING)?;
         bench.say(&format!("B13 {WAITING} schedules far off, round {round} of {rounds}"));
         let server = with.watch(bench, &project)?;
         all_are_there(&server)?;
-        beside.merge(&make_more(&server)?);
+        beside.merge(&make_more(&server, "beside")?);
         server.stop()?;
     }
     Ok(rows([&without, &with], [&alone, &beside]))
@@ -115,11 +96,11 @@ fn make(server: &Server, name: &str) -> Result<()> {
 }
 
 /// How long it takes to make one schedule through the API.
-fn make_more(server: &Server) -> Result<Histogram> {
+fn make_more(server: &Server, name: &str) -> Result<Histogram> {
     let mut took = Histogram::default();
     for number in 1..=MORE {
         let began = Instant::now();
-        make(server, &format!("more-{number}-{}", server.control.address.port()))?;
+        make(server, &format!("{name}-{number}"))?;
         took.record(began.elapsed().as_nanos() as u64);
     }
     Ok(took)

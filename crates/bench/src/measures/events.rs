@@ -111,7 +111,7 @@ impl Ticking {
     }
 
     fn megabytes(&self) -> Figure {
-        Figure::once(self.server.rss_bytes() as f64 / 1_048_576.0, Unit::Megabytes)
+        Figure::once(self.server.rss_megabytes(), Unit::Megabytes)
     }
 
     fn tree_note(&self) -> String {

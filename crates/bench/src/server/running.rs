@@ -14,6 +14,9 @@ use crate::process;
 const READY_WAIT_MAX: Duration = Duration::from_secs(60);
 /// What a server gets for its orderly end.
 const STOP_GRACE: Duration = Duration::from_secs(20);
+/// A server has nothing to do once it used less than a twentieth of a core for so long.
+const IDLE_STEP: Duration = Duration::from_secs(1);
+const IDLE_STEP_CPU_MS: u64 = 50;
 
 /// How a server is started.
 #[derive(Clone, Copy)]
@@ -83,10 +86,31 @@ impl Server {
         process::rss_bytes(self.child.id())
     }
 
+    /// The same in megabytes.
+    pub(crate) fn rss_megabytes(&self) -> f64 {
+        self.rss_bytes() as f64 / 1_048_576.0
+    }
+
     /// Resident memory of the server and all processes below it.
     pub(crate) fn tree_rss_bytes(&self) -> u64 {
         let below = process::descendants(self.child.id());
         self.rss_bytes() + below.into_iter().map(process::rss_bytes).sum::<u64>()
+    }
+
+    /// Waits until the server has nothing to do, but no longer than this; gives for how long it had.
+    pub(crate) fn settle(&self, at_most: Duration) -> Duration {
+        let began = Instant::now();
+        let mut used = self.cpu_ms().0;
+        while began.elapsed() < at_most {
+            let busy = began.elapsed();
+            thread::sleep(IDLE_STEP);
+            let now = self.cpu_ms().0;
+            if now - used < IDLE_STEP_CPU_MS {
+                return busy;
+            }
+            used = now;
+        }
+        began.elapsed()
     }
 
     /// CPU time of the server's own process, and of the processes below it.
