@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::events::{accepted, recorded};
+use super::events::{Ticking, accepted};
 use super::{Amount, B13, Bench, add_tick, batch, post};
 use crate::error::{Error, Result};
 use crate::floors::Language;
@@ -14,7 +14,7 @@ use crate::histogram::{Histogram, Latency};
 use crate::load::PLACEHOLDER;
 use crate::process::unix_us;
 use crate::report::{Figure, Goal, Row, Unit};
-use crate::server::{Firing, Function, Project, Record, Samples, Server};
+use crate::server::{Firing, Function, Project, Samples};
 
 /// Schedules that are due together.
 const SCHEDULES: u64 = 1_000;
@@ -33,10 +33,7 @@ const RECORD_WAIT_MAX: Duration = Duration::from_secs(30);
 /// A server with a thousand schedules.
 struct Due<'a> {
     bench: &'a Bench<'a>,
-    server: Server,
-    record: Record,
-    /// Dropped last: the folder goes with it.
-    _project: Project,
+    ticking: Ticking,
 }
 
 /// What was seen at some instants.
@@ -64,16 +61,16 @@ pub(super) fn measure(bench: &Bench<'_>) -> Result<Vec<Row>> {
     let rounds = bench.options.form.pick(4, 12);
     bench.say(&format!("B13 {rounds} instants, and as many batches of events between them"));
     let before = due.drift()?;
-    let newest = due.record.newest()?.event;
+    let newest = due.ticking.record.newest()?.event;
     let quiet = due.watch(rounds, || due.hand_in())?;
     let after = due.drift()?;
-    let batches = due.record.waits("bench.tick", newest)?.summary();
+    let batches = due.ticking.record.waits("bench.tick", newest)?.summary();
     bench.say(&format!("B13 {rounds} instants beside {SLOW} schedules of a slow function"));
     due.create("slow", "slow", SLOW)?;
     let beside = due.watch(rounds, || Ok(()))?;
-    let waiting = due.record.open_executions()?;
+    let waiting = due.ticking.record.open_executions()?;
     // The slow ones are not waited for.
-    due.server.kill()?;
+    due.ticking.server.kill()?;
     let metric = agreement(&quiet.starts.summary(), [before, after])?;
     let made = format!("schedules made at {}", Unit::PerSecond.show(creation));
     Ok(vec![
@@ -109,9 +106,7 @@ impl<'a> Due<'a> {
                        scaling: { minInstances: 1, maxInstances: 1, targetConcurrency: 10 }\n",
             code: include_str!("../../assets/slow.mjs"),
         })?;
-        let server = bench.serve(&project)?;
-        let record = Record::open(&project.data())?;
-        Ok(Self { bench, server, record, _project: project })
+        Ok(Self { bench, ticking: Ticking::on(bench, project)? })
     }
 
     /// Makes schedules through the API; gives how many a second.
@@ -122,8 +117,9 @@ impl<'a> Due<'a> {
             "config": { "cron": CRON },
             "target": { "type": "function", "name": function },
         });
-        let request = post(&self.server.control, "/api/triggers", body.to_string());
-        let load = self.bench.closed(&self.server.control, request, Amount::requests(4, count))?;
+        let request = post(&self.ticking.server.control, "/api/triggers", body.to_string());
+        let load =
+            self.bench.closed(&self.ticking.server.control, request, Amount::requests(4, count))?;
         accepted(&load)?;
         if load.ok == count { Ok(load.per_second()) } else { Err(not_all("made", load.ok, count)) }
     }
@@ -131,8 +127,8 @@ impl<'a> Due<'a> {
     /// Hands in as many calls as there are schedules, as one batch, and waits until they are over.
     fn hand_in(&self) -> Result<()> {
         let events = batch("bench.tick", SCHEDULES as usize);
-        self.server.control.json("POST", "/api/events", &events)?;
-        recorded(&self.record).map(drop)
+        self.ticking.server.control.json("POST", "/api/events", &events)?;
+        self.ticking.recorded().map(drop)
     }
 
     /// Watches so many instants; half-way to the next, something else may be done.
@@ -145,7 +141,7 @@ impl<'a> Due<'a> {
         }
         let until = Instant::now() + RECORD_WAIT_MAX;
         loop {
-            let fired = self.record.fired("schedule.quick-%", [first, last])?;
+            let fired = self.ticking.record.fired("schedule.quick-%", [first, last])?;
             let over = fired.iter().filter(|firing| firing.handler_us.is_some()).count() as u64;
             if over == rounds * SCHEDULES {
                 return Seen::of(&fired, rounds);
@@ -159,7 +155,7 @@ impl<'a> Due<'a> {
 
     /// How many drifts the server counted by itself, and their sum in seconds.
     fn drift(&self) -> Result<[f64; 2]> {
-        let samples: Samples = self.server.control.metrics()?;
+        let samples: Samples = self.ticking.server.control.metrics()?;
         let name = "evoke_schedule_drift_seconds";
         Ok(["count", "sum"].map(|what| samples.sum(&format!("{name}_{what}"), &[])))
     }
