@@ -108,7 +108,7 @@ impl Running {
             None => Arc::new(NoTracer),
         };
         let app = App::start(&root, &config, url.clone(), mode, tracer).await?;
-        let services = crate::services::start(&wish.root, &config, &app).await?;
+        let services = crate::services::start(&root, &config, &app).await?;
         let options = ServerOptions { services, ..server_options(&config, mode) };
         if options.auth == AuthMode::Keys && app.engine.keys().is_empty() {
             tracing::warn!(
