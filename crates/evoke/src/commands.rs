@@ -11,12 +11,11 @@ use evoke_cli::live::{ColorChoice, render};
 use evoke_cli::{Failure, Hooks, Outcome};
 use evoke_client::Class;
 use evoke_engine::Engine;
-use evoke_project::config::Log;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::{App, Mode};
-use crate::run::{Running, Wish, config, environment};
+use crate::run::{Given, Running, Wish};
 use crate::{doctor, function_test, signals, telemetry};
 
 /// All of them.
@@ -54,25 +53,14 @@ fn in_runtime<T>(work: impl Future<Output = T>) -> Outcome<T> {
     Ok(result)
 }
 
-/// The log settings of a project, or the defaults where its file is broken: that is reported when
-/// it is read for real.
-fn log_settings(wish: &Wish) -> Log {
-    config(wish, &environment()).map(|config| config.log).unwrap_or_default()
-}
-
 async fn dev(args: DevArgs) -> anyhow::Result<()> {
     let wish = Wish { root: args.project.dir, port: args.port, host: args.host };
-    telemetry::init(&log_settings(&wish))?;
-    let stop = signals::stop()?;
-    let mut running = Running::start(&wish, Mode::Dev, stop.clone()).await?;
-    say(&format!("ready {}", running.url))?;
-    if !args.quiet {
-        tokio::spawn(show(running.engine().clone()));
-    }
-    let followed = running.follow(&stop).await;
-    stop.cancel();
-    running.end().await;
-    followed
+    let feed = |engine: &Engine| {
+        if !args.quiet {
+            tokio::spawn(show(engine.clone()));
+        }
+    };
+    live(wish, Mode::Dev, feed).await
 }
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
@@ -80,11 +68,18 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         anyhow::bail!("there is no file {}", args.config.display());
     }
     let wish = Wish { root: folder_of(&args.config), ..Wish::default() };
-    telemetry::init(&log_settings(&wish))?;
+    live(wish, Mode::Serve, |_| {}).await
+}
+
+/// Serves a project until the user stops it.
+async fn live(wish: Wish, mode: Mode, begun: impl Fn(&Engine)) -> anyhow::Result<()> {
+    let given = Given::read(wish)?;
+    telemetry::init(&given.config.log)?;
     let stop = signals::stop()?;
-    let running = Running::start(&wish, Mode::Serve, stop.clone()).await?;
+    let mut running = Running::start(given, mode, stop.clone()).await?;
     say(&format!("ready {}", running.url))?;
-    stop.cancelled().await;
+    begun(running.engine());
+    running.follow(&stop).await;
     running.end().await;
     Ok(())
 }
@@ -156,9 +151,9 @@ fn bench(args: BenchArgs) -> Outcome {
 /// Makes a key in a store that no server has open.
 async fn create_local_key(args: LocalKeyArgs) -> anyhow::Result<Value> {
     let wish = Wish { root: folder_of(&args.config), ..Wish::default() };
-    let config = config(&wish, &environment())?;
+    let Given { root, config, .. } = Given::read(wish)?;
     let tracer = std::sync::Arc::new(evoke_ports::NoTracer);
-    let app = App::start(&wish.root, &config, String::new(), Mode::Serve, tracer).await?;
+    let app = App::start(&root, &config, String::new(), Mode::Serve, tracer).await?;
     let (key, secret) = app.engine.create_key(args.name).await?;
     app.engine.stop(evoke_model::Millis::ZERO).await;
     let time = key.created_at.to_string();

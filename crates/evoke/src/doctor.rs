@@ -5,7 +5,7 @@ use std::path::Path;
 use evoke_cli::Finding;
 
 use crate::app;
-use crate::run::{Wish, config, environment};
+use crate::run::{Given, Wish};
 
 /// Looks at the runtimes, the sandbox features and the store of the project here.
 ///
@@ -14,8 +14,8 @@ use crate::run::{Wish, config, environment};
 pub async fn look() -> anyhow::Result<Vec<Finding>> {
     let root = Path::new(".");
     let wish = Wish { root: root.to_path_buf(), ..Wish::default() };
-    let (config, mut findings) = match config(&wish, &environment()) {
-        Ok(config) => (config, Vec::new()),
+    let (config, mut findings) = match Given::read(wish) {
+        Ok(given) => (given.config, Vec::new()),
         Err(error) => {
             let hint = "put evoke.toml right; the rest was looked at with the defaults";
             let broken = finding("project", "evoke.toml", Err((format!("{error:#}"), hint)));

@@ -30,7 +30,7 @@ use subject::{Sources, Subject};
 use worker::{Lines, Scratch, Start};
 
 use crate::deploy::Project;
-use crate::run::{Wish, config, environment};
+use crate::run::{Given, Wish};
 use crate::{app, signals};
 
 /// A project that was read.
@@ -43,12 +43,11 @@ struct Read {
 
 fn read(root: &Path) -> Outcome<Read> {
     let mistake = |error: anyhow::Error| Failure::chain(Class::Mistake, &error);
-    let environment = environment();
     let wish = Wish { root: root.to_path_buf(), ..Wish::default() };
-    let config = config(&wish, &environment).map_err(mistake)?;
-    let runtimes = app::runtimes(root, &config).map_err(mistake)?;
+    let Given { root, environment, config } = Given::read(wish).map_err(mistake)?;
+    let runtimes = app::runtimes(&root, &config).map_err(mistake)?;
     let sources = Sources::new();
-    let project = Project::new(root, &runtimes, sources.by_kind(), environment);
+    let project = Project::new(&root, &runtimes, sources.by_kind(), environment);
     let desired = project.read(None);
     Ok(Read { config, desired, runtimes, sources })
 }

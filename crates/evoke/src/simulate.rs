@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::app;
 use crate::deploy::{Project, new_trigger};
-use crate::run::{Wish, config, environment};
+use crate::run::{Given, Wish};
 
 /// Gives the timeline of the schedules of a project, its instants by the clock of the zone.
 pub(crate) fn simulate(args: &SimulateArgs) -> Outcome<Value> {
@@ -131,10 +131,9 @@ fn unknown(flag: &str, name: &str, found: &[(Option<String>, NewTrigger)]) -> St
 
 fn read(args: &SimulateArgs) -> anyhow::Result<Desired> {
     let wish = Wish { root: args.dir.clone(), ..Wish::default() };
-    let environment = environment();
-    let config = config(&wish, &environment)?;
-    let runtimes = app::runtimes(&wish.root, &config)?;
-    let project = Project::new(&wish.root, &runtimes, app::sources(), environment);
+    let Given { root, environment, config } = Given::read(wish)?;
+    let runtimes = app::runtimes(&root, &config)?;
+    let project = Project::new(&root, &runtimes, app::sources(), environment);
     Ok(project.read(None))
 }
 
