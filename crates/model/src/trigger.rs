@@ -95,7 +95,8 @@ impl Trigger {
 /// pattern that is not given matches everything.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Subscription {
-    /// Over the event's type.
+    /// Over the event's type. Alternatives are separated by `|`, and each may be found by its whole
+    /// text: `database.users.create|database.users.update` wants these two and nothing below them.
     pub kind: Option<String>,
     /// Over the event's source.
     pub source: Option<String>,

@@ -71,6 +71,28 @@ fn each_kind_of_pattern_finds_its_events_once_and_by_priority() {
     assert_eq!(triggers(&plan_one(&rules, event(1, "user.deleted"))), [3]);
 }
 
+/// What triggers of the data services say: some actions of one collection, of all, or of those with
+/// a name of a form. What was refused (`database.users.create.rejected`) is none of them.
+#[test]
+fn a_list_of_actions_is_a_pattern_with_alternatives() {
+    let rules = [
+        rule(1, "database.users.create|database.users.update", Policy::default()),
+        rule(2, "database.*.create|database.*.delete", Policy::default()),
+        rule(3, "database.user-*.delete", Policy::default()),
+    ];
+    for (kind, expected) in [
+        ("database.users.create", &[1, 2][..]),
+        ("database.users.update", &[1]),
+        ("database.users.delete", &[2]),
+        ("database.user-7.delete", &[2, 3]),
+        ("database.orders.update", &[]),
+        ("database.users.create.rejected", &[]),
+        ("storage.users.delete", &[]),
+    ] {
+        assert_eq!(triggers(&plan_one(&rules, event(1, kind))), expected, "{kind}");
+    }
+}
+
 #[test]
 fn source_and_subject_have_to_fit_as_well() {
     let wants = |source: Option<&str>, subject: Option<&str>| {
