@@ -60,15 +60,24 @@ pub(super) fn measure(bench: &Bench<'_>) -> Result<Vec<Row>> {
     let creation = due.create("quick", "tick", SCHEDULES)?;
     let rounds = bench.options.form.pick(4, 12);
     bench.say(&format!("B13 {rounds} instants, and as many batches of events between them"));
+    // Calls of an instant at which the schedules were made count to neither side.
+    due.ticking.recorded()?;
     let before = due.drift()?;
     let newest = due.ticking.record.newest()?.event;
     let quiet = due.watch(rounds, || due.hand_in())?;
     let after = due.drift()?;
     let batches = due.ticking.record.waits("bench.tick", newest)?.summary();
+    if batches.count != rounds * SCHEDULES {
+        let (ran, sent) = (batches.count, rounds * SCHEDULES);
+        return Err(Error::Wrong(format!("of {sent} events of the batches {ran} ran")));
+    }
     bench.say(&format!("B13 {rounds} instants beside {SLOW} schedules of a slow function"));
     due.create("slow", "slow", SLOW)?;
     let beside = due.watch(rounds, || Ok(()))?;
     let waiting = due.ticking.record.open_executions()?;
+    if waiting < SLOW {
+        return Err(Error::Wrong(format!("only {waiting} calls of the slow function were open")));
+    }
     // The slow ones are not waited for.
     due.ticking.server.kill()?;
     let metric = agreement(&quiet.starts.summary(), [before, after])?;
