@@ -4,13 +4,10 @@
 
 use std::path::Path;
 
+use evoke_model::TriggerId;
 use rusqlite::{Connection, params};
 
 use crate::error::{Error, Result, Stored};
-
-/// Crockford's base32, as ids are written: 13 digits of 5 bits.
-const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-const DIGITS_PER_ID: u32 = 13;
 
 /// Adds `count` copies of the schedule with this name to the store in the data folder of a project.
 /// A copy has the name with a number behind it, and waits for the same instant.
@@ -68,10 +65,9 @@ impl<'a> Model<'a> {
     }
 }
 
-/// The number of a trigger's id as the text that stands behind its prefix.
+/// The id of a trigger as it is written, of its number in the store.
 fn id_text(id: i64) -> String {
-    let digit = |place: u32| DIGITS[(id.unsigned_abs() >> (place * 5)) as usize % DIGITS.len()];
-    (0..DIGITS_PER_ID).rev().map(|place| char::from(digit(place))).collect()
+    TriggerId::from_u64(id.unsigned_abs()).to_string()
 }
 
 #[cfg(test)]
