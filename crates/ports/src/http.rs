@@ -26,6 +26,7 @@ pub const MANAGEMENT: &[&str] = &[
     "runs",
     "schedules",
     "secrets",
+    "transactions",
     "triggers",
     "webhook",
     "webhooks",

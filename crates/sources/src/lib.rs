@@ -1,6 +1,7 @@
 //! Where events come from. One folder a kind: `mod.rs` describes it, `config.rs` reads what a
 //! trigger says, `source.rs` does it.
 
+mod database;
 mod event;
 mod http;
 mod invoke;
@@ -17,6 +18,7 @@ pub use http::{Conflict, conflicts};
 /// All kinds of this crate.
 pub fn builtin() -> Vec<Arc<dyn Source>> {
     vec![
+        Arc::new(database::DatabaseSource::new()),
         Arc::new(event::EventSource::new()),
         Arc::new(http::HttpSource::new()),
         Arc::new(invoke::InvokeSource::new()),
