@@ -1,7 +1,7 @@
 //! The manifest of the Alyx platform, accepted as it stands: `routes`, `hooks` and `schedules` are
 //! made into entries of `triggers`. Messages still speak of the fields the user wrote.
 
-use evoke_model::{Problem, alyx};
+use evoke_model::alyx;
 use serde_json::{Map, Value, json};
 
 use crate::reader::{Report, Table, Wrong, unknown};
@@ -116,11 +116,7 @@ fn retries(entry: &mut Table, report: &mut Report) {
     match alyx::retry(&mut words) {
         Ok(None) => {}
         Ok(Some(retry)) => entry.put("retry", retry, alyx::RETRY_WORDS[0]),
-        Err(problems) => report.problems.extend(
-            problems
-                .into_iter()
-                .map(|problem| Problem { field: entry.path(&problem.field), ..problem }),
-        ),
+        Err(problems) => report.problems_of(entry, problems),
     }
 }
 

@@ -7,7 +7,7 @@ use evoke_model::policy::{
     Backoff, Batch, Concurrency, DeadLetter, Debounce, DebounceMode, Idempotency, Mode, OnFailure,
     Overflow, Priority, Rate, Retry,
 };
-use evoke_model::{ByteSize, Millis, Policy, Problem};
+use evoke_model::{ByteSize, Millis, Policy};
 use serde_json::Value;
 
 use crate::manifest::TIMEOUT_RANGE;
@@ -48,10 +48,7 @@ pub fn read(table: &mut Table, context: &ReadContext<'_>, report: &mut Report) -
         on_failure: table.read("on_failure", reader.report, word(&FAILURES)),
         allow_modify: table.read("allow_modify", reader.report, boolean),
     };
-    for mut problem in evoke_matching::contradictions(&policy) {
-        problem.field = table.path(&problem.field);
-        report.problems.push(problem);
-    }
+    report.problems_of(table, evoke_matching::contradictions(&policy));
     policy
 }
 
@@ -61,11 +58,7 @@ fn overlap(table: &mut Table, report: &mut Report) {
     match evoke_model::overlap::concurrency(&mut fields) {
         Ok(None) => {}
         Ok(Some(limit)) => table.put("concurrency", limit, "concurrency"),
-        Err(problems) => report.problems.extend(
-            problems
-                .into_iter()
-                .map(|problem| Problem { field: table.path(&problem.field), ..problem }),
-        ),
+        Err(problems) => report.problems_of(table, problems),
     }
     for word in evoke_model::overlap::WORDS {
         table.take(word);

@@ -23,6 +23,12 @@ impl Report {
         self.problems.push(wrong.into().at(field));
     }
 
+    /// Adds what is wrong with fields of an object.
+    pub fn problems_of(&mut self, table: &Table, problems: Vec<Problem>) {
+        let in_file = |problem: Problem| Problem { field: table.path(&problem.field), ..problem };
+        self.problems.extend(problems.into_iter().map(in_file));
+    }
+
     /// Adds a warning of one field.
     pub fn warn(&mut self, field: impl Into<String>, wrong: impl Into<Wrong>) {
         self.warnings.push(wrong.into().at(field));

@@ -86,6 +86,17 @@ fn check_cel(text: &str) -> Result<(), String> {
     if open == text.matches(')').count() { Ok(()) } else { Err("unclosed bracket".to_owned()) }
 }
 
+/// A manifest in all forms, by the end of its file's name.
+fn forms(manifest: &Value) -> [(&'static str, String); 4] {
+    let script = format!("const m = {manifest}; export default () => m;");
+    [
+        ("yaml", manifest.to_string()),
+        ("json", manifest.to_string()),
+        ("toml", toml::to_string(manifest).unwrap()),
+        ("config.ts", script),
+    ]
+}
+
 impl World {
     fn new() -> Self {
         let names = ["nodejs18", "nodejs20", "nodejs22", "nodejs", "node", "bun"];
@@ -333,20 +344,13 @@ fn policies_mean_the_same_in_every_form() {
             "dead_letter": { "publish": "a.failed" },
         }],
     });
-    let script = format!("const m = {manifest}; export default () => m;");
-    let forms = [
-        ("yaml", manifest.to_string()),
-        ("json", manifest.to_string()),
-        ("toml", toml::to_string(&manifest).unwrap()),
-        ("config.ts", script),
-    ];
     let expected: Policy = {
         let mut policy = manifest["triggers"][0].clone();
         let fields = policy.as_object_mut().unwrap();
         fields.retain(|key, _| key != "type" && key != "match");
         serde_json::from_value(policy).unwrap()
     };
-    for (form, text) in forms {
+    for (form, text) in forms(&manifest) {
         let world = World::new();
         world.file("functions/f/index.js", "").file(&format!("functions/f/function.{form}"), text);
         let desired = world.read();
@@ -881,14 +885,7 @@ fn a_poll_asks_the_function_of_its_manifest_in_every_form() {
             { "type": "poll", "every": "3s", "name": "depth", "run": "drain" },
         ],
     });
-    let script = format!("const m = {manifest}; export default () => m;");
-    let forms = [
-        ("yaml", manifest.to_string()),
-        ("json", manifest.to_string()),
-        ("toml", toml::to_string(&manifest).unwrap()),
-        ("config.ts", script),
-    ];
-    for (form, text) in forms {
+    for (form, text) in forms(&manifest) {
         let world = World::polling();
         world.file("functions/f/index.js", "").file(&format!("functions/f/function.{form}"), text);
         let desired = world.read();
