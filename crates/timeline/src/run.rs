@@ -156,16 +156,14 @@ impl Run {
         }
         for (at, seen) in self.stage.take() {
             match seen {
-                Seen::Began { job, event, trigger } => {
-                    let scheduled = event.time;
-                    self.begun.insert(job.0, scheduled);
-                    let running = self.running.entry(trigger.id).or_default();
+                Seen::Began { job: (id, attempt), scheduled } => {
+                    self.begun.insert(id, scheduled);
+                    let running = self.running.entry(id.trigger).or_default();
                     *running += 1;
                     let running = *running;
-                    let most = &mut self.total(trigger.id).most_at_once;
+                    let most = &mut self.total(id.trigger).most_at_once;
                     *most = running.max(*most);
-                    let what = What::Started { scheduled, attempt: job.1, running };
-                    self.tell(at, trigger.id, what);
+                    self.tell(at, id.trigger, What::Started { scheduled, attempt, running });
                 }
                 Seen::Ended { job, outcome } => self.ended(at, job, &outcome).await?,
             }

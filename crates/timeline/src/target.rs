@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evoke_model::{
-    Code, Data, Event, ExecutionId, Failure, Millis, Outcome, Problem, Timestamp, Trigger,
-};
+use evoke_model::{Code, Data, Event, ExecutionId, Failure, Millis, Outcome, Problem, Timestamp};
 use evoke_ports::{Clock, Delivered, Descriptor, Endpoint, Job, Runs, Target};
 use evoke_virtual_time::ManualClock;
 use parking_lot::Mutex;
@@ -15,7 +13,7 @@ use serde_json::{Value, json};
 use crate::run::Behaviour;
 
 /// The kind of the target.
-pub(crate) const KIND: &str = "simulated";
+const KIND: &str = "simulated";
 
 /// The field of its configuration: which of the behaviours it has.
 const PLACE: &str = "behaviour";
@@ -26,14 +24,14 @@ const CAPACITY: usize = 100_000;
 /// What happens in the targets.
 #[derive(Debug)]
 pub(crate) enum Seen {
-    Began { job: (ExecutionId, u32), event: Arc<Event>, trigger: Arc<Trigger> },
+    Began { job: (ExecutionId, u32), scheduled: Timestamp },
     Ended { job: (ExecutionId, u32), outcome: Outcome },
 }
 
 /// What the calls have in common.
 pub(crate) struct Stage {
     pub(crate) clock: Arc<ManualClock>,
-    pub(crate) behaviours: Vec<Behaviour>,
+    behaviours: Vec<Behaviour>,
     seen: Mutex<Vec<(Timestamp, Seen)>>,
     /// When calls under way will end.
     ends: Mutex<BTreeSet<(Timestamp, ExecutionId)>>,
@@ -126,8 +124,7 @@ impl Endpoint for Place {
     async fn deliver(&self, job: Job) -> Delivered {
         let stage = &self.stage;
         let id = (job.execution, job.attempt);
-        let (event, trigger) = (job.event.clone(), job.trigger.clone());
-        stage.see(Seen::Began { job: id, event, trigger });
+        stage.see(Seen::Began { job: id, scheduled: job.event.time });
         let (takes, fails) = stage.next(self.place, job.attempt);
         let over = stage.clock.now().plus(takes);
         let end = job.deadline.map_or(over, |deadline| over.min(deadline));
@@ -138,12 +135,13 @@ impl Endpoint for Place {
             () = stage.clock.sleep_until(end) => false,
         };
         stage.ends.lock().remove(&(end, job.execution));
-        let failure = |code, message: &str| Failure::new(code, message);
         let outcome = match (was_cancelled, end < over, fails) {
             (true, ..) => Outcome::Cancelled,
-            (_, true, _) => Outcome::TimedOut(failure(Code::FunctionTimeout, "it takes too long")),
+            (_, true, _) => {
+                Outcome::TimedOut(Failure::new(Code::FunctionTimeout, "it takes too long"))
+            }
             (_, _, true) => {
-                Outcome::Failure(failure(Code::FunctionError, "it fails as it was told"))
+                Outcome::Failure(Failure::new(Code::FunctionError, "it fails as it was told"))
             }
             _ => Outcome::Success(Data::None),
         };
