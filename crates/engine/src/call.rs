@@ -19,6 +19,7 @@ use evoke_ports::{Claim, Functions, HttpCall, HttpReply, Input, Reply};
 use http::Method;
 
 use direct::Direct;
+pub(crate) use direct::{http_outcome, state_of};
 pub use receive::{Answer, Unanswered};
 use reply::as_http;
 

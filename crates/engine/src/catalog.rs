@@ -7,8 +7,9 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use evoke_matching::{Index, Rule};
 use evoke_model::function::FunctionRecord;
+use evoke_model::policy::Mode;
 use evoke_model::trigger::Subscription;
-use evoke_model::{Code, Failure, Problem, Target, Trigger, TriggerId};
+use evoke_model::{Code, Failure, Policy, Problem, Target, Trigger, TriggerId};
 use evoke_ports::{Endpoint, HttpIntake, Sample, Source, Timing};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -26,6 +27,8 @@ pub(crate) struct Snapshot {
     pub(crate) labels: HashMap<TriggerId, Labels>,
     /// The active triggers that events are matched against.
     pub(crate) index: Index,
+    /// The active hooks that changes are matched against before they are made.
+    pub(crate) hooks: Index,
 }
 
 /// The names of a trigger, made once and shared by its executions.
@@ -98,6 +101,11 @@ impl Catalog {
             }
         }
         Ok(catalog)
+    }
+
+    /// The snapshot that holds now, to be kept for a while.
+    pub(crate) fn load_full(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
     }
 
     /// The snapshot that holds now.
@@ -181,6 +189,12 @@ impl Catalog {
         self.intake(kind).is_some() && self.origin(kind).is_none()
     }
 
+    /// Whether triggers of this kind and policy are asked before what they want to know of happens.
+    pub(crate) fn is_hook(&self, kind: &str, policy: &Policy) -> bool {
+        policy.mode == Some(Mode::Sync)
+            && self.sources.get(kind).is_some_and(|source| source.has_hooks())
+    }
+
     /// Where the events come from that a kind makes itself.
     pub(crate) fn origin(&self, kind: &str) -> Option<&'static str> {
         self.sources.get(kind)?.origin()
@@ -224,7 +238,13 @@ impl Catalog {
                 Some(Rule { trigger: Arc::clone(trigger), subscription })
             })
             .collect();
-        let (index, broken) = Index::build(&rules);
+        // Hooks are asked before the fact, and by nothing else than the change itself.
+        let (hooks, rules): (Vec<_>, Vec<_>) = rules
+            .into_iter()
+            .partition(|rule| self.is_hook(&rule.trigger.kind, &rule.trigger.policy));
+        let (index, mut broken) = Index::build(&rules);
+        let (hooks, broken_hooks) = Index::build(&hooks);
+        broken.extend(broken_hooks);
         for (id, problem) in broken {
             // Stored by another release; the others work.
             tracing::error!(trigger.id = %id, "A stored trigger cannot be matched: {problem}");
@@ -240,7 +260,8 @@ impl Catalog {
             .filter_map(|t| Some((t.target.function_name()?.to_owned(), Arc::clone(t))))
             .collect();
         let labels = active.iter().map(|trigger| (trigger.id, Labels::of(trigger))).collect();
-        self.snapshot.store(Arc::new(Snapshot { triggers, invoke, functions, labels, index }));
+        let snapshot = Snapshot { triggers, invoke, functions, labels, index, hooks };
+        self.snapshot.store(Arc::new(snapshot));
     }
 }
 

@@ -18,7 +18,9 @@ mod execute;
 pub mod feed;
 pub mod functions;
 mod gates;
+mod hooks;
 mod ingest;
+mod journal;
 pub mod keys;
 mod logs;
 pub mod metrics;
@@ -36,6 +38,7 @@ mod token;
 mod traces;
 pub mod tree;
 pub mod triggers;
+mod turns;
 
 pub use audit::Actor;
 pub use call::{HttpCallMeta, Invocation, Invoked};

@@ -214,6 +214,24 @@ fn keep_hidden(new: &mut Value, shown: &Value, old: &Value) {
 /// Policies that make no sense where a caller waits for the answer: better refused than silently
 /// ignored.
 fn not_for_requests(policy: &Policy) -> Vec<Problem> {
+    let refuse = |field| {
+        Problem::new(field, "does not apply to requests: their caller waits for the answer")
+            .suggest("send an event from the handler and give its trigger this policy")
+    };
+    for_later(policy).map(refuse).collect()
+}
+
+/// The same for hooks.
+fn not_for_hooks(policy: &Policy) -> Vec<Problem> {
+    let refuse = |field| {
+        Problem::new(field, "does not apply to hooks: the change waits for the answer")
+            .suggest("leave it out, or use a second trigger with `mode: async`")
+    };
+    for_later(policy).chain(policy.rate.is_some().then_some("rate")).map(refuse).collect()
+}
+
+/// The parts of a policy that only make sense where nobody waits.
+fn for_later(policy: &Policy) -> impl Iterator<Item = &'static str> {
     let asked = [
         ("batch", policy.batch.is_some()),
         ("debounce", policy.debounce.is_some()),
@@ -224,13 +242,7 @@ fn not_for_requests(policy: &Policy) -> Vec<Problem> {
         ("dead_letter", policy.dead_letter.is_some()),
         ("retry", policy.retry.is_some()),
     ];
-    let refuse = |(field, is_asked): (&str, bool)| {
-        is_asked.then(|| {
-            Problem::new(field, "does not apply to requests: their caller waits for the answer")
-                .suggest("send an event from the handler and give its trigger this policy")
-        })
-    };
-    asked.into_iter().filter_map(refuse).collect()
+    asked.into_iter().filter_map(|(field, is_asked)| is_asked.then_some(field))
 }
 
 /// Problems of a kind's configuration where its author wrote it: the API takes it as `config`, in
@@ -292,6 +304,13 @@ impl Inner {
                 let problem = Problem::new("mode", "only a function can answer a request");
                 found.push(problem.suggest("`mode: async`, or a target of type function"));
             }
+        }
+        if self.catalog.is_hook(&new.kind, &new.policy) {
+            found.extend(not_for_hooks(&new.policy));
+        } else if new.policy.allow_modify.is_some() {
+            let message = "only a hook can change what it is asked about";
+            let problem = Problem::new("allow_modify", message);
+            found.push(problem.suggest("`mode: sync` on a trigger of type database"));
         }
         problems.extend(found.into_iter().flat_map(|problem| in_policy(&owner, problem)));
         if !problems.is_empty() {

@@ -21,6 +21,7 @@ use crate::execute::{Beginning, Running};
 use crate::settings::RECORDED_BODY_BYTES_MAX;
 use crate::start::Inner;
 use crate::traces::{Ended, Open, Traces};
+use crate::turns::Turn;
 
 /// Pieces of a streamed answer between the worker and the caller.
 const PIECES_MAX: usize = 16;
@@ -35,6 +36,8 @@ pub(super) struct Beside {
     /// The keys of the event, which count once the call went well: until then its sender may send
     /// it again.
     pub(super) once: Vec<OnceKey>,
+    /// The event's turn among those with its keys, until it is known whether they count.
+    pub(super) turn: Option<Turn>,
 }
 
 /// A call whose caller waits. Dropping it before its end records it as cancelled.
@@ -251,11 +254,11 @@ impl Direct {
             once: None,
             redirect: None,
         };
-        let Beside { mut executions, planned, once } = std::mem::take(&mut self.beside);
+        let Beside { mut executions, planned, once, turn } = std::mem::take(&mut self.beside);
         executions.insert(0, new);
         let once = if is_success { once } else { Vec::new() };
         let write = Write::Ingest(Ingest { events: vec![self.event.clone()], executions, once });
-        Some((write, Settles { planned, ..Settles::default() }))
+        Some((write, Settles { planned, turn, ..Settles::default() }))
     }
 }
 
@@ -280,7 +283,7 @@ fn is_content(reply: &Reply) -> bool {
 }
 
 /// The final state of a call without retries.
-fn state_of(outcome: &Outcome) -> State {
+pub(crate) fn state_of(outcome: &Outcome) -> State {
     match outcome {
         Outcome::Success(_) => State::Success,
         Outcome::Failure(_) => State::Failed,
@@ -289,7 +292,11 @@ fn state_of(outcome: &Outcome) -> State {
     }
 }
 
-fn http_outcome(status: http::StatusCode, headers: &http::HeaderMap, body: &Bytes) -> Outcome {
+pub(crate) fn http_outcome(
+    status: http::StatusCode,
+    headers: &http::HeaderMap,
+    body: &Bytes,
+) -> Outcome {
     use evoke_model::event::write_str;
     let mut out = Vec::with_capacity(32 + body.len().min(RECORDED_BODY_BYTES_MAX));
     out.extend_from_slice(b"{\"status\":");

@@ -64,10 +64,11 @@ impl Place<'_> {
     }
 }
 
-fn events_of(submission: &Submission) -> usize {
-    match &submission.write {
+fn events_of(write: &Write) -> usize {
+    match write {
         Write::Ingest(ingest) => ingest.events.len(),
-        Write::Finish(_) | Write::Change(_) | Write::All(_) => 0,
+        Write::All(writes) => writes.iter().map(events_of).sum(),
+        Write::Finish(_) | Write::Change(_) => 0,
     }
 }
 
@@ -91,7 +92,7 @@ impl Queue {
         if state.events >= QUEUE_EVENTS_MAX {
             return Err(Refused::Full);
         }
-        state.events += events_of(&submission);
+        state.events += events_of(&submission.write);
         state.new.push_back(submission);
         self.wake(&state);
         Ok(())
@@ -174,7 +175,7 @@ impl Queue {
         while events < COMMIT_EVENTS_MAX
             && let Some(next) = state.new.pop_front()
         {
-            events += events_of(&next);
+            events += events_of(&next.write);
             batch.push(next);
         }
         state.events -= events;

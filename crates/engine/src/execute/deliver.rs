@@ -164,7 +164,7 @@ fn alone(trigger: &Trigger) -> Index {
 }
 
 /// A panic in an adapter is that adapter's fault and ends only this attempt.
-async fn carry_out(call: impl Future<Output = Delivered>) -> Delivered {
+pub(crate) async fn carry_out(call: impl Future<Output = Delivered>) -> Delivered {
     match AssertUnwindSafe(call).catch_unwind().await {
         Ok(delivered) => delivered,
         Err(_) => {
@@ -175,7 +175,7 @@ async fn carry_out(call: impl Future<Output = Delivered>) -> Delivered {
 }
 
 /// One attempt for a target.
-fn job(running: &Running, event: Arc<Event>) -> Job {
+pub(crate) fn job(running: &Running, event: Arc<Event>) -> Job {
     let timeout = running.trigger.policy.timeout;
     Job {
         execution: running.id,
