@@ -12,7 +12,7 @@ pub const MISSED_MAX: u32 = 10_000;
 /// How far back a missed occurrence may be and still fire, unless the schedule says otherwise.
 pub const WITHIN_DEFAULT: Millis = Millis::from_secs(86_400);
 /// The most that may be said for how far back a missed occurrence still fires.
-pub const WITHIN_MAX: Millis = Millis::from_secs(31 * 86_400);
+pub(crate) const WITHIN_MAX: Millis = Millis::from_secs(31 * 86_400);
 
 /// What becomes of occurrences that were missed because no server ran.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

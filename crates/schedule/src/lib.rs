@@ -18,7 +18,7 @@ mod spec;
 mod zone;
 
 pub use cron::Cron;
-pub use due::{Due, LATE_MAX, MISSED_MAX, Missed, Occurrence, WITHIN_DEFAULT, WITHIN_MAX};
+pub use due::{Due, LATE_MAX, MISSED_MAX, Missed, Occurrence, WITHIN_DEFAULT};
 pub use schedule::{Schedule, When};
-pub use spec::{EVERY_MAX, EVERY_MIN, JITTER_MAX, Spec};
+pub use spec::Spec;
 pub use zone::Zone;

@@ -9,11 +9,11 @@ use crate::schedule::{Schedule, When};
 use crate::zone::Zone;
 
 /// The shortest interval: a shorter one is a loop, not a schedule.
-pub const EVERY_MIN: Millis = Millis::from_secs(1);
+const EVERY_MIN: Millis = Millis::from_secs(1);
 /// The longest interval: ten years.
-pub const EVERY_MAX: Millis = Millis::from_secs(3_653 * 86_400);
+const EVERY_MAX: Millis = Millis::from_secs(3_653 * 86_400);
 /// The longest jitter: occurrences of a daily schedule stay in order.
-pub const JITTER_MAX: Millis = Millis::from_secs(86_400);
+const JITTER_MAX: Millis = Millis::from_secs(86_400);
 
 /// How many missed occurrences fire with `missed: all`, unless it says otherwise.
 const MISSED_DEFAULT: u32 = 100;

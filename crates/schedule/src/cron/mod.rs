@@ -28,7 +28,7 @@ impl Cron {
     /// Whether it follows the local clock through its changes, firing in both of two repeated
     /// hours and not at all in one that is left out. So do expressions whose hours are a rhythm
     /// (`*`, a step, all of them); those that name their hours have each time of theirs once.
-    pub const fn runs_through(&self) -> bool {
+    pub(crate) const fn runs_through(&self) -> bool {
         self.runs_through
     }
 }

@@ -30,7 +30,7 @@ impl Cron {
     /// # Errors
     /// One problem for each field that is not understood, or one that says why the whole is not.
     /// An expression that never matches is refused.
-    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Vec<Problem>> {
         if text.len() > TEXT_MAX {
             let message = format!("an expression has at most {TEXT_MAX} characters");
             return Err(vec![Problem::new(FIELD, message)]);
@@ -73,7 +73,7 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn split(text: &'a str) -> Result<Self, Vec<Problem>> {
-        let parts: Vec<&str> = text.split(' ').filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> = text.split_ascii_whitespace().collect();
         let (second, [minute, hour, month_day, month, weekday], year) = match *parts.as_slice() {
             [a, b, c, d, e] => ("0", [a, b, c, d, e], "*"),
             [second, a, b, c, d, e] => (second, [a, b, c, d, e], "*"),
