@@ -180,15 +180,7 @@ impl WebhookBody {
     /// # Errors
     /// Everything that is wrong with the form of the result.
     pub fn patch(old: &evoke_model::Trigger, patch: Value) -> Result<NewTrigger, Vec<Problem>> {
-        let mut patch = as_trigger(patch)?;
-        if let Some(Value::Object(target)) = patch.get_mut("target") {
-            // A target is replaced whole: what another kind had would only be in the way.
-            let before = old.target.config.as_object().into_iter().flatten();
-            for (name, _) in before {
-                target.entry(name.as_str()).or_insert(Value::Null);
-            }
-        }
-        TriggerBody::patch(old, patch).map_err(flat)
+        TriggerBody::patch(old, as_trigger(patch)?).map_err(flat)
     }
 
     /// A refusal in which the fields stand where the body has them.

@@ -209,12 +209,7 @@ impl Reader {
         };
         let path = self.path("function");
         self.names.0.insert("target.name".to_owned(), path);
-        let mut target = json!({ "type": Target::FUNCTION, "name": function });
-        let before = old.and_then(|old| old.target.config.as_object());
-        for name in before.into_iter().flat_map(Map::keys).filter(|name| *name != "name") {
-            target[name] = Value::Null;
-        }
-        Some(target)
+        Some(json!({ "type": Target::FUNCTION, "name": function }))
     }
 
     /// The policy with the short words in it.

@@ -185,6 +185,11 @@ fn a_change_bears_on_what_it_names() {
     assert_eq!(once.policy.retry.map(|retry| retry.attempts), Some(1));
     let elsewhere = patched(json!({ "function": "other" }));
     assert_eq!(elsewhere.target, evoke_model::Target::function("other"));
+    let url = json!({ "target": { "type": "http", "url": "https://x.test" } });
+    let away = patched(url);
+    assert_eq!(away.target.config, json!({ "url": "https://x.test" }));
+    let back = ScheduleBody::patch(&away, json!({ "function": "report" })).expect("a change").new;
+    assert_eq!(back.target, old.target);
     assert_eq!(fields(ScheduleBody::patch(&old, json!({ "type": "interval" }))), ["expression"]);
     assert_eq!(fields(ScheduleBody::patch(&old, json!({ "type": "x" }))), ["type"]);
 }

@@ -76,6 +76,11 @@ pub(super) fn patch(
         "policy": trigger.policy,
         "enabled": trigger.enabled,
     });
+    let kind = patch.pointer("/target/type");
+    if kind.is_some_and(|kind| *kind != trigger.target.kind) {
+        // What the target of another kind had would only be in the way.
+        body["target"] = Value::Null;
+    }
     merge(&mut body, patch);
     read(body)
 }
@@ -212,6 +217,9 @@ mod tests {
         assert_eq!(new.policy.priority, Priority::Fixed(3));
         assert_eq!(new.policy.order_by, old.policy.order_by);
         assert_eq!((new.name.as_str(), &new.target), ("orders", &old.target));
+        let elsewhere = json!({ "target": { "type": "http", "url": "https://x.test" } });
+        let elsewhere = patch(&old, elsewhere).expect("good").target;
+        assert_eq!(elsewhere.config, json!({ "url": "https://x.test" }));
         assert!(patch(&old, json!({ "name": null })).is_err());
         assert!(patch(&old, json!(null)).is_err());
     }
