@@ -213,9 +213,15 @@ impl Reader {
     }
 
     /// The policy with the short words in it.
-    fn policy(&mut self, old: Option<&Trigger>) -> Value {
-        let mut policy = match self.take("policy") {
+    fn policy(&mut self, mut old: Option<&Trigger>) -> Value {
+        let mut policy = match self.fields.remove("policy") {
             None => Map::new(),
+            // It goes field by field, for short words may take the place of some.
+            Some(Value::Null) => {
+                let mut gone = object(old.take().map(|old| json!(old.policy)));
+                gone.values_mut().for_each(|value| *value = Value::Null);
+                gone
+            }
             Some(Value::Object(policy)) => policy,
             // Its own reader says what is wrong with it.
             Some(other) => return other,

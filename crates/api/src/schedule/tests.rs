@@ -183,6 +183,11 @@ fn a_change_bears_on_what_it_names() {
     assert_eq!(free.policy.concurrency, None);
     let once = patched(json!({ "retry_on_failure": false }));
     assert_eq!(once.policy.retry.map(|retry| retry.attempts), Some(1));
+    let plain = patched(json!({ "policy": null })).policy;
+    assert_eq!(plain, evoke_model::Policy::default());
+    let limited = patched(json!({ "policy": null, "max_overlap": 2 })).policy;
+    let limit = Concurrency { limit: 2, key: None, overflow: Overflow::Queue };
+    assert_eq!((limited.concurrency, limited.retry), (Some(limit), None));
     let elsewhere = patched(json!({ "function": "other" }));
     assert_eq!(elsewhere.target, evoke_model::Target::function("other"));
     let url = json!({ "target": { "type": "http", "url": "https://x.test" } });
