@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use crate::dispatch::{Dispatcher, Planned};
 use crate::metrics::Metrics;
 use crate::traces::{Open, Traces};
+use crate::turns::Turn;
 use queue::{Queue, Refused};
 
 /// How long a failed end of an attempt rests before it is written again.
@@ -54,6 +55,8 @@ pub(crate) struct Settles {
     pub(crate) planned: Vec<Planned>,
     /// Spans that end with it.
     pub(crate) traced: Vec<Open>,
+    /// A turn that is over with it: the next one finds what this one wrote.
+    pub(crate) turn: Option<Turn>,
 }
 
 impl Submission {
@@ -353,7 +356,7 @@ impl Service {
         let mut ended = Vec::new();
         let mut answers = Vec::new();
         for ((write, receipt), then) in done.zip(thens) {
-            let Settles { planned, traced } = then.settles;
+            let Settles { planned, traced, turn: _turn } = then.settles;
             if !planned.is_empty() {
                 self.gather(&write, &receipt, planned, &mut to_dispatch);
             }

@@ -189,7 +189,7 @@ impl Inner {
         let runtime = self.runtime(&deployment.spec.runtime)?.clone();
         let name = deployment.spec.name.clone();
         // One deployment of a function at a time, so that versions are numbered in order.
-        let _turn = self.turn_of(&name).lock_owned().await;
+        let _turn = self.deployments.of(&name).await;
         let old = self.catalog.load().functions.get(&name).cloned();
         let (version, record) = self.next_version(&deployment, old);
         let pool = runtime.open(version.clone(), self.host(&name)).await?;
@@ -222,10 +222,6 @@ impl Inner {
         let mut functions = snapshot.functions.clone();
         functions.insert(wished.spec.name.clone(), FunctionRecord { version: 0, ..record });
         self.catalog.replace(snapshot.triggers.clone(), functions);
-    }
-
-    fn turn_of(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
-        self.turns.lock().entry(name.to_owned()).or_default().clone()
     }
 
     /// The version of a deployment: the next number, or the same one when nothing changed (after a

@@ -26,6 +26,7 @@ use crate::settings::{CommitterRuns, Settings};
 use crate::timed::Timed;
 use crate::token::Tokens;
 use crate::traces::Traces;
+use crate::turns::Turns;
 
 /// How long what was broken off at the end may take to say so.
 const LAST_WORDS: Millis = Millis::from_secs(2);
@@ -97,8 +98,10 @@ pub(crate) struct Inner {
     pub(crate) operations: Operations,
     pub(crate) retention: Retention,
     pub(crate) timed: Timed,
-    /// One lock for each function's deployments.
-    pub(crate) turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// One deployment of a function at a time, by its name.
+    pub(crate) deployments: Turns,
+    /// One message of a sender who waits at a time, by the key of its event.
+    pub(crate) deliveries: Turns,
     committer_thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     committer_task: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -192,7 +195,8 @@ impl Engine {
             tasks,
             dead_letters,
             operations,
-            turns: Mutex::default(),
+            deployments: Turns::default(),
+            deliveries: Turns::default(),
             committer_thread: Mutex::new(thread),
             committer_task: Mutex::new(task),
             clock,

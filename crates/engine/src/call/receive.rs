@@ -59,14 +59,28 @@ impl Engine {
         let gone = || Rejection::new(Code::TriggerNotFound, "the trigger is gone");
         let found = found.ok_or_else(gone)?;
         let intake = inner.catalog.intake(&found.kind).ok_or_else(gone)?;
-        let (received, call) = inner.look(intake.clone(), trigger, call).await?;
+        let (received, mut call) = inner.look(intake.clone(), trigger, call).await?;
         match received {
-            Received::Call => match self.http(trigger, call, meta).await {
-                Ok((execution, reply)) => Ok(Answer::Reply(execution, reply)),
-                Err((execution, failure)) => Err(Unanswered::Failed(execution, failure)),
-            },
+            Received::Call => self.reply(trigger, call, meta).await,
+            Received::CallBy(user) => {
+                call.user = Some(user);
+                self.reply(trigger, call, meta).await
+            }
             Received::Refused(denied) => Err(Unanswered::Refused(denied)),
             Received::Event(arrived) => self.arrived(found, *arrived, meta).await,
+        }
+    }
+
+    /// Answers a request with the trigger's function.
+    async fn reply(
+        &self,
+        trigger: TriggerId,
+        call: HttpCall,
+        meta: HttpCallMeta,
+    ) -> Result<Answer, Unanswered> {
+        match self.http(trigger, call, meta).await {
+            Ok((execution, reply)) => Ok(Answer::Reply(execution, reply)),
+            Err((execution, failure)) => Err(Unanswered::Failed(execution, failure)),
         }
     }
 
@@ -107,15 +121,20 @@ impl Engine {
         let inner = &self.inner;
         let mut once = Vec::new();
         inner.once_keys(&draft, 0, &mut once);
+        // Sent again while the first one is under way, it waits for what comes of that.
+        let turn = match once.first() {
+            Some(key) => Some(inner.deliveries.of(&key.key).await),
+            None => None,
+        };
         if let Some(known) = inner.known(&once).await? {
             return Ok(Answer::Accepted(known));
         }
         let event = Arc::new(inner.accept(draft));
         let id = ExecutionId { event: event.id, trigger: trigger.id };
         inner.metrics.accepted(inner.catalog.kind(&trigger.kind), 1);
-        let beside = match inner.turn(&event, id, once)? {
-            Turn::Own(beside) => beside,
-            Turn::Others(ingest, planned) => {
+        let beside = match inner.whose(&event, id, once)? {
+            Whose::Own(beside) => Beside { turn, ..beside },
+            Whose::Others(ingest, planned) => {
                 let receipt = inner.committer.ingest(Write::Ingest(ingest), planned).await?;
                 return Ok(Answer::Accepted(first(event.id, &receipt)));
             }
@@ -165,18 +184,17 @@ impl Inner {
         Ok(None)
     }
 
-    /// Whose turn it is when an event has come whose sender waits: `own` is the execution that
-    /// would answer.
-    fn turn(
+    /// Whose an event is whose sender waits: `own` is the execution that would answer.
+    fn whose(
         &self,
         event: &Arc<Event>,
         own: ExecutionId,
         once: Vec<OnceKey>,
-    ) -> Result<Turn, Unanswered> {
+    ) -> Result<Whose, Unanswered> {
         let snapshot = self.catalog.load();
         let (mut ingest, mut planned) = self.plan_events(vec![event.clone()], once, &snapshot);
         let Some(place) = ingest.executions.iter().position(|new| new.id == own) else {
-            return Ok(Turn::Others(ingest, planned));
+            return Ok(Whose::Others(ingest, planned));
         };
         let wished = ingest.executions.remove(place);
         let not_to_be = wished.done.as_ref().and_then(|done| done.1.outcome.failure());
@@ -185,12 +203,12 @@ impl Inner {
         }
         planned.retain(|planned| planned.entry.id != own);
         let Ingest { executions, once, .. } = ingest;
-        Ok(Turn::Own(Beside { executions, planned, once }))
+        Ok(Whose::Own(Beside { executions, planned, once, turn: None }))
     }
 }
 
-/// Whose turn it is when an event has come whose sender waits.
-enum Turn {
+/// Whose an event is whose sender waits.
+enum Whose {
     /// Its own trigger's; the others begin when its call is recorded.
     Own(Beside),
     /// Only others', if any: the filter of its own trigger does not want it.

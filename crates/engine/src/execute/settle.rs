@@ -110,12 +110,12 @@ impl Inner {
         }
         let finish = Write::Finish(finishes);
         if published.is_empty() {
-            let settles = Settles { planned: Vec::new(), traced };
+            let settles = Settles { traced, ..Settles::default() };
             return place.finish(finish, settles);
         }
         let (ingest, planned) = self.plan_events(published, Vec::new(), &self.catalog.load());
         let write = Write::All(vec![finish, Write::Ingest(ingest)]);
-        place.finish(write, Settles { planned, traced });
+        place.finish(write, Settles { planned, traced, turn: None });
     }
 
     /// Tells of the attempt; gives back the span of what is left to do, recording it.

@@ -15,9 +15,10 @@ const SECRET: &str = "it-s-a-secret-to-everybody";
 const OTHER: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A function that gives back what it got, or answers as the body asks.
-const TAKE: &str = "export const handler = (event, context) => {\n  \
-     const { reply, fail } = event.data.json ?? {};\n  \
+/// A function that gives back what it got, or answers as the body asks, after a pause if it asks so.
+const TAKE: &str = "export const handler = async (event, context) => {\n  \
+     const { reply, fail, pause } = event.data.json ?? {};\n  \
+     if (pause) await new Promise((over) => setTimeout(over, pause));\n  \
      if (fail) throw new Error(fail);\n  \
      if (reply?.web) return new Response(reply.body, reply);\n  \
      const { length } = event.data.body;\n  return reply ?? (length > 1e6 ? { length } : event);\n\
@@ -528,6 +529,24 @@ async fn a_delivery_that_failed_may_be_sent_again_and_one_that_went_well_counts(
     let again = send(&server, "/webhooks/hook", &id, b"{}").await.expect(202).json();
     assert_eq!(again["duplicate"], true);
     assert_eq!(server.execution(&execution).await["event_id"], again["event_id"]);
+}
+
+#[tokio::test]
+async fn a_delivery_that_comes_twice_at_once_runs_once_unless_the_first_fails() {
+    let server = server(json!({ "mode": "sync", "delivery_id": "x-delivery" })).await;
+    for (delivery, body, expected) in [
+        ("d-1", json!({ "pause": 500 }), [200, 202]),
+        ("d-2", json!({ "pause": 500, "fail": "no" }), [502, 502]),
+    ] {
+        let id = [header("x-delivery", delivery)];
+        let body = body.to_string();
+        let deliver = || send(&server, "/webhooks/hook", &id, body.as_bytes());
+        let (one, other) = tokio::join!(deliver(), deliver());
+        let mut told = [one.status, other.status];
+        told.sort_unstable();
+        assert_eq!(told, expected, "{} {}", one.text, other.text);
+    }
+    assert_eq!(server.ended("trigger_type=webhook", 3).await.len(), 3);
 }
 
 #[tokio::test]
