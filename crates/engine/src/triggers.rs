@@ -82,12 +82,15 @@ impl Engine {
     /// # Errors
     /// TR_001.
     pub fn trigger(&self, id_or_name: &str) -> Result<Arc<Trigger>, Rejection> {
-        let triggers = self.triggers();
-        let found = triggers
-            .iter()
-            .find(|trigger| trigger.id.to_string() == id_or_name || trigger.name == id_or_name);
+        let snapshot = self.inner.catalog.load();
+        let here = || snapshot.triggers.values().filter(|trigger| trigger.deleted_at.is_none());
+        let by_id = id_or_name.parse().ok().and_then(|id| snapshot.triggers.get(&id));
+        let found = by_id.filter(|trigger| trigger.deleted_at.is_none()).or_else(|| {
+            here().filter(|trigger| trigger.name == id_or_name).min_by_key(|trigger| trigger.id)
+        });
         found.cloned().ok_or_else(|| {
-            let names = triggers.iter().map(|trigger| trigger.name.as_str());
+            let mut names: Vec<_> = here().map(|trigger| trigger.name.as_str()).collect();
+            names.sort_unstable();
             let hint = suggest::nearest(id_or_name, names)
                 .map(|name| format!(", did you mean {name:?}?"))
                 .unwrap_or_default();
