@@ -1,10 +1,10 @@
 use evoke_model::Problem;
 use evoke_ports::Fields;
+use evoke_schema::Schema;
 use evoke_signing::Verifier;
 use http::{HeaderName, Method};
 use serde_json::{Map, Value, json};
 
-use super::schema::Schema;
 use super::{ROOT, verification};
 use crate::http::methods;
 
@@ -52,7 +52,14 @@ pub(super) fn read(config: &Value) -> Result<(Value, Hook), Vec<Problem>> {
     let (verifier, skip_invalid) = verification(&mut fields, &mut canonical);
     let schema = fields.get("schema").and_then(|schema| {
         canonical.insert("schema".to_owned(), schema.clone());
-        Schema::compile(schema).map_err(|problem| fields.problem(problem)).ok()
+        let compiled = Schema::compile(schema).map_err(|problem| {
+            let problem = Problem { field: "schema".to_owned(), ..problem };
+            fields.problem(match schema {
+                Value::String(_) => problem.suggest("only manifests may name a file"),
+                _ => problem,
+            });
+        });
+        compiled.ok()
     });
     let delivery_id = fields.text("delivery_id").and_then(|name| {
         canonical.insert("delivery_id".to_owned(), name.into());

@@ -5,7 +5,6 @@ mod config;
 mod json;
 mod payload;
 mod receive;
-mod schema;
 mod source;
 mod table;
 #[cfg(test)]

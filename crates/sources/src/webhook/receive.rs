@@ -2,13 +2,13 @@
 
 use evoke_model::{Code, Data, Problem, Rejection, Timestamp, TriggerId};
 use evoke_ports::{Arrived, Denied, HttpCall, Received};
+use evoke_schema::Schema;
 use evoke_signing::{Refused, Request};
 use http::HeaderName;
 use serde_json::Value;
 
 use super::config::Hook;
 use super::payload::{Facts, Headers, payload};
-use super::schema::Schema;
 
 /// Longer ids are not taken: they are kept with the event and looked up.
 const DELIVERY_BYTES_MAX: usize = 1_024;
@@ -119,6 +119,7 @@ pub(super) fn sample(hook: &Hook, name: &str) -> Data {
             .collect(),
         params: Vec::new(),
         body: body.to_string().into(),
+        user: None,
     };
     let facts = Facts {
         trigger: TriggerId::from_u64(0),

@@ -47,6 +47,7 @@ fn call(target: &str, headers: &[(&str, &[u8])], body: &[u8]) -> HttpCall {
         headers: map,
         params: Vec::new(),
         body: body.to_vec().into(),
+        user: None,
     }
 }
 

@@ -1,10 +1,11 @@
-//! JSON Schemas of bodies: the one place that knows the crate that does it. Nothing is fetched.
+//! JSON Schemas of bodies and documents: the one place that knows the crate that does it. Pure:
+//! nothing is fetched.
 
 use evoke_model::Problem;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
-/// A larger one is no description of a webhook.
+/// A larger one describes nothing that a person wrote.
 const SCHEMA_BYTES_MAX: usize = 256 * 1024;
 
 /// Violations that are told; a body may have one for each of its millions of items.
@@ -19,7 +20,7 @@ const MESSAGE_CHARS_MAX: usize = 500;
 
 /// A schema, compiled.
 #[derive(Debug)]
-pub(super) struct Schema {
+pub struct Schema {
     validator: Validator,
     example: Option<Value>,
 }
@@ -28,15 +29,14 @@ impl Schema {
     /// Compiles a schema: of 2020-12, unless its `$schema` says otherwise. Formats are checked.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub(super) fn compile(schema: &Value) -> Result<Self, Problem> {
+    /// What is wrong with it; the problem's field is empty.
+    pub fn compile(schema: &Value) -> Result<Self, Problem> {
         if !schema.is_object() && !schema.is_boolean() {
-            let problem = Problem::new("schema", "expected a JSON Schema: an object or a boolean");
-            return Err(problem.suggest("only manifests may name a file"));
+            return Err(Problem::new("", "expected a JSON Schema: an object or a boolean"));
         }
         if schema.to_string().len() > SCHEMA_BYTES_MAX {
             let message = format!("is larger than {SCHEMA_BYTES_MAX} bytes");
-            return Err(Problem::new("schema", message));
+            return Err(Problem::new("", message));
         }
         let patterns = PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS_MAX);
         let options =
@@ -45,20 +45,20 @@ impl Schema {
             let at = error.instance_path().as_str();
             let at = if at.is_empty() { String::new() } else { format!("at {at}: ") };
             let shown: String = format!("{at}{error}").chars().take(MESSAGE_CHARS_MAX).collect();
-            Problem::new("schema", shown)
+            Problem::new("", shown)
         })?;
         let examples = schema.get("examples").and_then(|examples| examples.get(0));
         Ok(Self { validator, example: examples.or_else(|| schema.get("default")).cloned() })
     }
 
     /// A body its author gives as an example.
-    pub(super) const fn example(&self) -> Option<&Value> {
+    pub const fn example(&self) -> Option<&Value> {
         self.example.as_ref()
     }
 
     /// Everything in which a body breaks the schema: the place as a JSON Pointer, and what the
     /// schema asks for there. Values of the body are not repeated.
-    pub(super) fn violations(&self, body: &Value) -> Vec<Problem> {
+    pub fn violations(&self, body: &Value) -> Vec<Problem> {
         if self.validator.is_valid(body) {
             return Vec::new();
         }
@@ -131,7 +131,7 @@ mod tests {
             json!({ "description": "x".repeat(SCHEMA_BYTES_MAX) }),
         ] {
             let problem = Schema::compile(&schema).unwrap_err();
-            assert_eq!(problem.field, "schema");
+            assert_eq!(problem.field, "");
             assert!(problem.message.len() < 1_000, "{problem}");
         }
     }
