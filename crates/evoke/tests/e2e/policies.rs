@@ -103,17 +103,16 @@ async fn what_a_rate_has_spent_stays_spent_when_the_server_is_killed() {
     server.restart().await;
     let id = server.emit("call", json!({ "k": "a", "n": 3 })).await;
     server.emit("call", json!({ "k": "b", "n": 0 })).await;
-    until("the other key runs", async || {
-        notes(&server).iter().any(|line| line == "b0").then_some(())
-    })
-    .await;
+    // The other key runs; that it did is on record a moment after its note.
+    ends(&server, 4).await;
     let waiting = pending(&server).await;
     assert_eq!(waiting.len(), 1, "{waiting:#?}");
     assert_eq!(waiting[0]["event_id"], id.as_str());
     let why = explained(&server, waiting[0]["id"].as_str().expect("an id")).await;
     assert_eq!(why["detail"]["why"], "rate", "{why}");
     assert_eq!(why["detail"]["key"], "a", "{why}");
-    assert_eq!(notes(&server).len(), 4);
+    let notes = notes(&server);
+    assert_eq!((notes.len(), notes[3].as_str()), (4, "b0"), "{notes:?}");
 }
 
 #[tokio::test]
