@@ -10,6 +10,7 @@ mod samples;
 mod subject;
 mod worker;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,12 +26,13 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use call::{Calling, Work};
+use firing::Gate;
 use given::Document;
 use subject::{Sources, Subject};
 use worker::{Lines, Scratch, Start};
 
 use crate::deploy::Project;
-use crate::run::{Given, Wish};
+use crate::run::{Given, Wish, url_of};
 use crate::{app, signals};
 
 /// A project that was read.
@@ -61,8 +63,7 @@ pub(crate) async fn sample(args: SampleEvent) -> Outcome<Value> {
     if let (None, None, Some(kind)) = (name, trigger, kind) {
         return samples::of_kind(kind, &Sources::new());
     }
-    let Read { desired, runtimes, sources, .. } = read(dir)?;
-    worker::close(&runtimes).await;
+    let Read { desired, sources, .. } = read(dir)?;
     let subject = Subject::find(&desired, sources, name.as_deref(), SystemClock.now())?;
     let trigger = subject.wished(&args.subject)?.unwrap_or_else(|| first(&subject));
     samples::of_trigger(&trigger, &subject)
@@ -81,12 +82,13 @@ pub(crate) async fn run(run: TestRun) -> Outcome<TestReport> {
         tell(Told::Note(&warning));
     }
     let document = args.event.as_deref().map(Document::read).transpose()?;
-    let origin =
-        format!("http://{}", std::net::SocketAddr::new(config.server.host, config.server.port));
+    let origin = url_of(SocketAddr::new(config.server.host, config.server.port));
     let wished = subject.wished(&args.subject)?;
     let task = task(&subject, wished, (document, &origin), &tell)?;
     let started = carry_out(&subject, task, (&args.subject.dir, &origin), (&runtimes, tell)).await;
-    worker::close(&runtimes).await;
+    for runtime in &runtimes {
+        runtime.close().await;
+    }
     started
 }
 
@@ -167,9 +169,8 @@ fn of_trigger(
     let events = match is_question {
         true => events.collect::<Vec<_>>(),
         false => {
-            let wanted = firing::wanted(&trigger, &subject.sources);
-            let through = |event| firing::through(event, &trigger, wanted.clone());
-            events.map(through).collect::<Outcome<_>>()?
+            let gate = Gate::new(trigger.clone(), &subject.sources)?;
+            events.map(|event| gate.through(event)).collect::<Outcome<_>>()?
         }
     };
     let is_list = firing::is_batched(&trigger.policy) && !is_question;
@@ -244,7 +245,7 @@ async fn carry_out(
     let timeout = timeout(&trigger, &work, subject);
     let calling = Calling { trigger: trigger.clone(), timeout, logs: lines.clone(), cancel };
     let ended = call::make(&deployed, &calling, work).await;
-    worker::end(&deployed, runtimes).await;
+    deployed.pool.drain(Millis::ZERO).await;
     let call::Ended { end, took } = ended?;
     Ok(TestReport {
         function: subject.function.spec.name.clone(),

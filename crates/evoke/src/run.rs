@@ -176,7 +176,8 @@ impl Running {
     }
 }
 
-fn url_of(address: SocketAddr) -> String {
+/// Where a server that listens there is reached from this machine.
+pub(crate) fn url_of(address: SocketAddr) -> String {
     let host =
         if address.ip().is_unspecified() { "127.0.0.1".into() } else { address.ip().to_string() };
     let host = if host.contains(':') { format!("[{host}]") } else { host };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use evoke_cli::{Failure, Outcome};
 use evoke_matching::{Index, PlanLimits, Rule, filter, plan};
 use evoke_model::policy::DebounceMode;
-use evoke_model::trigger::Subscription;
 use evoke_model::{Code, Data, Event, Policy, Timestamp, Trigger};
 
 use super::subject::Sources;
@@ -17,45 +16,57 @@ pub(super) fn is_batched(policy: &Policy) -> bool {
         || policy.debounce.as_ref().is_some_and(|debounce| debounce.mode == DebounceMode::All)
 }
 
-/// Which events the trigger wants of those it is given here.
-pub(super) fn wanted(trigger: &Trigger, sources: &Sources) -> Subscription {
-    let source = sources.get(&trigger.kind);
-    let wanted = source.and_then(|source| source.subscription(&trigger.config));
-    // What a source makes for its trigger is for that trigger, whatever its type.
-    wanted.unwrap_or_default()
+/// What stands between events and the function of a trigger.
+pub(super) struct Gate {
+    trigger: Arc<Trigger>,
+    index: Index,
 }
 
-/// The event as the function gets it.
-///
-/// # Errors
-/// The trigger does not take it, or its transform gives no answer.
-pub(super) fn through(
-    event: Event,
-    trigger: &Arc<Trigger>,
-    wanted: Subscription,
-) -> Outcome<Event> {
-    let rule = Rule { trigger: trigger.clone(), subscription: Some(wanted) };
-    let (index, broken) = Index::build(&[rule]);
-    if let Some((_, problem)) = broken.into_iter().next() {
-        return Err(not_taken(trigger, &event, &problem.to_string()));
-    }
-    let event = Arc::new(event);
-    let limits = PlanLimits { depth_max: u16::MAX };
-    let plan = plan(std::slice::from_ref(&event), &index, limits, Timestamp::EPOCH);
-    if plan.executions.is_empty() {
-        let trouble = plan.trouble.into_iter().next().map(|trouble| trouble.message);
-        return Err(not_taken(trigger, &event, &trouble.unwrap_or_else(|| why(trigger, &event))));
-    }
-    match index.transform(trigger.id, &event) {
-        None => Ok(Event::clone(&event)),
-        Some(Ok(value)) => {
-            let data = Data::from_value(&value);
-            Ok(Event { data, content_type: None, ..Event::clone(&event) })
+impl Gate {
+    /// The gate of one trigger.
+    ///
+    /// # Errors
+    /// An expression of its policy cannot be read.
+    pub(super) fn new(trigger: Arc<Trigger>, sources: &Sources) -> Outcome<Self> {
+        let source = sources.get(&trigger.kind);
+        let wanted = source.and_then(|source| source.subscription(&trigger.config));
+        // What a source makes for its trigger is for that trigger, whatever its type.
+        let subscription = Some(wanted.unwrap_or_default());
+        let (index, broken) = Index::build(&[Rule { trigger: trigger.clone(), subscription }]);
+        match broken.into_iter().next() {
+            Some((_, problem)) => {
+                Err(Failure::mistake(format!("trigger {:?}: {problem}", trigger.name)))
+            }
+            None => Ok(Self { trigger, index }),
         }
-        Some(Err(message)) => {
-            let mut failure = Failure::mistake(format!("trigger {:?}: {message}", trigger.name));
-            failure.code = Some(Code::TransformFailed.as_str().into());
-            Err(failure)
+    }
+
+    /// The event as the function gets it.
+    ///
+    /// # Errors
+    /// The trigger does not take it, or its transform gives no answer.
+    pub(super) fn through(&self, event: Event) -> Outcome<Event> {
+        let Self { trigger, index } = self;
+        let event = Arc::new(event);
+        let limits = PlanLimits { depth_max: u16::MAX };
+        let plan = plan(std::slice::from_ref(&event), index, limits, Timestamp::EPOCH);
+        if plan.executions.is_empty() {
+            let trouble = plan.trouble.into_iter().next().map(|trouble| trouble.message);
+            let why = trouble.unwrap_or_else(|| why(trigger, &event));
+            return Err(not_taken(trigger, &event, &why));
+        }
+        match index.transform(trigger.id, &event) {
+            None => Ok(Event::clone(&event)),
+            Some(Ok(value)) => {
+                let data = Data::from_value(&value);
+                Ok(Event { data, content_type: None, ..Event::clone(&event) })
+            }
+            Some(Err(message)) => {
+                let mut failure =
+                    Failure::mistake(format!("trigger {:?}: {message}", trigger.name));
+                failure.code = Some(Code::TransformFailed.as_str().into());
+                Err(failure)
+            }
         }
     }
 }
@@ -126,9 +137,7 @@ mod tests {
     }
 
     fn passes(policy: Policy, event: Event) -> Outcome<Event> {
-        let trigger = trigger(policy);
-        let wanted = wanted(&trigger, &Sources::new());
-        through(event, &trigger, wanted)
+        Gate::new(trigger(policy), &Sources::new())?.through(event)
     }
 
     #[test]

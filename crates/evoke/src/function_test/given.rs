@@ -52,23 +52,35 @@ impl Document {
     /// The document as events: CloudEvents, or our short form, in which the type may be left out.
     pub(super) fn events(&self, kind_default: &str, now: Timestamp) -> Outcome<Vec<Draft>> {
         self.value()?;
-        let text = self.with_type(kind_default).unwrap_or_else(|| self.text.clone());
+        let text = self.with_types(kind_default).unwrap_or_else(|| self.text.clone());
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         cloudevents::parse(&headers, &Bytes::from(text), now)
             .map_err(|rejection| self.refused(rejection.code.as_str(), rejection.problems))
     }
 
-    /// The document with a type, where it is one event in the short form that has none. What it
-    /// holds is not touched.
-    fn with_type(&self, kind: &str) -> Option<String> {
-        let mut members: BTreeMap<&str, &RawValue> = serde_json::from_str(&self.text).ok()?;
-        if members.contains_key("type") || members.contains_key("specversion") {
-            return None;
-        }
+    /// The document with a type for each event in the short form that has none, if there is one.
+    /// What it holds is not touched.
+    fn with_types(&self, kind: &str) -> Option<String> {
+        let is_list = self.text.trim_start().starts_with('[');
+        let mut events: Vec<BTreeMap<&str, &RawValue>> = match is_list {
+            true => serde_json::from_str(&self.text).ok()?,
+            false => vec![serde_json::from_str(&self.text).ok()?],
+        };
         let kind = serde_json::value::to_raw_value(kind).ok()?;
-        members.insert("type", &kind);
-        serde_json::to_string(&members).ok()
+        let has_type = |name: &str| ["type", "specversion"].contains(&name);
+        let mut is_filled = false;
+        for members in &mut events {
+            if !members.keys().any(|name| has_type(name)) {
+                members.insert("type", &kind);
+                is_filled = true;
+            }
+        }
+        let text = match is_list {
+            true => serde_json::to_string(&events),
+            false => serde_json::to_string(events.first()?),
+        };
+        text.ok().filter(|_| is_filled)
     }
 
     /// The failure that tells what is wrong with the document.
@@ -115,6 +127,15 @@ mod tests {
             assert_eq!(&*drafts[0].kind, kind, "{text}");
             assert_eq!(drafts[0].data.bytes(), data.as_bytes(), "{text}");
         }
+    }
+
+    #[test]
+    fn each_event_of_a_list_may_leave_out_its_type() {
+        let list = document(r#"[{"data": 1.50}, {"type": "a.b"}, {}]"#);
+        let drafts = list.events("order.sample", Timestamp::EPOCH).unwrap();
+        let kinds: Vec<&str> = drafts.iter().map(|draft| &*draft.kind).collect();
+        assert_eq!(kinds, ["order.sample", "a.b", "order.sample"]);
+        assert_eq!(drafts[0].data.bytes(), b"1.50");
     }
 
     #[test]

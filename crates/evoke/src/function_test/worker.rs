@@ -7,7 +7,7 @@ use evoke_cli::test_run::{Tell, Told};
 use evoke_cli::{Failure, Outcome};
 use evoke_client::Class;
 use evoke_engine::LOG_BYTES_MAX;
-use evoke_model::{FunctionId, FunctionVersion, LogLine, Millis, Timestamp};
+use evoke_model::{FunctionId, FunctionVersion, LogLine, Timestamp};
 use evoke_ports::runtime::{DeployError, Deployed, Host};
 use evoke_ports::{Functions, LogSink, Runtime};
 use evoke_project::DesiredFunction;
@@ -152,17 +152,4 @@ fn not_started(error: DeployError) -> Failure {
     let mut failure = Failure::mistake(error.message);
     failure.code = Some(error.code.as_str().into());
     failure.problems(error.problems)
-}
-
-/// Ends the worker.
-pub(super) async fn end(deployed: &Deployed, runtimes: &[Arc<dyn Runtime>]) {
-    deployed.pool.drain(Millis::ZERO).await;
-    close(runtimes).await;
-}
-
-/// Ends what the runtimes keep for quicker starts.
-pub(super) async fn close(runtimes: &[Arc<dyn Runtime>]) {
-    for runtime in runtimes {
-        runtime.close().await;
-    }
 }
