@@ -15,7 +15,7 @@ const SECRET: &str = "it-s-a-secret-to-everybody";
 const OTHER: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A function that gives back what it got, or answers as the body asks, after a pause if it asks so.
+/// A function that gives back what it got, or answers as the body asks, later if it asks for that.
 const TAKE: &str = "export const handler = async (event, context) => {\n  \
      const { reply, fail, pause } = event.data.json ?? {};\n  \
      if (pause) await new Promise((over) => setTimeout(over, pause));\n  \
