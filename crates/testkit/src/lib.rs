@@ -5,7 +5,9 @@
 #![expect(clippy::expect_used, reason = "a test kit fails loudly")]
 
 pub mod conformance;
+mod event;
 pub mod server;
 
+pub use event::plain_event;
 pub use evoke_virtual_time::ManualClock;
 pub use server::{Answer, Options, TestServer};

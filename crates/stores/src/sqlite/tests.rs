@@ -44,22 +44,9 @@ fn execution_id(n: u64) -> ExecutionId {
 /// The event `n` with one execution and this payload.
 fn ingest(n: u64, payload: &[u8]) -> Write {
     let event = Event {
-        id: event_id(n),
-        sender_id: None,
-        source: "/tests".into(),
-        kind: "tests.event".into(),
-        subject: None,
         time: NOW,
-        content_type: None,
-        data_schema: None,
         data: Data::Binary(Bytes::copy_from_slice(payload)),
-        extensions: None,
-        lineage: None,
-        traceparent: None,
-        ordering_key: None,
-        due: None,
-        is_test_run: false,
-        replay_of: None,
+        ..evoke_testkit::plain_event(event_id(n), "/tests", "tests.event")
     };
     let execution = NewExecution {
         id: execution_id(n),

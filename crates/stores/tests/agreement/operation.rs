@@ -348,23 +348,12 @@ impl World {
     }
 
     fn event(&self, kind: u8) -> Event {
+        let (source, is_last) = (format!("/source/{}", kind % 2), kind == 3);
+        let kind = ["order.paid", "order.sent", "user.created", "order"][usize::from(kind)];
         Event {
-            id: self.ids.event(self.now),
-            sender_id: None,
-            source: format!("/source/{}", kind % 2).into(),
-            kind: ["order.paid", "order.sent", "user.created", "order"][usize::from(kind)].into(),
-            subject: (kind == 3).then(|| "subject".into()),
+            subject: is_last.then(|| "subject".into()),
             time: self.now,
-            content_type: None,
-            data_schema: None,
-            data: Data::None,
-            extensions: None,
-            lineage: None,
-            traceparent: None,
-            ordering_key: None,
-            due: None,
-            is_test_run: false,
-            replay_of: None,
+            ..evoke_testkit::plain_event(self.ids.event(self.now), &source, kind)
         }
     }
 

@@ -41,22 +41,9 @@ impl Bench {
     /// An event with nothing but what every event has.
     pub fn event(&self, kind: &str) -> Event {
         Event {
-            id: self.ids.event(self.now),
-            sender_id: None,
-            source: "/suite".into(),
-            kind: kind.into(),
-            subject: None,
             time: self.now,
-            content_type: None,
-            data_schema: None,
             data: Data::Json(Bytes::from_static(b"{\"n\":1}")),
-            extensions: None,
-            lineage: None,
-            traceparent: None,
-            ordering_key: None,
-            due: None,
-            is_test_run: false,
-            replay_of: None,
+            ..crate::plain_event(self.ids.event(self.now), "/suite", kind)
         }
     }
 
