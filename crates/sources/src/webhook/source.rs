@@ -65,7 +65,7 @@ impl Source for WebhookSource {
 
 impl HttpIntake for Hooks {
     fn rebuild(&self, triggers: &[Arc<Trigger>]) {
-        self.table.store(Arc::new(Table::build(triggers)));
+        self.table.store(Arc::new(self.table.load().rebuilt(triggers)));
     }
 
     fn claim(&self, method: &Method, path: &str) -> Claim {

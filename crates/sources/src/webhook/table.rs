@@ -1,5 +1,6 @@
 //! All webhooks by their addresses.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ahash::AHashMap;
@@ -28,12 +29,18 @@ pub(super) struct Table {
     names: AHashMap<String, Vec<TriggerId>>,
 }
 
-#[derive(Debug)]
 struct Entry {
-    name: String,
+    trigger: Arc<Trigger>,
     /// `None` where the configuration is not understood: references to secrets are not filled in
     /// yet, or it was stored by another release. Such a webhook lets nobody in.
-    hook: Option<Hook>,
+    hook: Option<Arc<Hook>>,
+}
+
+/// Without the configuration: secrets are part of it.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entry({:?}, {:?})", self.trigger.name, self.hook)
+    }
 }
 
 impl Entry {
@@ -43,18 +50,24 @@ impl Entry {
 }
 
 impl Table {
-    pub(super) fn build(triggers: &[Arc<Trigger>]) -> Self {
+    /// The table of these triggers. What is as it was is not read again: a schema takes long enough
+    /// to compile to be felt where many webhooks have one.
+    pub(super) fn rebuilt(&self, triggers: &[Arc<Trigger>]) -> Self {
         let mut table = Self::default();
         let mut by_age: Vec<&Arc<Trigger>> = triggers.iter().collect();
         by_age.sort_by_key(|trigger| trigger.id);
         for trigger in by_age {
-            let hook = config::read(&trigger.config).map(|(_, hook)| hook).ok();
+            let same = self.entries.get(&trigger.id);
+            let hook = match same.filter(|entry| entry.trigger.config == trigger.config) {
+                Some(entry) => entry.hook.clone(),
+                None => config::read(&trigger.config).map(|(_, hook)| Arc::new(hook)).ok(),
+            };
             let path = trigger.config.get("path").and_then(|path| path.as_str());
             if let Some(rest) = path.and_then(|path| behind(path, ROOT)) {
                 table.paths.entry(decoded(rest)).or_default().push(trigger.id);
             }
             table.names.entry(trigger.name.clone()).or_default().push(trigger.id);
-            table.entries.insert(trigger.id, Entry { name: trigger.name.clone(), hook });
+            table.entries.insert(trigger.id, Entry { trigger: trigger.clone(), hook });
         }
         table
     }
@@ -108,7 +121,7 @@ impl Table {
             return refuse(Rejection::new(Code::TriggerNotFound, "the webhook is gone"));
         };
         match &entry.hook {
-            Some(hook) => receive(hook, &Own { id: trigger, name: &entry.name }, call, now),
+            Some(hook) => receive(hook, &Own { id: trigger, name: &entry.trigger.name }, call, now),
             None => {
                 let message = "the webhook is not ready: its configuration is not complete";
                 refuse(Rejection::new(Code::Starting, message).retry_after(WAIT))
@@ -124,4 +137,34 @@ fn behind<'a>(path: &'a str, root: &str) -> Option<&'a str> {
 fn decoded(path: &str) -> String {
     let segments: Vec<_> = path.split('/').map(decode).collect();
     segments.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::trigger;
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_changed_is_read_again() {
+        let hook = |delivery: &str| trigger(2, "b", json!({ "delivery_id": delivery }));
+        let other = trigger(1, "a", json!({ "schema": { "type": "object" } }));
+        let read = |table: &Table, id| {
+            let entry = &table.entries[&TriggerId::from_u64(id)];
+            entry.hook.clone().unwrap()
+        };
+        let first = Table::default().rebuilt(&[other.clone(), hook("x-one")]);
+        let second = first.rebuilt(&[other, hook("x-two")]);
+        assert!(Arc::ptr_eq(&read(&first, 1), &read(&second, 1)));
+        let named = read(&second, 2).delivery_id.clone().unwrap();
+        assert_eq!(named, "x-two");
+    }
+
+    #[test]
+    fn a_table_shows_no_secret() {
+        let verification = json!({ "type": "github", "secret": "k3y" });
+        let hook = trigger(1, "a", json!({ "verification": verification }));
+        let table = Table::default().rebuilt(&[hook]);
+        assert!(!format!("{table:?}").contains("k3y"));
+    }
 }

@@ -11,7 +11,7 @@ use super::WebhookSource;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-fn trigger(id: u64, name: &str, config: Value) -> Arc<Trigger> {
+pub(super) fn trigger(id: u64, name: &str, config: Value) -> Arc<Trigger> {
     Arc::new(Trigger {
         id: TriggerId::from_u64(id),
         name: name.to_owned(),
