@@ -23,7 +23,7 @@ mod twilio;
 pub mod verifier;
 
 pub use preset::{Field, Preset, Shape};
-pub use presets::presets;
+pub use presets::{preset, presets};
 pub use refused::Refused;
 pub use request::Request;
 pub use secret::Secret;

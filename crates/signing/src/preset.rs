@@ -25,6 +25,13 @@ pub struct Preset {
     pub(crate) scheme: Scheme,
 }
 
+impl Preset {
+    /// The field that takes its secrets, if it has any.
+    pub fn secret_field(&self) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.shape == Shape::Secrets)
+    }
+}
+
 /// A field of a preset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Field {

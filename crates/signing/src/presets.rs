@@ -13,6 +13,17 @@ pub fn presets() -> &'static [Preset] {
     &PRESETS
 }
 
+/// The preset of this name, with `-` or `_`, in either case.
+pub fn preset(name: &str) -> Option<&'static Preset> {
+    let name = canonical(name);
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// A name as the table writes it.
+pub(crate) fn canonical(name: &str) -> String {
+    name.replace('_', "-").to_ascii_lowercase()
+}
+
 pub(crate) const SECRET: Field = Field {
     name: "secret",
     text: "What the sender signs with; a list while it is exchanged for another.",

@@ -9,7 +9,7 @@ use evoke_model::{Millis, Problem};
 use crate::moment;
 use crate::preset::{Encoding, Place, Preset, Scheme, Shape, Signature};
 use crate::presets::{
-    DELIVERY, ENCODING, HEADER, PREFIX, SECRET_ENCODING, TOLERANCE, URL, USERNAME, presets,
+    self, DELIVERY, ENCODING, HEADER, PREFIX, SECRET_ENCODING, TOLERANCE, URL, USERNAME, presets,
 };
 use crate::secret::{Secret, Writing};
 use crate::signature::Rule;
@@ -81,13 +81,11 @@ impl Spec {
 
 /// The preset of this name.
 pub(crate) fn preset(kind: &str) -> Result<&'static Preset, Problem> {
-    let name = kind.replace('_', "-").to_ascii_lowercase();
-    let found = presets().iter().find(|preset| preset.name == name);
-    found.ok_or_else(|| {
+    presets::preset(kind).ok_or_else(|| {
         let names = presets().iter().map(|preset| preset.name);
         let shown: String = kind.chars().take(40).collect();
         Problem::new("type", format!("unknown verification \"{shown}\""))
-            .suggest(did_you_mean(&name, names))
+            .suggest(did_you_mean(&presets::canonical(kind), names))
     })
 }
 
@@ -115,12 +113,7 @@ impl Reader {
 
     /// The name by which this preset takes its secrets.
     fn secret_name(&self) -> &'static str {
-        let fields = self.preset.fields.iter();
-        fields
-            .filter(|field| field.shape == Shape::Secrets)
-            .map(|field| field.name)
-            .next()
-            .unwrap_or(SECRET)
+        self.preset.secret_field().map_or(SECRET, |field| field.name)
     }
 
     /// Fields the preset does not take.

@@ -2,7 +2,7 @@
 
 use evoke_model::{Millis, Problem};
 use evoke_ports::Fields;
-use evoke_signing::{Field, Preset, Shape, Spec, Verifier, presets, spec};
+use evoke_signing::{Field, Preset, Shape, Spec, Verifier, preset, presets, spec};
 use serde_json::{Map, Value, json};
 
 /// Everything that any preset takes, and the aliases.
@@ -69,7 +69,7 @@ pub(super) fn read(value: &Value) -> Result<(Value, Verifier), Vec<Problem>> {
 
 /// The secrets, under the name by which the preset takes them.
 fn secrets(fields: &mut Fields<'_>, kind: &str, canonical: &mut Map<String, Value>) -> Vec<String> {
-    let wanted = preset(kind).and_then(secret_field).map_or("secret", |field| field.name);
+    let wanted = preset(kind).and_then(Preset::secret_field).map_or("secret", |field| field.name);
     let (names, stranger): (&[&'static str], _) = match wanted {
         "password" => (&["password"], "secret"),
         _ => (&["secret", "secrets"], "password"),
@@ -92,15 +92,6 @@ fn secrets(fields: &mut Fields<'_>, kind: &str, canonical: &mut Map<String, Valu
         }
     }
     texts.into_iter().map(str::to_owned).collect()
-}
-
-fn preset(kind: &str) -> Option<&'static Preset> {
-    let name = kind.replace('_', "-").to_ascii_lowercase();
-    presets().iter().find(|preset| preset.name == name)
-}
-
-fn secret_field(preset: &'static Preset) -> Option<&'static Field> {
-    preset.fields.iter().find(|field| field.shape == Shape::Secrets)
 }
 
 /// Replaces the secrets of a configuration, whatever form it has. References stay.
