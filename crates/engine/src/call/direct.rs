@@ -151,7 +151,7 @@ impl Direct {
                 Ok(Reply::Http(HttpReply { status, headers, body: Body::Full(bytes) }))
             }
             Ok(Reply::Http(HttpReply { status, headers, body: Body::Stream(pieces) })) => {
-                let body = self.follow(status, headers.clone(), pieces);
+                let body = self.follow(status, pieces);
                 Ok(Reply::Http(HttpReply { status, headers, body }))
             }
             Err(failure) => {
@@ -165,7 +165,6 @@ impl Direct {
     fn follow(
         mut self,
         status: http::StatusCode,
-        headers: http::HeaderMap,
         mut pieces: mpsc::Receiver<Result<Bytes, Failure>>,
     ) -> Body {
         let (sender, receiver) = mpsc::channel(PIECES_MAX);
@@ -184,7 +183,6 @@ impl Direct {
                 }
             }
             let note = format!("{{\"status\":{},\"streamed_bytes\":{sent}}}", status.as_u16());
-            drop(headers);
             self.record(Outcome::Success(Data::Json(Bytes::from(note)))).await;
         });
         Body::Stream(receiver)
