@@ -278,7 +278,7 @@ fn post(origin: String, body: Bytes, content_type: Option<&str>) -> HttpCall {
         headers.insert(http::header::CONTENT_TYPE, value);
     }
     let target = "/".to_owned();
-    HttpCall { method: Method::POST, target, origin, headers, params: Vec::new(), body }
+    HttpCall { method: Method::POST, target, origin, headers, params: Vec::new(), body, user: None }
 }
 
 /// A request as the record keeps it. Secrets in headers are not kept.

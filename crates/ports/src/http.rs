@@ -5,6 +5,8 @@ use evoke_model::Failure;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::mpsc;
 
+use crate::identity::User;
+
 /// First segments under `/api` and `/api/v1` that belong to the management API: those it has and
 /// those it is to have. No route of a function may stand there, and the server looks for none.
 pub const MANAGEMENT: &[&str] = &[
@@ -81,6 +83,8 @@ pub struct HttpCall {
     pub params: Vec<(String, String)>,
     /// The body; limited by the server before it comes here.
     pub body: Bytes,
+    /// Who calls, where the trigger wants to know and a token said it.
+    pub user: Option<Box<User>>,
 }
 
 /// A function's answer to a request.

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod descriptor;
 pub mod fields;
 pub mod http;
+pub mod identity;
 pub mod journal;
 pub mod runtime;
 pub mod source;
@@ -16,6 +17,7 @@ pub use clock::{Clock, SystemClock};
 pub use descriptor::{Descriptor, Runs};
 pub use fields::Fields;
 pub use http::{Body, HttpCall, HttpReply};
+pub use identity::{Identify, Nobody, Unidentified, User};
 pub use journal::{Agreed, Journal, News, Origin, Revise, Unkept};
 pub use runtime::{Call, Found, Functions, Input, LogSink, Pool, PoolStatus, Reply, Runtime};
 pub use source::{

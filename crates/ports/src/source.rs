@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::descriptor::Descriptor;
 use crate::http::HttpCall;
+use crate::identity::User;
 
 /// A kind of trigger. A source checks the configuration of its triggers and says which events they
 /// want; one that takes HTTP requests also has an intake.
@@ -145,6 +146,8 @@ pub trait HttpIntake: Send + Sync {
 pub enum Received {
     /// A call of the trigger's function, which gets the request as it is and answers it.
     Call,
+    /// The same by a user whose token was looked at.
+    CallBy(Box<User>),
     /// News of something that happened.
     Event(Box<Arrived>),
     /// Nothing: it is refused, and nothing is recorded of it.

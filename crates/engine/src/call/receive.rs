@@ -59,14 +59,28 @@ impl Engine {
         let gone = || Rejection::new(Code::TriggerNotFound, "the trigger is gone");
         let found = found.ok_or_else(gone)?;
         let intake = inner.catalog.intake(&found.kind).ok_or_else(gone)?;
-        let (received, call) = inner.look(intake.clone(), trigger, call).await?;
+        let (received, mut call) = inner.look(intake.clone(), trigger, call).await?;
         match received {
-            Received::Call => match self.http(trigger, call, meta).await {
-                Ok((execution, reply)) => Ok(Answer::Reply(execution, reply)),
-                Err((execution, failure)) => Err(Unanswered::Failed(execution, failure)),
-            },
+            Received::Call => self.reply(trigger, call, meta).await,
+            Received::CallBy(user) => {
+                call.user = Some(user);
+                self.reply(trigger, call, meta).await
+            }
             Received::Refused(denied) => Err(Unanswered::Refused(denied)),
             Received::Event(arrived) => self.arrived(found, *arrived, meta).await,
+        }
+    }
+
+    /// Answers a request with the trigger's function.
+    async fn reply(
+        &self,
+        trigger: TriggerId,
+        call: HttpCall,
+        meta: HttpCallMeta,
+    ) -> Result<Answer, Unanswered> {
+        match self.http(trigger, call, meta).await {
+            Ok((execution, reply)) => Ok(Answer::Reply(execution, reply)),
+            Err((execution, failure)) => Err(Unanswered::Failed(execution, failure)),
         }
     }
 

@@ -42,8 +42,8 @@ pub(super) fn read(document: &Document, origin: &str) -> Outcome<HttpCall> {
         headers.insert(HOST, host);
     }
     let body = body(fields.get("body"), &mut headers);
-    let call =
-        HttpCall { method, target, origin: origin.to_owned(), headers, params: Vec::new(), body };
+    let (origin, params) = (origin.to_owned(), Vec::new());
+    let call = HttpCall { method, target, origin, headers, params, body, user: None };
     fields
         .finish(Value::Null)
         .map_err(|problems| document.refused(Code::InvalidRequest.as_str(), problems))?;

@@ -25,6 +25,10 @@ class Context {
   get traceparent() {
     return this.#call.raw.traceparent;
   }
+  /** `{ id, email, roles }` of the user who calls a route that asks for one; else null. */
+  get user() {
+    return this.#call.raw.user ?? null;
+  }
   get token() {
     return this.#call.raw.token;
   }
@@ -76,7 +80,7 @@ class Context {
 
   toJSON() {
     const { requestId, executionId, attempt, deadline, trigger, traceparent, params } = this;
-    const { isReplay, isTestRun, batch } = this;
+    const { isReplay, isTestRun, batch, user } = this;
     return {
       requestId,
       executionId,
@@ -89,6 +93,7 @@ class Context {
       isReplay,
       isTestRun,
       batch,
+      user,
     };
   }
 

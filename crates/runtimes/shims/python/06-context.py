@@ -48,6 +48,12 @@ class Context:
         batch = self._call.raw.get("batch")
         return None if batch is None else Named(batch)
 
+    @property
+    def user(self):
+        """The user who calls a route that asks for one, as `id`, `email` and `roles`; else `None`."""
+        user = self._call.raw.get("user")
+        return None if user is None else Named(user)
+
     def remaining_ms(self):
         """Milliseconds until then, at least 0."""
         return max(0, self._call.raw["deadlineMs"] - round(time.time() * 1000))

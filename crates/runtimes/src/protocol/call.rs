@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evoke_model::Event;
 use evoke_model::event::write_str;
-use evoke_ports::{Call, HttpCall, Input};
+use evoke_ports::{Call, HttpCall, Input, User};
 
 use super::frame::{Kind, begin, seal};
 
@@ -79,6 +79,11 @@ fn write_context(out: &mut Vec<u8>, call: &Call) {
         write_str(out, request_id);
     }
     write_marks(out, &call.input);
+    if let Input::Http(request) = &call.input
+        && let Some(user) = &request.user
+    {
+        write_user(out, user);
+    }
     out.extend_from_slice(b",\"token\":");
     write_str(out, &call.token);
     out.push(b'}');
@@ -104,6 +109,24 @@ fn write_marks(out: &mut Vec<u8>, input: &Input) {
         out.extend_from_slice(itoa::Buffer::new().format(events.len()).as_bytes());
         out.push(b'}');
     }
+}
+
+fn write_user(out: &mut Vec<u8>, user: &User) {
+    out.extend_from_slice(b",\"user\":{\"id\":");
+    write_str(out, &user.id);
+    out.extend_from_slice(b",\"email\":");
+    match &user.email {
+        Some(email) => write_str(out, email),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(b",\"roles\":[");
+    for (index, role) in user.roles.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_str(out, role);
+    }
+    out.extend_from_slice(b"]}");
 }
 
 fn write_request(out: &mut Vec<u8>, request: &HttpCall) {

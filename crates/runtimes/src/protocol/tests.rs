@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use evoke_model::event::Attribute;
 use evoke_model::{Data, Event, EventId, ExecutionId, LogLine, Timestamp, TriggerId};
-use evoke_ports::{Call, HttpCall, Input, LogSink};
+use evoke_ports::{Call, HttpCall, Input, LogSink, User};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -77,7 +77,7 @@ fn batch_call() -> Call {
     call_with(Input::Batch(vec![Arc::new(event()), Arc::new(second)]))
 }
 
-fn request_call() -> Call {
+fn request_call(user: Option<User>) -> Call {
     call_with(Input::Http(Box::new(HttpCall {
         method: http::Method::POST,
         target: "/api/users/7?full=1".to_owned(),
@@ -90,7 +90,16 @@ fn request_call() -> Call {
         .collect(),
         params: vec![("id".to_owned(), "7".to_owned())],
         body: Bytes::from_static(b"the body"),
+        user: user.map(Box::new),
     })))
+}
+
+fn user() -> User {
+    User {
+        id: "usr_1".to_owned(),
+        email: Some("ada@example.test".to_owned()),
+        roles: vec!["admin".to_owned(), "beta \"testers\"".to_owned()],
+    }
 }
 
 fn numbered(call: &Call) -> Vec<u8> {
@@ -128,7 +137,8 @@ fn golden() -> Vec<(&'static str, Vec<u8>)> {
         ("event", numbered(&event_call())),
         ("event_replay", numbered(&replay_call())),
         ("event_batch", numbered(&batch_call())),
-        ("request", numbered(&request_call())),
+        ("request", numbered(&request_call(None))),
+        ("request_user", numbered(&request_call(Some(user())))),
         ("cancel", frame::encode(Kind::Cancel, 3, CancelReason::Timeout.payload())),
         ("shutdown", frame::encode(Kind::Shutdown, 0, &[])),
         ("ack", frame::encode(Kind::Ack, 3, &65_536_u32.to_le_bytes())),
@@ -216,7 +226,13 @@ fn calls_are_the_json_they_say() {
     assert_eq!(head["request"]["url"], "http://localhost:8090/api/users/7?full=1");
     assert_eq!(head["request"]["headers"][0], json!(["content-type", "text/plain"]));
     assert_eq!(head["request"]["params"], json!({"id": "7"}));
+    assert!(head["context"].get("user").is_none());
     assert_eq!(body, b"the body");
+    let request = payload("request_user");
+    let (length, rest) = request.split_first_chunk::<4>().unwrap();
+    let (head, _) = rest.split_at(u32::from_le_bytes(*length) as usize);
+    let head: Value = serde_json::from_slice(head).unwrap();
+    assert_eq!(head["context"]["user"], serde_json::to_value(user()).unwrap());
 }
 
 #[test]

@@ -241,6 +241,7 @@ pub fn request(target: &str, body: &str) -> Sent {
             .collect(),
         params: vec![("id".to_owned(), "7".to_owned())],
         body: Bytes::from(body.to_owned()),
+        user: None,
     };
     sent(Input::Http(Box::new(http)), "http", 30_000)
 }

@@ -1,0 +1,119 @@
+//! A user: as it is kept, and as it is shown.
+
+use evoke_model::{Problem, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::records::{Kept, Record};
+
+/// Bytes of what a user's profile may hold: it is read with each login.
+const DATA_BYTES_MAX: usize = 16 * 1024;
+/// Roles of one user: they go into each token.
+const ROLES_MAX: usize = 32;
+const ROLE_CHARS_MAX: usize = 64;
+
+/// A user as it is kept.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Account {
+    /// As its owner writes it.
+    pub(crate) email: String,
+    /// The same for all ways to write it.
+    pub(crate) email_key: String,
+    pub(crate) verified_at: Option<Timestamp>,
+    /// The hash; `None` where there is no password yet.
+    pub(crate) password: Option<String>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) data: Map<String, Value>,
+    pub(crate) last_login_at: Option<Timestamp>,
+    pub(crate) lock: Option<Lock>,
+}
+
+/// An account that was locked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Lock {
+    pub(crate) until: Timestamp,
+    /// The how many-th time since the last login.
+    pub(crate) times: u32,
+}
+
+impl Record for Account {
+    const COLLECTION: &'static str = "_users";
+    const INDEXES: &'static [(&'static str, bool)] = &[("email_key", true)];
+}
+
+/// A user as others see it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct User {
+    /// The id.
+    pub id: String,
+    /// The address as its owner writes it.
+    pub email: String,
+    /// When its owner proved to read mail there.
+    pub verified_at: Option<Timestamp>,
+    /// The roles.
+    pub roles: Vec<String>,
+    /// What the application keeps with the user.
+    pub data: Map<String, Value>,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When its owner last logged in.
+    pub last_login_at: Option<Timestamp>,
+    /// Until when nobody may log in, after too many wrong passwords.
+    pub locked_until: Option<Timestamp>,
+}
+
+impl From<&Kept<Account>> for User {
+    fn from(kept: &Kept<Account>) -> Self {
+        let account = kept.record.clone();
+        Self {
+            id: kept.id.to_string(),
+            email: account.email,
+            verified_at: account.verified_at,
+            roles: account.roles,
+            data: account.data,
+            created_at: kept.created_at,
+            updated_at: kept.updated_at,
+            last_login_at: account.last_login_at,
+            locked_until: account.lock.map(|lock| lock.until),
+        }
+    }
+}
+
+/// Checks what an application wants to keep with a user.
+pub(crate) fn check_data(data: &Map<String, Value>) -> Result<(), Problem> {
+    let bytes = serde_json::to_vec(data).map_or(0, |text| text.len());
+    if bytes <= DATA_BYTES_MAX {
+        return Ok(());
+    }
+    let what = format!("has {bytes} bytes; {DATA_BYTES_MAX} is the most");
+    Err(Problem::new("data", what).suggest("keep large things in a collection, by the user's id"))
+}
+
+/// Checks roles.
+pub(crate) fn check_roles(roles: &[String]) -> Result<(), Problem> {
+    let is_sane = |role: &String| {
+        (1..=ROLE_CHARS_MAX).contains(&role.len())
+            && role.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte))
+    };
+    if let Some(place) = roles.iter().position(|role| !is_sane(role)) {
+        let problem = Problem::new(format!("roles[{place}]"), "is no name of a role");
+        return Err(problem.suggest("1 to 64 letters, digits and - _ . : /"));
+    }
+    if roles.len() > ROLES_MAX {
+        return Err(Problem::new("roles", format!("a user may have {ROLES_MAX} roles")));
+    }
+    Ok(())
+}
+
+/// Roles without doubles, in the order they were given.
+pub(crate) fn distinct(roles: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::with_capacity(roles.len());
+    for role in roles {
+        if !kept.contains(&role) {
+            kept.push(role);
+        }
+    }
+    kept
+}
