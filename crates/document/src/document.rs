@@ -15,6 +15,7 @@ pub struct Document {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// Its fields: the text of a JSON object.
+    /// Its fields: the text of a JSON object as this crate writes it: without spaces and no
+    /// name twice.
     pub body: Bytes,
 }

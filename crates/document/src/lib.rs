@@ -3,11 +3,16 @@
 //! it alike.
 
 mod collection;
+mod declared;
 mod document;
+mod evaluate;
 mod path;
 mod query;
+mod value;
 
 pub use collection::{Collection, Index};
 pub use document::Document;
-pub use path::FieldPath;
+pub use evaluate::Place;
+pub use path::{BadPath, FieldPath, Kept};
 pub use query::{Condition, Op, Query, Scalar, Sort};
+pub use value::{FieldValue, Fields, Number};

@@ -9,7 +9,8 @@ use crate::path::FieldPath;
 pub struct Query {
     /// All must hold.
     pub filter: Vec<Condition>,
-    /// The most important first; what it leaves open is ordered by id.
+    /// The most important first; what it leaves open is ordered by id, in the direction of the
+    /// last.
     pub order: Vec<Sort>,
     /// At most so many, 1 to 1,000.
     pub limit: u32,
@@ -34,7 +35,7 @@ pub enum Op {
     Eq(Scalar),
     /// Anything else: all documents of which [`Op::Eq`] does not hold.
     Ne(Scalar),
-    /// Less: numbers by value, texts by code points.
+    /// Less: numbers by value, texts by code points, `false` before `true`.
     Lt(Scalar),
     /// Less or the same.
     Le(Scalar),
@@ -67,8 +68,8 @@ pub enum Scalar {
     Time(Timestamp),
 }
 
-/// A field to order by. What is not there and `null` come first, then `false`, `true`, numbers,
-/// texts, and last lists and objects by their text.
+/// A field to order by. What is not there and `null` come first, then numbers, texts, `false`,
+/// `true`, and last lists and objects by their text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sort {
     /// The field.

@@ -7,6 +7,7 @@
 pub mod memory;
 pub mod sqlite;
 
+mod cursor;
 mod groups;
 mod once;
 mod page;

@@ -40,6 +40,7 @@ impl Tables {
             Change::RemoveCursors(triggers) => {
                 any(triggers, |trigger| self.cursors.remove(trigger).is_some().into())
             }
+            // Made when the batch was decided, see `Collections::decide`.
             Change::Collection(_) | Change::RemoveCollection(_) | Change::Documents(_) => {
                 Changed::No
             }

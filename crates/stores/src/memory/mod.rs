@@ -3,6 +3,7 @@
 
 mod archive;
 mod change;
+mod collections;
 mod definitions;
 mod documents;
 mod read;

@@ -10,6 +10,7 @@ use evoke_model::{
 };
 use evoke_ports::store::{AuditEntry, Cursor, Finish, Key, NewExecution, Next, Segment};
 
+use super::collections::Collections;
 use crate::page::ExecutionPlace;
 
 /// An execution and its attempts before the last.
@@ -40,6 +41,7 @@ pub(super) struct Tables {
     pub spent: BTreeMap<(Box<str>, Box<str>), Timestamp>,
     /// Without what they removed.
     pub segments: BTreeMap<SegmentId, Segment>,
+    pub collections: Collections,
 }
 
 /// Whether a row was changed.

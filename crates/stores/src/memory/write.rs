@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use evoke_model::{EventId, ExecutionId, Timestamp};
-use evoke_ports::store::{Error, Ingest, Receipt, Write, Writer};
+use evoke_ports::store::{Change, Error, Ingest, Receipt, Write, Writer};
 
 use super::Shared;
+use super::collections::Decided;
 use super::tables::{Changed, Tables};
 use crate::once::{self, Claim, Ledger, Refused};
 
@@ -25,11 +26,27 @@ impl MemoryWriter {
 impl Writer for MemoryWriter {
     fn commit(&mut self, batch: &[Write]) -> Result<Vec<Receipt>, Error> {
         let mut tables = self.shared.tables.write();
-        let plan = plan(&tables, batch)
-            .map_err(|refused| Error::new(format!("commit {} writes", batch.len()), refused))?;
+        let decided: Vec<Decided> =
+            batch.iter().map(|write| tables.collections.decide(write)).collect();
+        let made = batch.iter().zip(&decided);
+        let made = made.filter(|(_, decided)| matches!(decided, Decided::Made(_)));
+        let plan = match plan(&tables, made.map(|(write, _)| write)) {
+            Ok(plan) => plan,
+            Err(refused) => {
+                tables.collections.undo_all();
+                return Err(Error::new(format!("commit {} writes", batch.len()), refused));
+            }
+        };
+        tables.collections.keep_all();
         tables.once.extend(plan.claims);
         let mut taken = plan.taken.into_iter();
-        Ok(batch.iter().map(|write| apply(&mut tables, write, &mut taken)).collect())
+        let answers = batch.iter().zip(decided).map(|(write, decided)| match decided {
+            Decided::Refused(conflicts) => Receipt::Refused(conflicts),
+            Decided::Made(made) => {
+                apply(&mut tables, write, &mut Found { taken: &mut taken, made: made.into_iter() })
+            }
+        });
+        Ok(answers.collect())
     }
 
     fn housekeep(&mut self, now: Timestamp) -> Result<(), Error> {
@@ -54,11 +71,11 @@ struct Taken {
     skipped: Vec<usize>,
 }
 
-fn plan(tables: &Tables, batch: &[Write]) -> Result<Plan, Refused> {
+fn plan<'w>(tables: &Tables, batch: impl Iterator<Item = &'w Write>) -> Result<Plan, Refused> {
     let mut planned = Planned { tables, claims: Claims::new() };
     let mut fresh = HashSet::new();
     let mut taken = Vec::new();
-    for ingest in ingests(batch) {
+    for ingest in batch.flat_map(ingests) {
         let duplicates = once::duplicates(ingest, &mut planned)?;
         let is_duplicate = |id: EventId| duplicate_ids(ingest, &duplicates).any(|of| of == id);
         for event in ingest.events.iter().filter(|event| !is_duplicate(event.id)) {
@@ -77,17 +94,13 @@ fn plan(tables: &Tables, batch: &[Write]) -> Result<Plan, Refused> {
     Ok(Plan { claims: planned.claims, taken })
 }
 
-/// The ingests of a batch, those within others included, in the order in which they are written.
-fn ingests(batch: &[Write]) -> Vec<&Ingest> {
-    let mut found = Vec::new();
-    for write in batch {
-        match write {
-            Write::Ingest(ingest) => found.push(ingest),
-            Write::All(writes) => found.extend(ingests(writes)),
-            Write::Finish(_) | Write::Change(_) => {}
-        }
+/// The ingests of a write, those within others included, in the order in which they are written.
+fn ingests(write: &Write) -> Vec<&Ingest> {
+    match write {
+        Write::Ingest(ingest) => vec![ingest],
+        Write::All(writes) => writes.iter().flat_map(ingests).collect(),
+        Write::Finish(_) | Write::Change(_) => Vec::new(),
     }
-    found
 }
 
 fn duplicate_ids<'a>(
@@ -122,17 +135,30 @@ impl Ledger for Planned<'_> {
     }
 }
 
-fn apply(tables: &mut Tables, write: &Write, taken: &mut impl Iterator<Item = Taken>) -> Receipt {
+/// What was decided of a write before, in the order in which it is written.
+struct Found<'t> {
+    /// For each ingest of the batch.
+    taken: &'t mut std::vec::IntoIter<Taken>,
+    /// For each change of documents and collections in the write.
+    made: std::vec::IntoIter<bool>,
+}
+
+fn apply(tables: &mut Tables, write: &Write, found: &mut Found<'_>) -> Receipt {
     match write {
-        Write::Ingest(ingest) => ingest_all(tables, ingest, taken.next().unwrap_or_default()),
+        Write::Ingest(ingest) => ingest_all(tables, ingest, found.taken.next().unwrap_or_default()),
         Write::Finish(finishes) => {
             let stale = finishes.iter().filter(|finish| tables.finish(finish) == Changed::No);
             let stale = stale.map(|finish| finish.id).collect();
             Receipt::Finished { stale }
         }
-        Write::Change(change) => Receipt::Changed(tables.change(change) == Changed::Yes),
+        Write::Change(change) => Receipt::Changed(match **change {
+            Change::Collection(_) | Change::RemoveCollection(_) | Change::Documents(_) => {
+                found.made.next().unwrap_or_default()
+            }
+            _ => tables.change(change) == Changed::Yes,
+        }),
         Write::All(writes) => {
-            Receipt::All(writes.iter().map(|write| apply(tables, write, taken)).collect())
+            Receipt::All(writes.iter().map(|write| apply(tables, write, found)).collect())
         }
     }
 }

@@ -4,11 +4,12 @@
 
 pub(super) mod archive;
 mod change;
+mod documents;
 mod finish;
 mod ingest;
 
 use evoke_model::{Data, ExecutionId};
-use evoke_ports::store::{Receipt, Write};
+use evoke_ports::store::{Change, Conflict, Receipt, Write};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ToSql};
 
@@ -55,12 +56,36 @@ impl<'c> Apply<'c> {
                 }
                 Ok(Receipt::Finished { stale })
             }
-            Write::Change(change) => Ok(Receipt::Changed(self.change(change)? == Changed::Yes)),
-            Write::All(writes) => {
-                let receipts = writes.iter().map(|write| self.write(write));
-                Ok(Receipt::All(receipts.collect::<Result<_, _>>()?))
+            Write::Change(change) => match &**change {
+                Change::Collection(collection) => self.put_collection(collection),
+                Change::Documents(changes) => self.change_documents(changes),
+                other => Ok(Receipt::Changed(self.change(other)? == Changed::Yes)),
+            },
+            Write::All(writes) => self.all(writes),
+        }
+    }
+
+    /// Does several writes, or none where one is refused.
+    fn all(&mut self, writes: &[Write]) -> Result<Receipt, Error> {
+        let connection = self.connection;
+        // What stands first and is refused leaves nothing behind.
+        let outcome = match writes.iter().skip(1).any(documents::may_be_refused) {
+            false => self.in_turn(writes)?,
+            true => documents::all_or_nothing(connection, || self.in_turn(writes))?,
+        };
+        Ok(outcome.map_or_else(Receipt::Refused, Receipt::All))
+    }
+
+    /// Does writes up to the first that is refused.
+    fn in_turn(&mut self, writes: &[Write]) -> Result<Result<Vec<Receipt>, Vec<Conflict>>, Error> {
+        let mut receipts = Vec::with_capacity(writes.len());
+        for write in writes {
+            match self.write(write)? {
+                Receipt::Refused(conflicts) => return Ok(Err(conflicts)),
+                receipt => receipts.push(receipt),
             }
         }
+        Ok(Ok(receipts))
     }
 }
 

@@ -12,8 +12,9 @@ use super::checkpoint::{Checkpointer, Gates};
 use super::error::Error;
 use super::{SqliteOptions, connect, reading};
 
-/// Statements a reader keeps prepared: more than there are.
-const STATEMENTS_MAX: usize = 32;
+/// Statements a reader keeps prepared: more than there are beside queries of documents, of which
+/// those that are asked again and again stay.
+const STATEMENTS_MAX: usize = 128;
 
 /// The readers of a file; clones share them.
 #[derive(Clone)]

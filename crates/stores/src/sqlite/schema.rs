@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { name: "0002_policies", up: include_str!("migrations/0002_policies.up.sql") },
     Migration { name: "0003_flags", up: include_str!("migrations/0003_flags.up.sql") },
     Migration { name: "0004_cursors", up: include_str!("migrations/0004_cursors.up.sql") },
+    Migration { name: "0005_documents", up: include_str!("migrations/0005_documents.up.sql") },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

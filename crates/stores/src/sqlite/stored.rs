@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use evoke_document::Collection;
 use evoke_model::function::FunctionRecord;
 use evoke_model::{KeyId, Operation, Timestamp, Trigger};
 use evoke_ports::store::{AuditEntry, Cursor, Key};
@@ -68,6 +69,21 @@ impl From<StoredCursor> for Cursor {
     fn from(stored: StoredCursor) -> Self {
         let StoredCursor::V1(cursor) = stored;
         cursor
+    }
+}
+
+/// The body of a row of `collections`.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "format", content = "collection")]
+pub(super) enum StoredCollection {
+    #[serde(rename = "collection/1")]
+    V1(Collection),
+}
+
+impl From<StoredCollection> for Collection {
+    fn from(stored: StoredCollection) -> Self {
+        let StoredCollection::V1(collection) = stored;
+        collection
     }
 }
 

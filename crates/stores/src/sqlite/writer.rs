@@ -12,8 +12,10 @@ use super::checkpoint::{Checkpointer, Gates, Meter};
 use super::error::Error;
 use super::purge::Purge;
 
-/// Statements kept prepared: more than there are.
-const STATEMENTS_MAX: usize = 64;
+/// Statements kept prepared: more than there are beside those of collections, of which each that is
+/// written to has a few.
+const STATEMENTS_MAX: usize = 256;
+
 /// The one writer of a file.
 pub(super) struct SqliteWriter {
     connection: Connection,

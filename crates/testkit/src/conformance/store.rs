@@ -6,6 +6,7 @@ mod bench;
 mod change;
 mod dead_letters;
 mod definitions;
+mod documents;
 mod durability;
 mod finish;
 mod ingest;
@@ -61,6 +62,7 @@ pub async fn run<H: Harness>(harness: &H) {
     archive::run(harness).await;
     trail::run(harness).await;
     together::run(harness).await;
+    documents::run(harness).await;
     durability::run(harness).await;
 }
 

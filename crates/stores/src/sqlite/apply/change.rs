@@ -79,9 +79,9 @@ impl Apply<'_> {
                 }
                 Ok(removed.into())
             }
-            Change::Collection(_) | Change::RemoveCollection(_) | Change::Documents(_) => {
-                Ok(Changed::No)
-            }
+            Change::RemoveCollection(name) => self.remove_collection(name),
+            // These may be refused, which `Apply::write` knows.
+            Change::Collection(_) | Change::Documents(_) => Ok(Changed::No),
             Change::Archive(segment) => self.archive(segment),
             Change::RemoveSegments(ids) => self.remove_segments(ids),
             Change::Remove(removal) => self.remove(removal),
