@@ -1,6 +1,7 @@
 //! Where events come from. One folder a kind: `mod.rs` describes it, `config.rs` reads what a
 //! trigger says, `source.rs` does it.
 
+mod auth;
 mod database;
 mod event;
 mod http;
@@ -11,16 +12,22 @@ mod webhook;
 
 use std::sync::Arc;
 
-use evoke_ports::Source;
+use evoke_ports::{Identify, Nobody, Source};
 
 pub use http::{Conflict, conflicts};
 
-/// All kinds of this crate.
+/// All kinds of this crate, where nobody is known who could call.
 pub fn builtin() -> Vec<Arc<dyn Source>> {
+    with_users(Arc::new(Nobody))
+}
+
+/// All kinds of this crate; `identify` tells who calls routes that ask.
+pub fn with_users(identify: Arc<dyn Identify>) -> Vec<Arc<dyn Source>> {
     vec![
+        Arc::new(auth::AuthSource::new()),
         Arc::new(database::DatabaseSource::new()),
         Arc::new(event::EventSource::new()),
-        Arc::new(http::HttpSource::new()),
+        Arc::new(http::HttpSource::new(identify)),
         Arc::new(invoke::InvokeSource::new()),
         Arc::new(webhook::WebhookSource::new()),
         Arc::new(poll::PollSource::new()),

@@ -4,6 +4,7 @@ use evoke_ports::Fields;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::access::{Access, access};
 use super::path::RoutePath;
 
 /// The methods a route may name. CONNECT and TRACE are not for functions.
@@ -15,11 +16,13 @@ pub(super) struct Route {
     pub(super) path: RoutePath,
     /// `None` takes all.
     pub(super) methods: Option<Vec<Method>>,
+    /// `None` where nobody asks who calls.
+    pub(super) access: Option<Access>,
 }
 
 /// The configuration in its canonical form: methods in upper case under `methods`, without doubles.
 pub(super) fn check(config: &Value) -> Result<Value, Vec<Problem>> {
-    let mut fields = Fields::new(config, &["path", "methods", "method"]);
+    let mut fields = Fields::new(config, &["path", "methods", "method", "auth"]);
     let path = fields.required_text("path").unwrap_or_default();
     if !path.is_empty()
         && let Err(problem) = RoutePath::parse(path)
@@ -30,6 +33,9 @@ pub(super) fn check(config: &Value) -> Result<Value, Vec<Problem>> {
     let methods = methods(&mut fields);
     if !methods.is_empty() {
         canonical["methods"] = json!(methods);
+    }
+    if let Some(access) = access(&mut fields) {
+        canonical["auth"] = access.text().into();
     }
     fields.finish(canonical)
 }
@@ -64,5 +70,10 @@ pub(super) fn route(config: &Value) -> Option<Route> {
         let texts = methods.iter().filter_map(Value::as_str);
         texts.filter_map(|text| text.parse().ok()).collect()
     });
-    Some(Route { path, methods })
+    // A rule that is not understood keeps the route from being open to all.
+    let access = match config.get("auth") {
+        None => None,
+        Some(rule) => Access::parse(rule.as_str()?).ok()?,
+    };
+    Some(Route { path, methods, access })
 }

@@ -1,6 +1,7 @@
 //! Routes at the root of the server: a function answers a request while its caller waits.
 //! Executions are planned by whoever takes the request.
 
+mod access;
 mod config;
 mod path;
 mod sample;
@@ -38,6 +39,14 @@ fn descriptor() -> Descriptor {
                     "minItems": 1,
                     "items": { "enum": config::METHODS },
                     "description": "All if not given. A route for GET answers HEAD as well.",
+                },
+                "auth": {
+                    "type": "string",
+                    "pattern": "^(required|optional|none|role:.+)$",
+                    "default": "none",
+                    "description": "Who may call: `required` for users who are logged in, `role:NAME` \
+                                    for those with a role; with `optional` anybody, and the function \
+                                    is told who it is.",
                 },
             },
         }),

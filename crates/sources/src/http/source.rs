@@ -2,29 +2,30 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use evoke_model::trigger::Subscription;
-use evoke_model::{Problem, Trigger};
-use evoke_ports::{Claim, Descriptor, HttpIntake, Sample, Source};
+use evoke_model::{Problem, Timestamp, Trigger, TriggerId};
+use evoke_ports::{Claim, Descriptor, HttpCall, HttpIntake, Identify, Received, Sample, Source};
 use http::Method;
 use serde_json::Value;
 
 use super::table::Table;
 
 /// Routes.
-#[derive(Debug)]
 pub(crate) struct HttpSource {
     descriptor: Descriptor,
     routes: Arc<Routes>,
 }
 
 /// The table in use; requests read it without waiting for a change.
-#[derive(Debug, Default)]
 struct Routes {
     table: ArcSwap<Table>,
+    identify: Arc<dyn Identify>,
 }
 
 impl HttpSource {
-    pub(crate) fn new() -> Self {
-        Self { descriptor: super::descriptor(), routes: Arc::default() }
+    /// Routes that ask `identify` who calls.
+    pub(crate) fn new(identify: Arc<dyn Identify>) -> Self {
+        let routes = Routes { table: ArcSwap::default(), identify };
+        Self { descriptor: super::descriptor(), routes: Arc::new(routes) }
     }
 }
 
@@ -57,5 +58,12 @@ impl HttpIntake for Routes {
 
     fn claim(&self, method: &Method, path: &str) -> Claim {
         self.table.load().claim(method, path)
+    }
+
+    fn receive(&self, trigger: TriggerId, call: &HttpCall, now: Timestamp) -> Received {
+        match self.table.load().access(trigger) {
+            None => Received::Call,
+            Some(access) => access.receive(call, &*self.identify, now),
+        }
     }
 }

@@ -8,6 +8,7 @@ use evoke_model::{Trigger, TriggerId};
 use evoke_ports::Claim;
 use http::Method;
 
+use super::access::Access;
 use super::config::{self, METHODS};
 use super::path::{Segment, decode, is_of_webhooks};
 
@@ -29,6 +30,8 @@ pub struct Conflict {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     root: Node,
+    /// Those that ask who calls.
+    guarded: AHashMap<TriggerId, Access>,
 }
 
 #[derive(Debug, Default)]
@@ -75,12 +78,20 @@ impl Table {
             let Some(route) = config::route(&trigger.config) else { continue };
             let segments = &route.path.segments;
             let names = segments.iter().filter_map(Segment::name).map(Box::from).collect();
+            if let Some(access) = route.access {
+                table.guarded.insert(trigger.id, access);
+            }
             let leaf = Leaf { trigger: trigger.id, methods: route.methods, names };
             let same_shape = table.root.leaves_at(segments);
             conflicts.extend(same_shape.iter().filter_map(|older| older.conflict(&leaf)));
             same_shape.push(leaf);
         }
         (table, conflicts)
+    }
+
+    /// Who may call a route, where it asks.
+    pub(super) fn access(&self, trigger: TriggerId) -> Option<&Access> {
+        self.guarded.get(&trigger)
     }
 
     pub(super) fn claim(&self, method: &Method, path: &str) -> Claim {

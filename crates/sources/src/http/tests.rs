@@ -2,12 +2,29 @@ use std::sync::Arc;
 
 use evoke_model::trigger::{Owner, Target};
 use evoke_model::{Policy, Timestamp, Trigger, TriggerId};
-use evoke_ports::{Claim, HttpIntake, Source};
+use evoke_ports::{Claim, HttpCall, HttpIntake, Identify, Received, Source, Unidentified, User};
 use http::Method;
+use http::header::AUTHORIZATION;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{HttpSource, conflicts};
+
+fn source() -> HttpSource {
+    HttpSource::new(Arc::new(Ada))
+}
+
+/// Knows one user by her name.
+struct Ada;
+
+impl Identify for Ada {
+    fn identify(&self, token: &str, _now: Timestamp) -> Result<User, Unidentified> {
+        if token != "ada" {
+            return Err(Unidentified("the token is forged".to_owned()));
+        }
+        Ok(User { id: "usr_1".to_owned(), email: None, roles: vec!["editor".to_owned()] })
+    }
+}
 
 fn trigger(id: u64, path: &str, methods: &[&str]) -> Arc<Trigger> {
     let mut config = json!({ "path": path });
@@ -18,7 +35,7 @@ fn trigger(id: u64, path: &str, methods: &[&str]) -> Arc<Trigger> {
         id: TriggerId::from_u64(id),
         name: format!("t{id}"),
         kind: "http".to_owned(),
-        config: HttpSource::new().check(&config).unwrap(),
+        config: source().check(&config).unwrap(),
         target: Target::function("f"),
         policy: Policy::default(),
         enabled: true,
@@ -31,7 +48,7 @@ fn trigger(id: u64, path: &str, methods: &[&str]) -> Arc<Trigger> {
 }
 
 fn intake(triggers: &[Arc<Trigger>]) -> Arc<dyn HttpIntake> {
-    let intake = HttpSource::new().intake().unwrap();
+    let intake = source().intake().unwrap();
     intake.rebuild(triggers);
     intake
 }
@@ -93,7 +110,7 @@ fn the_most_exact_route_has_the_request() {
 
 #[test]
 fn a_sample_is_a_request_the_route_has() {
-    let source = HttpSource::new();
+    let source = source();
     for (path, methods, expected) in [
         ("/api/users/{id}", &[][..], "GET /api/users/1"),
         ("/api/users/{id}", &["POST", "GET"], "GET /api/users/1"),
@@ -138,10 +155,73 @@ fn of_two_that_want_the_same_the_older_has_it_and_the_conflict_is_told() {
 
 #[test]
 fn configurations_are_made_canonical() {
-    let check = |config: Value| HttpSource::new().check(&config).unwrap();
+    let check = |config: Value| source().check(&config).unwrap();
     let expected = json!({ "path": "/a", "methods": ["GET", "POST"] });
     assert_eq!(check(json!({ "path": "/a", "methods": ["get", "POST", "GET"] })), expected);
     assert_eq!(check(json!({ "path": "/a", "method": "*" })), json!({ "path": "/a" }));
+    assert_eq!(check(json!({ "path": "/a", "auth": "none" })), json!({ "path": "/a" }));
+    let expected = json!({ "path": "/a", "auth": "role:admin" });
+    assert_eq!(check(json!({ "path": "/a", "auth": "role: admin" })), expected);
+}
+
+/// `call`, the id of the user who calls, or status, code and challenge of the refusal.
+fn asked(rule: &str, authorization: Option<&str>) -> String {
+    let mut route = (*trigger(1, "/x", &[])).clone();
+    route.config["auth"] = rule.into();
+    route.config = source().check(&route.config).unwrap();
+    let headers = authorization.map(|value| (AUTHORIZATION, value.parse().unwrap()));
+    let call = HttpCall {
+        method: Method::GET,
+        target: "/x".to_owned(),
+        origin: "http://h:1".to_owned(),
+        headers: headers.into_iter().collect(),
+        params: Vec::new(),
+        body: bytes::Bytes::new(),
+        user: None,
+    };
+    let intake = intake(&[Arc::new(route)]);
+    match intake.receive(TriggerId::from_u64(1), &call, Timestamp::EPOCH) {
+        Received::Call => "call".to_owned(),
+        Received::CallBy(user) => user.id,
+        Received::Event(_) => "event".to_owned(),
+        Received::Refused(denied) => {
+            let code = denied.rejection.code;
+            format!("{} {code} {}", code.status(), denied.challenge.unwrap_or_default())
+        }
+    }
+}
+
+#[test]
+fn who_may_call_is_decided_before_the_function_is_called() {
+    const NO_TOKEN: &str = "401 AU_002 Bearer";
+    const BAD_TOKEN: &str = "401 AU_002 Bearer error=\"invalid_token\"";
+    const NO_ROLE: &str = "403 AU_007 Bearer error=\"insufficient_scope\"";
+    for (rule, authorization, expected) in [
+        ("none", None, "call"),
+        ("none", Some("Bearer eve"), "call"),
+        ("optional", None, "call"),
+        ("optional", Some("Basic YTpi"), "call"),
+        ("optional", Some("Bearer ada"), "usr_1"),
+        ("optional", Some("Bearer eve"), BAD_TOKEN),
+        ("required", None, NO_TOKEN),
+        ("required", Some("Basic YTpi"), NO_TOKEN),
+        ("required", Some("bearer  ada"), "usr_1"),
+        ("required", Some("Bearer"), BAD_TOKEN),
+        ("required", Some("Bearer \u{e4}da"), BAD_TOKEN),
+        ("required", Some("Bearer eve"), BAD_TOKEN),
+        ("role:editor", Some("Bearer ada"), "usr_1"),
+        ("role:admin", Some("Bearer ada"), NO_ROLE),
+        ("role:admin", None, NO_TOKEN),
+    ] {
+        assert_eq!(asked(rule, authorization), expected, "{rule} {authorization:?}");
+    }
+}
+
+#[test]
+fn a_rule_of_another_release_does_not_open_a_route() {
+    let mut route = (*trigger(1, "/x", &[])).clone();
+    route.config["auth"] = "group:staff".into();
+    assert_eq!(ask(&intake(&[Arc::new(route)]), Method::GET, "/x"), "404");
 }
 
 #[test]
@@ -159,8 +239,11 @@ fn mistakes_are_told_with_their_field() {
         (json!({ "path": "/a", "methods": ["GTE"] }), "methods[0]", "GET"),
         (json!({ "path": "/a", "methods": [] }), "methods", "list"),
         (json!({ "path": "/a", "methds": [] }), "methds", "methods"),
+        (json!({ "path": "/a", "auth": "requried" }), "auth", "role:NAME"),
+        (json!({ "path": "/a", "auth": "role:" }), "auth", "role:NAME"),
+        (json!({ "path": "/a", "auth": true }), "auth", "text"),
     ] {
-        let problems = HttpSource::new().check(&config).unwrap_err();
+        let problems = source().check(&config).unwrap_err();
         assert_eq!(problems[0].field, field, "{config}");
         assert!(problems[0].to_string().contains(word), "{config}: {}", problems[0]);
     }
@@ -186,18 +269,18 @@ fn the_management_api_cannot_be_shadowed() {
         "/api/kinds",
         "/api/v1/doctor",
     ] {
-        let problems = HttpSource::new().check(&json!({ "path": path })).unwrap_err();
+        let problems = source().check(&json!({ "path": path })).unwrap_err();
         assert!(problems[0].message.contains("shadow"), "{path}");
     }
     for path in ["/api/users/{id}", "/api/v1/users", "/api", "/healthy", "/{x}", "/app/events"] {
-        assert!(HttpSource::new().check(&json!({ "path": path })).is_ok(), "{path}");
+        assert!(source().check(&json!({ "path": path })).is_ok(), "{path}");
     }
 }
 
 proptest! {
     #[test]
     fn no_path_panics(pattern in "/[a-z{}.*:%/]{0,20}", path in ".{0,40}") {
-        if let Ok(config) = HttpSource::new().check(&json!({ "path": pattern })) {
+        if let Ok(config) = source().check(&json!({ "path": pattern })) {
             let mut route = (*trigger(1, "/x", &[])).clone();
             route.config = config;
             let intake = intake(&[Arc::new(route)]);
