@@ -8,6 +8,7 @@ mod item;
 mod known;
 mod lane;
 mod timer;
+mod window;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -24,9 +25,10 @@ use tokio_util::sync::CancellationToken;
 use group::{Group, Round};
 pub(crate) use item::{Item, Planned};
 pub(crate) use lane::{Lane, Start};
+use window::Window;
 
 use crate::catalog::Catalog;
-use crate::settings::{DUE_HORIZON, LANE_WINDOW_MAX};
+use crate::settings::{DUE_HORIZON, LOOK_MAX};
 use crate::start::Inner;
 use timer::Timer;
 
@@ -57,6 +59,7 @@ pub(crate) struct Dispatcher {
     lanes: RwLock<AHashMap<TriggerId, Berth>>,
     groups: RwLock<AHashMap<Arc<str>, Arc<Group>>>,
     timer: Timer,
+    window: Arc<Window>,
     clock: Arc<dyn Clock>,
     engine: OnceLock<(Weak<Inner>, tokio::runtime::Handle)>,
     is_open: AtomicBool,
@@ -73,6 +76,7 @@ impl Dispatcher {
             lanes: RwLock::default(),
             groups: RwLock::default(),
             timer: Timer::default(),
+            window: Arc::default(),
             clock,
             engine: OnceLock::new(),
             is_open: AtomicBool::new(false),
@@ -143,7 +147,7 @@ impl Dispatcher {
                 berth.lane.change(trigger.clone(), endpoint);
                 berth.lane.clone()
             }
-            None => Arc::new(Lane::new(trigger.clone(), endpoint)),
+            None => Arc::new(Lane::new(trigger.clone(), endpoint, &self.window)),
         };
         let stays = known.filter(|berth| berth.group.name() == name.as_ref());
         let group = match stays {
@@ -406,10 +410,10 @@ impl Dispatcher {
         let until = lane.look_until(self.clock.now());
         let mut after = None;
         loop {
-            let limit = LANE_WINDOW_MAX as u32;
+            let limit = LOOK_MAX;
             let query = Due { trigger: lane.id(), after, until, order_key: None, limit };
             let found = executions.due(query).await?;
-            let is_all = found.len() < LANE_WINDOW_MAX;
+            let is_all = found.len() < LOOK_MAX as usize;
             after = found.last().map(|waiting| (waiting.queued, waiting.id.event));
             if !lane.looked(found, &inner.catalog.load().index, self.clock.now()) {
                 return Ok(Rest::More);

@@ -85,8 +85,19 @@ pub(crate) const COMMIT_EVENTS_MAX: usize = 2_048;
 /// cheap beside them.
 pub(crate) const COMMIT_RESULTS_MAX: usize = 1_024;
 
-/// Executions of one trigger kept in memory; the others wait in the store.
-pub(crate) const LANE_WINDOW_MAX: usize = 4_096;
+/// Executions of one trigger kept in memory; the others wait in the store. Half a second of work at
+/// full speed, so that a burst of that length is not read back.
+pub(crate) const LANE_WINDOW_MAX: usize = 32_768;
+
+/// What the executions of one trigger may take in memory whatever the others take: some thousand
+/// small ones.
+pub(crate) const LANE_BYTES_MIN: ByteSize = ByteSize::new(4 << 20);
+
+/// What the executions of all triggers may take in memory before each keeps to its own part.
+pub(crate) const WINDOW_BYTES_MAX: ByteSize = ByteSize::new(32 << 20);
+
+/// Executions read from the store at a time.
+pub(crate) const LOOK_MAX: u32 = 4_096;
 
 /// Executions of a debounced trigger kept in memory: one for each key that waits. Of those over it
 /// one may run that a later one would have replaced.

@@ -14,8 +14,9 @@ use parking_lot::Mutex;
 
 use super::item::{Item, entry};
 use super::known::Memory;
+use super::window::{Share, Window};
 use crate::catalog::Opened;
-use crate::settings::{DEBOUNCE_WINDOW_MAX, DUE_HORIZON, LANE_WINDOW_MAX};
+use crate::settings::DUE_HORIZON;
 
 /// What a lane has to do now.
 #[derive(Default)]
@@ -75,6 +76,7 @@ struct State {
     trigger: Arc<Trigger>,
     endpoint: Opened,
     admission: Admission<Item>,
+    share: Share,
     /// How often the part of the policy changed that admission keeps to.
     policy: u32,
     /// Calls under way that were admitted under a policy before.
@@ -107,7 +109,9 @@ pub(crate) enum Standing {
 }
 
 impl Lane {
-    pub(crate) fn new(trigger: Arc<Trigger>, endpoint: Opened) -> Self {
+    pub(super) fn new(trigger: Arc<Trigger>, endpoint: Opened, window: &Arc<Window>) -> Self {
+        let mut share = Share::of(window.clone());
+        share.set_debounced(trigger.policy.debounce.is_some());
         let admission = Admission::new(LanePolicy::of(&trigger.policy));
         Self {
             id: trigger.id,
@@ -115,6 +119,7 @@ impl Lane {
                 trigger,
                 endpoint,
                 admission,
+                share,
                 policy: 0,
                 old_calls: 0,
                 memory: Memory::default(),
@@ -168,6 +173,8 @@ impl Lane {
             state.admission.restore_spent(spent);
             state.memory.nothing_waits();
             state.has_more = true;
+            state.share.set_debounced(trigger.policy.debounce.is_some());
+            state.weigh();
         }
         state.trigger = trigger;
         state.endpoint = endpoint;
@@ -208,7 +215,7 @@ impl Lane {
             let is_ordered = entry.keys.order.is_some();
             if entry.due > horizon && !is_ordered {
                 far = Some(far.map_or(entry.due, |far: Timestamp| far.min(entry.due)));
-            } else if state.has_more || state.is_full() || (is_ordered && state.is_looking) {
+            } else if state.has_more || state.share.is_full() || (is_ordered && state.is_looking) {
                 // Behind what waits in the store already: it will be found there in its turn. One
                 // of its order key may be among what a look under way is about to bring.
                 state.has_more = true;
@@ -248,8 +255,9 @@ impl Lane {
         turn.lacks_room = room <= turn.start.len() && !state.admission.is_empty();
         turn.fills_group = shared.is_some_and(|shared| shared <= turn.start.len());
         state.take_rest(self.id, &mut turn);
+        state.weigh();
         turn.wake = state.admission.next_due().filter(|instant| *instant > now);
-        if state.has_more && state.has_room() && !state.is_looking {
+        if state.has_more && state.share.is_low() && !state.is_looking {
             // From here on new ones are kept again; those the look finds beside them are known.
             state.has_more = false;
             state.is_looking = true;
@@ -264,7 +272,7 @@ impl Lane {
         let mut state = self.state.lock();
         for waiting in found {
             // The index knows no keys of a trigger that is off.
-            if state.is_full() || !state.trigger.is_active() {
+            if state.share.is_full() || !state.trigger.is_active() {
                 return false;
             }
             if !state.memory.contains(waiting.id.event) {
@@ -297,6 +305,7 @@ impl Lane {
             }
         }
         state.admission.refill(key, new, rest);
+        state.weigh();
         state.memory.read_ended();
     }
 
@@ -367,6 +376,7 @@ impl Lane {
         if was_old {
             state.old_calls = state.old_calls.saturating_sub(1);
         }
+        state.weigh();
         far
     }
 
@@ -375,6 +385,7 @@ impl Lane {
         let mut state = self.state.lock();
         if state.admission.cancel(id).is_some() {
             state.memory.release(id.event, |known| known.waits = false);
+            state.weigh();
         }
     }
 
@@ -482,32 +493,21 @@ impl State {
         }
     }
 
-    /// How many are kept in memory. Of a debounced trigger more are, since each waiting key has
-    /// one.
-    fn window(&self) -> usize {
-        match self.trigger.policy.debounce {
-            Some(_) => DEBOUNCE_WINDOW_MAX,
-            None => LANE_WINDOW_MAX,
-        }
-    }
-
     /// An order holds when the policy changes, too: what runs goes first.
     fn waits_for_old(&self) -> bool {
         self.old_calls > 0 && self.trigger.policy.order_by.is_some()
     }
 
-    fn is_full(&self) -> bool {
-        self.admission.len() >= self.window()
-    }
-
-    fn has_room(&self) -> bool {
-        self.admission.len() < self.window() / 2
+    /// Takes note of how much is kept here.
+    fn weigh(&mut self) {
+        self.share.note(self.admission.len(), self.admission.bytes());
     }
 
     fn keep(&mut self, entry: Entry<Item>, now: Timestamp) {
         let event = entry.id.event;
         if self.admission.offer(entry, now) == Offered::Taken {
             self.memory.note(event).waits = true;
+            self.weigh();
         }
     }
 

@@ -21,7 +21,7 @@ impl<T> Lane<T> {
     /// Takes a waiting execution out. `None` when it does not wait here.
     pub fn cancel(&mut self, id: ExecutionId) -> Option<T> {
         let entry = self.take_out(id)?;
-        self.waiting -= 1;
+        self.waiting.take(entry.bytes);
         Some(entry.payload)
     }
 

@@ -45,11 +45,30 @@ pub struct Lane<T> {
     calls: Calls,
     /// The latest instant it was told of.
     clock: Timestamp,
-    waiting: usize,
+    waiting: Held,
     pause: Option<Pause>,
     hungry: Vec<Box<str>>,
     dropped: Vec<(Entry<T>, Dropped)>,
     cancels: Vec<ExecutionId>,
+}
+
+/// How much waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Held {
+    entries: usize,
+    bytes: u64,
+}
+
+impl Held {
+    const fn add(&mut self, bytes: u32) {
+        self.entries += 1;
+        self.bytes += bytes as u64;
+    }
+
+    const fn take(&mut self, bytes: u32) {
+        self.entries -= 1;
+        self.bytes -= bytes as u64;
+    }
 }
 
 #[derive(Debug)]
@@ -69,7 +88,7 @@ impl<T> Lane<T> {
             board: Board::new(&policy),
             calls: Calls::new(keeps),
             clock: Timestamp::EPOCH,
-            waiting: 0,
+            waiting: Held::default(),
             pause: None,
             hungry: Vec::new(),
             dropped: Vec::new(),
@@ -80,12 +99,17 @@ impl<T> Lane<T> {
 
     /// How many executions wait here, for whatever it is.
     pub const fn len(&self) -> usize {
-        self.waiting
+        self.waiting.entries
+    }
+
+    /// The bytes of the data of all that waits here.
+    pub const fn bytes(&self) -> u64 {
+        self.waiting.bytes
     }
 
     /// Whether nothing waits here.
     pub const fn is_empty(&self) -> bool {
-        self.waiting == 0
+        self.waiting.entries == 0
     }
 
     /// How many calls are under way; a batch is one.
@@ -102,7 +126,7 @@ impl<T> Lane<T> {
         match self.order_key(&entry) {
             Some(key) => self.offer_to_key(&key, entry),
             None => {
-                self.waiting += 1;
+                self.waiting.add(entry.bytes);
                 self.queue(entry);
                 Offered::Taken
             }
@@ -259,7 +283,7 @@ impl<T> Lane<T> {
         while let Some(wake) = self.board.timers.pop_until(self.clock) {
             match wake {
                 Wake::Arrive(entry) => {
-                    self.waiting -= 1;
+                    self.waiting.take(entry.bytes);
                     self.arrive(entry);
                 }
                 Wake::Due(entry) => self.queue(entry),
@@ -275,25 +299,31 @@ impl<T> Lane<T> {
     fn arrive(&mut self, entry: Entry<T>) -> Offered {
         if entry.due > self.clock {
             // It has not come yet: nobody waits for quiet on its account.
-            self.waiting += 1;
+            self.waiting.add(entry.bytes);
             self.board.timers.set(entry.due, Wake::Arrive(entry));
             return Offered::Taken;
         }
         let Some(debouncer) = &mut self.debouncer else { return Offered::Known };
         let key: Box<str> = entry.keys.debounce.clone().unwrap_or_default();
+        let bytes = entry.bytes;
         let arrived = debouncer.arrive(entry);
         if let Some(at) = debouncer.arm(&key) {
             self.board.timers.set(at, Wake::Quiet(key));
         }
         match arrived {
             Arrived::Known => return Offered::Known,
-            Arrived::Joined => self.waiting += 1,
+            Arrived::Joined => self.waiting.add(bytes),
             Arrived::Began(before) => {
-                self.waiting += 1;
+                self.waiting.add(bytes);
                 self.release(before);
             }
-            Arrived::Replaced(older, by) | Arrived::Superseded(older, by) => {
+            Arrived::Replaced(older, by) => {
+                self.waiting.take(older.bytes);
+                self.waiting.add(bytes);
                 self.dropped.push((older, Dropped::Superseded { by }));
+            }
+            Arrived::Superseded(entry, by) => {
+                self.dropped.push((entry, Dropped::Superseded { by }));
             }
             Arrived::Released(entry) => self.route(entry),
         }
@@ -311,8 +341,8 @@ impl<T> Lane<T> {
 
     /// Executions were quiet for long enough.
     fn release(&mut self, entries: Vec<Entry<T>>) {
-        self.waiting -= entries.len();
         for entry in entries {
+            self.waiting.take(entry.bytes);
             self.route(entry);
         }
     }
@@ -324,7 +354,7 @@ impl<T> Lane<T> {
                 self.insert_into_key(&key, entry);
             }
             None => {
-                self.waiting += 1;
+                self.waiting.add(entry.bytes);
                 self.queue(entry);
             }
         }
@@ -347,7 +377,9 @@ impl<T> Lane<T> {
         let admitted = self.board.cut(line);
         if let Some(call) = &admitted {
             let id = self.calls.begin(call);
-            self.waiting -= call.len();
+            for entry in call.entries() {
+                self.waiting.take(entry.bytes);
+            }
             let keys = &call.first.keys;
             if let Some(name) = self.board.places.name(keys.concurrency.as_deref()) {
                 self.board.places.take(name, id);
@@ -381,7 +413,7 @@ fn change<V: Default, R>(
 impl<T> Lane<T> {
     /// Nothing waits and nothing runs, and nothing is remembered but what was spent.
     pub(super) fn assert_at_rest(&self) {
-        assert_eq!((self.waiting, self.calls.running()), (0, 0));
+        assert_eq!((self.waiting, self.calls.running()), (Held::default(), 0));
         assert!(self.calls.is_empty(), "calls are kept");
         assert!(self.keys.is_empty(), "order keys are kept");
         assert_eq!(self.debouncer.as_ref().map_or(0, |debouncer| debouncer.groups().count()), 0);

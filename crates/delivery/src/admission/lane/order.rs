@@ -30,6 +30,7 @@ impl<T> Lane<T> {
     /// Takes an execution wherever it belongs, whatever the window: one that comes back for a
     /// retry, from the store, or from a debounce.
     pub(super) fn insert_into_key(&mut self, key: &str, entry: Entry<T>) -> Offered {
+        let bytes = entry.bytes;
         let offered = change(&mut self.keys, key, |queue| {
             if queue.holds(entry.id) {
                 return Offered::Known;
@@ -41,7 +42,7 @@ impl<T> Lane<T> {
             Offered::Taken
         });
         if offered == Offered::Taken {
-            self.waiting += 1;
+            self.waiting.add(bytes);
             self.advance(key);
         }
         offered

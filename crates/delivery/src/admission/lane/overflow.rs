@@ -113,7 +113,7 @@ impl<T> Lane<T> {
 
     /// A waiting execution will never run.
     pub(super) fn drop_entry(&mut self, entry: Entry<T>, why: Dropped) {
-        self.waiting -= 1;
+        self.waiting.take(entry.bytes);
         self.left_line(&entry);
         self.dropped.push((entry, why));
     }
