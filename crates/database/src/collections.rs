@@ -267,15 +267,12 @@ fn not_defined(defined: &Defined, unkept: Unkept) -> Rejection {
 /// # Errors
 /// DB_003.
 fn check_name(name: &str) -> Result<(), Rejection> {
-    const LEN_MAX: usize = 63;
-    let is_spelled = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if is_spelled && name.len() <= LEN_MAX {
+    if Collection::is_name(name) {
         return Ok(());
     }
     let shown: String = name.chars().take(100).collect();
     let message = format!("{shown:?} is no name of a collection");
-    let hint = format!("a letter, then letters, digits, \"_\" and \"-\", at most {LEN_MAX}");
+    let hint = "a letter, then letters, digits, \"_\" and \"-\", at most 63";
     let problem = Problem::new("collection", message).suggest(hint);
     Err(Rejection::of(Code::DocumentInvalid, vec![problem]))
 }

@@ -19,6 +19,13 @@ const NAME_LEN_MAX: usize = 63;
 const KNOWN: [&str; 3] = ["name", "fields", "unique"];
 
 impl Collection {
+    /// Whether a collection of a user may be called so.
+    pub fn is_name(name: &str) -> bool {
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+            && name.len() <= NAME_LEN_MAX
+    }
+
     /// Reads a declaration: the schema, and the indexes as a list of `{name?, fields, unique?}`.
     /// The schema itself is not looked at.
     ///
@@ -80,7 +87,7 @@ impl Reader {
         };
         let name = match given.get("name") {
             None | Some(Value::Null) => made_name(&fields),
-            Some(Value::String(name)) if is_name(name) => name.clone(),
+            Some(Value::String(name)) if Collection::is_name(name) => name.clone(),
             Some(_) => {
                 let message = format!(
                     "expected a letter, then letters, digits, \"_\" and \"-\", at most \
@@ -130,12 +137,6 @@ impl Reader {
         }
         fields
     }
-}
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-        && name.len() <= NAME_LEN_MAX
 }
 
 /// `address.city` and `age` make `address_city_age`.

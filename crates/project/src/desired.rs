@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use evoke_document::Collection;
 use evoke_model::{FunctionSpec, Policy, Problem, Target};
 use serde_json::Value;
 
@@ -30,6 +31,8 @@ pub struct Desired {
     pub triggers: Vec<DesiredTrigger>,
     /// Names of such triggers that are there but have problems, or cannot be had in this version.
     pub broken_triggers: BTreeSet<String>,
+    /// The collections without problems, by name.
+    pub collections: Vec<Collection>,
     /// What has to be put right.
     pub problems: Vec<FileProblem>,
     /// What will not do what it says, without stopping the rest.

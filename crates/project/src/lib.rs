@@ -23,6 +23,7 @@ mod manifest;
 mod policy;
 mod poll;
 mod routes;
+mod schemas;
 mod trigger;
 
 mod reader;

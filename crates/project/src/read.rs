@@ -15,6 +15,7 @@ use crate::environment::Reference;
 use crate::folder::{self, FolderReport};
 use crate::reader::Wrong;
 use crate::routes::Routes;
+use crate::schemas;
 
 /// What reading a project needs to know of the server it is for.
 #[derive(Clone, Copy)]
@@ -102,6 +103,7 @@ fn build(
         }
     }
     declared::read(root, context, &mut out);
+    schemas::read(root, &mut out);
     assemble(out)
 }
 
