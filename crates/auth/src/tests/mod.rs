@@ -1,0 +1,6 @@
+mod foreign;
+mod locks;
+mod mails;
+mod sessions;
+mod signing;
+mod world;
