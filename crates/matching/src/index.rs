@@ -37,7 +37,8 @@ pub struct Index {
 pub(crate) struct Entry {
     pub(crate) trigger: Arc<Trigger>,
     wanted: Option<Wanted>,
-    filter: Option<Expression>,
+    /// All must hold: what the subscription asks for beside its patterns, and what the trigger does.
+    filters: Vec<Expression>,
     /// That of all its executions, if they do not have their own.
     priority: i32,
     keys: Option<Box<KeyExpressions>>,
@@ -88,10 +89,14 @@ impl Entry {
         let mut problems = Vec::new();
         let wanted = rule.subscription.as_ref().map(|wants| Wanted::compile(wants, &mut problems));
         let policy = &rule.trigger.policy;
+        let asked = rule.subscription.as_ref().and_then(|wants| wants.filter.as_ref());
+        let filters = [asked, policy.filter.as_ref()];
+        let compiled = filters.into_iter().map(|text| compile("filter", text, &mut problems));
+        let filters = compiled.collect::<Vec<_>>().into_iter().flatten().collect();
         let entry = Self {
             trigger: Arc::clone(&rule.trigger),
             wanted,
-            filter: compile("filter", policy.filter.as_ref(), &mut problems),
+            filters,
             priority: policy.priority.fixed(),
             keys: KeyExpressions::compile(policy, &mut problems),
             transform: compile("transform", policy.transform.as_ref(), &mut problems),
@@ -111,9 +116,13 @@ impl Entry {
         if !self.wanted.as_ref().is_some_and(|wanted| wanted.takes(event)) {
             return Ok(false);
         }
-        let Some(filter) = &self.filter else { return Ok(true) };
-        let scope = scope.get_or_insert_with(|| Scope::new(event));
-        filter.evaluate_bool(scope).map_err(|error| format!("filter: {error}"))
+        for filter in &self.filters {
+            let scope = scope.get_or_insert_with(|| Scope::new(event));
+            if !filter.evaluate_bool(scope).map_err(|error| format!("filter: {error}"))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The keys and the priority of an execution for the event.
@@ -137,6 +146,7 @@ pub fn check(policy: &Policy, subscription: Option<&Subscription>) -> Vec<Proble
     let mut problems = Vec::new();
     if let Some(subscription) = subscription {
         Wanted::compile(subscription, &mut problems);
+        compile("filter", subscription.filter.as_ref(), &mut problems);
     }
     compile("filter", policy.filter.as_ref(), &mut problems);
     KeyExpressions::compile(policy, &mut problems);

@@ -102,4 +102,7 @@ pub struct Subscription {
     pub source: Option<String>,
     /// Over the event's subject.
     pub subject: Option<String>,
+    /// What must hold of the event beside, where patterns cannot say it: CEL, as in the filter of a
+    /// trigger, which has to hold as well.
+    pub filter: Option<String>,
 }

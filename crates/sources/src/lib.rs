@@ -8,6 +8,7 @@ mod http;
 mod invoke;
 mod poll;
 mod schedule;
+mod storage;
 mod webhook;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub fn with_users(identify: Arc<dyn Identify>) -> Vec<Arc<dyn Source>> {
         Arc::new(webhook::WebhookSource::new()),
         Arc::new(poll::PollSource::new()),
         Arc::new(schedule::ScheduleSource::new()),
+        Arc::new(storage::StorageSource::new()),
     ]
 }
 

@@ -94,6 +94,22 @@ fn a_list_of_actions_is_a_pattern_with_alternatives() {
 }
 
 #[test]
+fn the_filter_of_a_subscription_has_to_hold_beside_the_triggers_own() {
+    let wants = |asked: &str, own: Option<&str>| {
+        let policy = Policy { filter: own.map(Into::into), ..Policy::default() };
+        let mut rule = rule(1, "*", policy);
+        let filter = Some(asked.to_owned());
+        rule.subscription = Some(Subscription { filter, ..Subscription::default() });
+        triggers(&plan_one(&[rule], event(1, "a"))).len()
+    };
+    assert_eq!(wants("event.data.total > 100", None), 1);
+    assert_eq!(wants("event.data.total > 200", None), 0);
+    assert_eq!(wants("event.data.total > 100", Some("event.type == 'a'")), 1);
+    assert_eq!(wants("event.data.total > 100", Some("event.type == 'b'")), 0);
+    assert_eq!(wants("event.data.total > 200", Some("event.type == 'a'")), 0);
+}
+
+#[test]
 fn source_and_subject_have_to_fit_as_well() {
     let wants = |source: Option<&str>, subject: Option<&str>| {
         let mut rule = rule(1, "*", Policy::default());
@@ -101,6 +117,7 @@ fn source_and_subject_have_to_fit_as_well() {
             kind: None,
             source: source.map(Into::into),
             subject: subject.map(Into::into),
+            filter: None,
         });
         triggers(&plan_one(&[rule], event(1, "a"))).len()
     };

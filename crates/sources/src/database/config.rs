@@ -122,7 +122,7 @@ pub(super) fn subscription(config: &Value) -> Subscription {
         _ => "/database/*".to_owned(),
     };
     let kind = kinds(&collections, &texts(config, "events"));
-    Subscription { kind: Some(kind), source: Some(source), subject: None }
+    Subscription { kind: Some(kind), source: Some(source), ..Subscription::default() }
 }
 
 /// A collection and an action that a checked configuration wants.

@@ -50,7 +50,7 @@ pub(super) fn subscription(config: &Value) -> Subscription {
         }
         _ => text("match"),
     };
-    Subscription { kind, source: text("source"), subject: text("subject") }
+    Subscription { kind, source: text("source"), subject: text("subject"), filter: None }
 }
 
 /// What stands for a wildcard in the type of a sample.
