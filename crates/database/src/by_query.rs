@@ -118,12 +118,13 @@ impl Inner {
 impl Portion<'_> {
     fn step(&self, document: Arc<Document>) -> Result<Step, Rejection> {
         let collection = self.collection.clone();
+        let old = data::fields(&document)?;
         match self.each {
-            Each::Deleted => Ok(Step::delete(collection, document)),
+            Each::Deleted => Ok(Step::delete(collection, (document, old))),
             Each::Merged(set) => {
                 let invalid = |problems| Rejection::of(Code::DocumentInvalid, problems);
-                let (_, new) = data::merged(&document, set, data::SET).map_err(invalid)?;
-                Step::update(collection, document, new, data::SET).map_err(invalid)
+                let new = data::merged(old.clone(), set, data::SET).map_err(invalid)?.fields;
+                Step::update(collection, (document, old), new, data::SET).map_err(invalid)
             }
         }
     }

@@ -1,7 +1,6 @@
 //! What is in documents: as callers give it, as events carry it.
 
-use bytes::Bytes;
-use evoke_document::Document;
+use evoke_document::{Document, Input, changed_fields, check_fields, merge};
 use evoke_model::{Code, EventId, Problem, Rejection};
 use serde_json::{Map, Value, json};
 
@@ -26,58 +25,33 @@ pub(crate) fn own_id(given: &Value) -> Option<&str> {
 }
 
 /// The fields of a document.
-pub(crate) fn fields(document: &Document) -> Map<String, Value> {
-    serde_json::from_slice(&document.body).unwrap_or_else(|error| {
-        tracing::error!(document.id = %document.id, "A document cannot be read: {error}");
-        Map::new()
-    })
-}
-
-/// The text of fields.
-pub(crate) fn body(fields: &Map<String, Value>) -> Result<Bytes, Rejection> {
-    let text = serde_json::to_vec(fields)
-        .map_err(|error| Rejection::new(Code::Internal, format!("write a document: {error}")))?;
-    Ok(Bytes::from(text))
-}
-
-/// A document as a caller gives it: its id, if it says it, and its fields. Names of the server's own
-/// are left out, so that what was read can be written back.
 ///
 /// # Errors
-/// Why it is no document, with fields under `at`.
-pub(crate) fn read<'a>(
-    given: &'a Value,
-    at: &str,
-) -> Result<(Option<&'a str>, Map<String, Value>), Vec<Problem>> {
-    let Value::Object(given) = given else {
-        return Err(vec![Problem::new(at, "expected an object: the fields of a document")]);
-    };
-    let id = id_in(given, at)?;
-    let mut fields = given.clone();
-    fields.retain(|name, _| is_own(name));
-    limits(&fields, at)?;
-    Ok((id, fields))
+/// API_006: it was not written by us.
+pub(crate) fn fields(document: &Document) -> Result<Map<String, Value>, Rejection> {
+    document.fields().map_err(|error| broken(document, &error))
 }
 
-/// A document with something merged in (RFC 7396), and the id that stands in that.
+/// A document that cannot be read.
+pub(crate) fn broken(document: &Document, error: &serde_json::Error) -> Rejection {
+    let message = format!("the document {:?} cannot be read: {error}", document.id);
+    tracing::error!(document.id = %document.id, "{message}");
+    Rejection::new(Code::Internal, message)
+}
+
+/// Fields with something merged in (RFC 7396), and the id that stands in that.
 ///
 /// # Errors
-/// Why it is no document then.
-pub(crate) fn merged<'a>(
-    document: &Document,
-    patch: &'a Value,
+/// Why they are no document's then.
+pub(crate) fn merged(
+    mut fields: Map<String, Value>,
+    patch: &Value,
     at: &str,
-) -> Result<(Option<&'a str>, Map<String, Value>), Vec<Problem>> {
-    let Value::Object(given) = patch else {
-        return Err(vec![Problem::new(at, "expected an object: the fields that change")]);
-    };
-    let id = id_in(given, at)?;
-    let mut fields = fields(document);
-    for (name, value) in given.iter().filter(|(name, _)| is_own(name)) {
-        merge(&mut fields, name, value);
-    }
-    limits(&fields, at)?;
-    Ok((id, fields))
+) -> Result<Input, Vec<Problem>> {
+    let Input { id, fields: patch } = Input::read(patch.clone(), at)?;
+    merge(&mut fields, patch);
+    check_fields(&fields, at)?;
+    Ok(Input { id, fields })
 }
 
 /// What is to be merged into many documents.
@@ -85,90 +59,13 @@ pub(crate) fn merged<'a>(
 /// # Errors
 /// Why it cannot be.
 pub(crate) fn check_set(set: &Value) -> Result<(), Vec<Problem>> {
-    let (id, _) = read(set, SET)?;
-    match id {
+    match Input::read(set.clone(), SET)?.id {
         Some(_) => {
             let message = "the id of a document stays as it is";
             Err(vec![Problem::new(format!("{SET}.{ID}"), message)])
         }
         None => Ok(()),
     }
-}
-
-/// The fields a hook gives a document.
-///
-/// # Errors
-/// Why they cannot be taken.
-pub(crate) fn revised(
-    given: &Value,
-    id: &str,
-    at: &str,
-) -> Result<Map<String, Value>, Vec<Problem>> {
-    let (own, fields) = read(given, at)?;
-    match own {
-        Some(own) if own != id => {
-            let message = "the id of a document stays as it is";
-            Err(vec![Problem::new(format!("{at}.{ID}"), message)])
-        }
-        _ => Ok(fields),
-    }
-}
-
-/// The id in what a caller gives.
-fn id_in<'a>(given: &'a Map<String, Value>, at: &str) -> Result<Option<&'a str>, Vec<Problem>> {
-    let Some(id) = given.get(ID) else { return Ok(None) };
-    let problem = match id.as_str().map(|id| (id, wrong_id(id))) {
-        Some((id, None)) => return Ok(Some(id)),
-        Some((_, Some(wrong))) => wrong,
-        None => "expected a text",
-    };
-    Err(vec![Problem::new(format!("{at}.{ID}"), problem)])
-}
-
-/// Why a text is no id.
-pub(crate) fn wrong_id(id: &str) -> Option<&'static str> {
-    const LEN_MAX: usize = 200;
-    if id.is_empty() || id.chars().count() > LEN_MAX {
-        return Some("an id has 1 to 200 characters");
-    }
-    if matches!(id, "." | "..") || id.contains('/') || id.contains(char::is_control) {
-        return Some("an id has no \"/\" and no control characters, and is not \".\" or \"..\"");
-    }
-    None
-}
-
-/// Whether a name is one of the caller's.
-fn is_own(name: &str) -> bool {
-    !name.starts_with('_') && name != ID
-}
-
-/// Merges one field (RFC 7396).
-fn merge(into: &mut Map<String, Value>, name: &str, patch: &Value) {
-    match patch {
-        Value::Null => {
-            into.remove(name);
-        }
-        Value::Object(patch) => {
-            let target = into.entry(name).or_insert_with(|| json!({}));
-            if !target.is_object() {
-                *target = json!({});
-            }
-            for (name, value) in patch {
-                if let Value::Object(target) = target {
-                    merge(target, name, value);
-                }
-            }
-        }
-        other => {
-            into.insert(name.to_owned(), other.clone());
-        }
-    }
-}
-
-/// Whether fields are within what a document may be.
-fn limits(fields: &Map<String, Value>, at: &str) -> Result<(), Vec<Problem>> {
-    let _ = (fields, at);
-    Ok(())
 }
 
 /// What an event says of a change.
@@ -208,21 +105,4 @@ fn whole(id: &str, fields: &Map<String, Value>) -> Value {
     let mut whole = fields.clone();
     whole.insert(ID.to_owned(), json!(id));
     Value::Object(whole)
-}
-
-/// The names of the fields that differ.
-fn changed_fields<'a>(
-    old: Option<&'a Map<String, Value>>,
-    new: Option<&'a Map<String, Value>>,
-) -> Vec<&'a str> {
-    let names = |fields: Option<&'a Map<String, Value>>| fields.into_iter().flat_map(Map::keys);
-    let value = |fields: Option<&'a Map<String, Value>>, name: &str| fields?.get(name);
-    let mut changed: Vec<&str> = names(old)
-        .chain(names(new))
-        .filter(|name| value(old, name) != value(new, name))
-        .map(String::as_str)
-        .collect();
-    changed.sort_unstable();
-    changed.dedup();
-    changed
 }

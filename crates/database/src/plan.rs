@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evoke_document::Document;
+use evoke_document::{Document, Input, check_id};
 use evoke_model::{Code, Problem, Rejection};
 use serde_json::{Map, Value};
 
@@ -125,12 +125,11 @@ impl Step {
     /// In what they do not fit the schema.
     pub(crate) fn update(
         collection: Arc<Defined>,
-        before: Arc<Document>,
+        (before, old): (Arc<Document>, Map<String, Value>),
         new: Map<String, Value>,
         at: &str,
     ) -> Result<Self, Vec<Problem>> {
         collection.check(&before.id, &new, at)?;
-        let old = data::fields(&before);
         if old == new {
             return Ok(Self::Stays(Kept { collection, document: before }));
         }
@@ -138,8 +137,10 @@ impl Step {
     }
 
     /// A document that goes.
-    pub(crate) fn delete(collection: Arc<Defined>, before: Arc<Document>) -> Self {
-        let old = data::fields(&before);
+    pub(crate) fn delete(
+        collection: Arc<Defined>,
+        (before, old): (Arc<Document>, Map<String, Value>),
+    ) -> Self {
         Self::change(collection, before.id.clone(), What::Delete { before, old })
     }
 }
@@ -216,7 +217,7 @@ fn step(
         _ => None,
     };
     if let Some((new, rival)) = new {
-        let (own, new) = data::read(new, at)?;
+        let Input { id: own, fields: new } = Input::read(new.clone(), at)?;
         let (id, rival) = match same_id(id.as_deref(), own, at)? {
             Some(id) => (id.into(), rival),
             None => (fresh(), Rival::IsTaken),
@@ -228,27 +229,36 @@ fn step(
     if revision.is_some_and(|expected| expected != document.revision) {
         return Err(refusal::changed(&operation.collection, &document.id).into());
     }
-    let (own, fields) = match wanted {
-        Wanted::Check => return Ok(Step::Stays(Kept { collection, document })),
-        Wanted::Delete => return Ok(Step::delete(collection, document)),
-        Wanted::Merge(patch) => data::merged(&document, patch, at)?,
-        Wanted::Create(new) | Wanted::Replace(new) | Wanted::Upsert(new) => data::read(new, at)?,
+    if *wanted == Wanted::Check {
+        return Ok(Step::Stays(Kept { collection, document }));
+    }
+    let old = data::fields(&document)?;
+    let Input { id: own, fields: new } = match wanted {
+        Wanted::Check | Wanted::Delete => return Ok(Step::delete(collection, (document, old))),
+        Wanted::Merge(patch) => data::merged(old.clone(), patch, at)?,
+        Wanted::Create(new) | Wanted::Replace(new) | Wanted::Upsert(new) => {
+            Input::read(new.clone(), at)?
+        }
     };
     same_id(Some(&document.id), own, at)?;
-    Ok(Step::update(collection, document, fields, at)?)
+    Ok(Step::update(collection, (document, old), new, at)?)
 }
 
 /// The id of a document that may say it itself: what it says must be what was asked for.
-fn same_id<'a>(
-    asked: Option<&'a str>,
-    own: Option<&'a str>,
+fn same_id(
+    asked: Option<&str>,
+    own: Option<String>,
     at: &str,
-) -> Result<Option<&'a str>, Vec<Problem>> {
+) -> Result<Option<String>, Vec<Problem>> {
     match (asked, own) {
         (Some(asked), Some(own)) if asked != own => {
             let message = format!("is not that of the document, which stays {asked:?}");
             Err(vec![Problem::new(format!("{at}.id"), message)])
         }
-        (asked, own) => Ok(asked.or(own)),
+        (Some(asked), _) => match check_id(asked) {
+            Ok(()) => Ok(Some(asked.to_owned())),
+            Err(wrong) => Err(vec![Problem::new("id", wrong)]),
+        },
+        (None, own) => Ok(own),
     }
 }

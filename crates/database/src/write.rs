@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use evoke_document::Document;
-use evoke_model::{Problem, Rejection, Timestamp};
+use evoke_document::{Document, Input};
+use evoke_model::{Code, Problem, Rejection, Timestamp};
 use evoke_ports::store::{Conflict, DocumentChange, Effect, Expect, Why};
 use evoke_ports::{Agreed, News, Origin, Revise, Unkept};
 use serde_json::{Map, Value};
@@ -132,7 +132,10 @@ fn revise(change: &Change) -> Revise {
     let collection = change.collection.clone();
     let (id, old) = (change.id.clone(), change.old().cloned());
     Arc::new(move |data: &Value, document: Value| {
-        let new = data::revised(&document, &id, AT)?;
+        let Input { id: own, fields: new } = Input::read(document, AT)?;
+        if own.is_some_and(|own| *own != *id) {
+            return Err(vec![Problem::new(format!("{AT}.id"), "the id of a document stays")]);
+        }
         collection.check(&id, &new, AT)?;
         Ok(data::with_document(data, &id, old.as_ref(), &new))
     })
@@ -161,7 +164,9 @@ impl Made {
         let revised = agreed.revised.as_ref().and_then(data::document_of);
         let put = |new: &Map<String, Value>, created_at| {
             let fields = revised.as_ref().unwrap_or(new);
-            let body = data::body(fields)?;
+            let body = Document::body_of(fields).map_err(|error| {
+                Rejection::new(Code::Internal, format!("write a document: {error}"))
+            })?;
             let revision = agreed.event.id.as_u64();
             let id = change.id.clone();
             Ok::<_, Rejection>(Arc::new(Document {
