@@ -16,8 +16,8 @@ pub struct Document {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// Its fields: the text of a JSON object as [`Document::body_of`] writes it: without spaces, the
-    /// names sorted and none of them twice.
+    /// Its fields: the text of a JSON object as [`Document::body_of`] writes it: without spaces,
+    /// the names sorted and none of them twice.
     pub body: Bytes,
 }
 

@@ -46,8 +46,8 @@ const CONDITION: &str = "[\"age\", \">=\", 18]";
 /// A query as parameters of an address.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Parameters<'a> {
-    /// Each `field,op,value`, where the value is JSON if it parses and a text otherwise, or the JSON
-    /// of a list of conditions.
+    /// Each `field,op,value`, where the value is JSON if it parses and a text otherwise, or the
+    /// JSON of a list of conditions.
     pub filter: &'a [String],
     /// Fields with commas between them, a `-` before those that descend.
     pub order_by: Option<&'a str>,

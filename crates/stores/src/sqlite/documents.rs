@@ -76,8 +76,11 @@ impl Documents for Pool {
         let after = cursor::decode(&collection, &query);
         let after = after.map_err(|bad| store::Error::new(ACTION, bad))?;
         self.read(ACTION, move |connection| {
-            let selects = select::page(&collection, &query, after.as_ref());
-            or_else_empty(connection, &collection, || plan(connection, &selects))
+            // Explaining does not look whether there are other indexes by now; reading does.
+            if !exists(connection, &collection)? {
+                return Ok(Vec::new());
+            }
+            plan(connection, &select::page(&collection, &query, after.as_ref()))
         })
         .await
     }

@@ -2,6 +2,7 @@
 //! the conformance suite.
 
 mod corrupt;
+mod documents;
 mod failing;
 mod files;
 mod formats;

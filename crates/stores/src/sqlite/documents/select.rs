@@ -35,19 +35,19 @@ pub fn count(collection: &str, filter: &[Condition]) -> Select {
 pub fn page(collection: &str, query: &Query, after: Option<&Place<'_>>) -> Vec<Select> {
     let terms = terms(query);
     let ranges = match after {
-        None => vec![Vec::new()],
+        None => vec![Range { bounds: Vec::new(), open: &terms }],
         Some(place) => ranges(&terms, place),
     };
-    let select = |range: Vec<Bound>| {
+    let select = |range: Range<'_>| {
         let mut select = Select::default();
         select.push("SELECT ").push(DOCUMENT).push(" FROM ").push(&table(collection));
         select.filter(&query.filter);
         let mut word = if query.filter.is_empty() { " WHERE " } else { " AND " };
-        for bound in range {
+        for bound in range.bounds {
             select.push(word).bound(bound);
             word = " AND ";
         }
-        select.order(&terms);
+        select.order(range.open);
         select.push(" LIMIT ?");
         select
     };
@@ -89,16 +89,25 @@ fn terms(query: &Query) -> Vec<Term> {
 /// A condition on a term: SQL with the value that is bound behind it, if there is one.
 type Bound = (String, Option<Value>);
 
+/// A part of what comes behind a place.
+struct Range<'t> {
+    /// What holds of it.
+    bounds: Vec<Bound>,
+    /// The terms that are not the same in all of it.
+    open: &'t [Term],
+}
+
 /// What comes behind a place, in the order of the terms: first what is the same in all terms but
 /// the last, at last what is behind it in the first already.
-fn ranges(terms: &[Term], place: &Place<'_>) -> Vec<Vec<Bound>> {
+fn ranges<'t>(terms: &'t [Term], place: &Place<'_>) -> Vec<Range<'t>> {
     let keys: Vec<Value> = place.0.iter().map(value).collect();
     let mut ranges = Vec::new();
     for depth in (0..terms.len().min(keys.len())).rev() {
         let same: Vec<Bound> =
             terms[..depth].iter().zip(&keys).map(|(term, key)| same(term, key)).collect();
-        for behind in behind(&terms[depth], &keys[depth]) {
-            ranges.push(same.iter().cloned().chain([behind]).collect());
+        for Behind { bound, is_one_value } in behind(&terms[depth], &keys[depth]) {
+            let bounds = same.iter().cloned().chain([bound]).collect();
+            ranges.push(Range { bounds, open: &terms[depth + usize::from(is_one_value)..] });
         }
     }
     ranges
@@ -111,19 +120,31 @@ fn same(term: &Term, key: &Value) -> Bound {
     }
 }
 
+/// What comes behind a value in one term.
+struct Behind {
+    bound: Bound,
+    /// Whether there is but one value behind it.
+    is_one_value: bool,
+}
+
 /// NULL is the first of all values, and the last where the order descends.
-fn behind(term: &Term, key: &Value) -> Vec<Bound> {
+fn behind(term: &Term, key: &Value) -> Vec<Behind> {
     let Term { expression, descending, may_be_null } = term;
+    let compared = |op: &str| {
+        let bound = (format!("{expression} {op} ?"), Some(key.clone()));
+        Behind { bound, is_one_value: false }
+    };
     match (key, descending) {
-        (Value::Null, false) => vec![(format!("{expression} IS NOT NULL"), None)],
         (Value::Null, true) => Vec::new(),
-        (key, false) => vec![(format!("{expression} > ?"), Some(key.clone()))],
-        (key, true) => {
-            let mut behind = vec![(format!("{expression} < ?"), Some(key.clone()))];
-            if *may_be_null {
-                behind.push((format!("{expression} IS NULL"), None));
-            }
-            behind
+        (Value::Null, false) => {
+            let bound = (format!("{expression} IS NOT NULL"), None);
+            vec![Behind { bound, is_one_value: false }]
+        }
+        (_, false) => vec![compared(">")],
+        (_, true) => {
+            let bound = (format!("{expression} IS NULL"), None);
+            let null = may_be_null.then_some(Behind { bound, is_one_value: true });
+            std::iter::once(compared("<")).chain(null).collect()
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use evoke_document::Collection;
 use evoke_model::event::Extensions;
 use evoke_model::function::FunctionRecord;
 use evoke_model::{Failure, Lineage, LogLine, Operation, Redirect, Trigger};
@@ -11,7 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::sqlite::stored::{
-    StoredAudit, StoredCursor, StoredFunction, StoredKey, StoredOperation, StoredTrigger,
+    StoredAudit, StoredCollection, StoredCursor, StoredFunction, StoredKey, StoredOperation,
+    StoredTrigger,
 };
 
 /// Decodes a golden file and checks that the same would be written today.
@@ -57,6 +59,14 @@ fn operations() {
 fn cursors() {
     let stored = stays::<StoredCursor>(include_str!("../golden/cursor.1.json"));
     assert!(Cursor::from(stored).next.is_some());
+}
+
+#[test]
+fn collections() {
+    let stored = stays::<StoredCollection>(include_str!("../golden/collection.1.json"));
+    let collection = Collection::from(stored);
+    assert_eq!(collection.indexes[1].fields[0].as_str(), "address.city");
+    assert!(collection.indexes[0].unique);
 }
 
 #[test]
