@@ -4,8 +4,10 @@
 //! One file a resource; each body is made from what the engine gives with `From`.
 
 pub mod audit;
+pub mod auth;
 pub mod cloudevents;
 pub mod dead_letter;
+pub mod document;
 pub mod error;
 pub mod event;
 pub mod execution;
@@ -20,12 +22,17 @@ mod payload;
 pub mod retention;
 pub mod schedule;
 pub mod schemas;
+pub mod storage;
 pub mod trace;
 pub mod tree;
 pub mod trigger;
 pub mod webhook;
 
 pub use audit::AuditEntry;
+pub use auth::{
+    EmailBody, LoginBody, LogoutBody, NewUserBody, PasswordResetBody, ProfileBody, RefreshBody,
+    SignedIn, SignupBody, TokenBody, TokenUser, Tokens, User, UserBody, VerifiedToken,
+};
 pub use dead_letter::{DeadLetterEdit, DeadLetterGroup};
 pub use error::{Error, ErrorBody};
 pub use event::{Event, EventAccepted, EventsAccepted};

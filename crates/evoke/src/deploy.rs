@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use evoke_database::{Database, Definition};
 use evoke_engine::{Declared, Deployment, Engine, NewTrigger};
 use evoke_model::trigger::Owner;
 use evoke_ports::runtime::DeployError;
@@ -61,6 +62,20 @@ impl Project {
         match before {
             Some((before, changed)) => evoke_project::reread(&self.root, &context, before, changed),
             None => evoke_project::read(&self.root, &context),
+        }
+    }
+}
+
+/// Declares the collections of `desired`. One that cannot be had is told of and stops no other.
+pub async fn declare(database: &Database, desired: &Desired) {
+    for collection in &desired.collections {
+        let name = &collection.name;
+        match database.define(collection.clone()).await {
+            Ok(Definition::Same) => {}
+            Ok(_) => tracing::info!(collection = %name, "Collection {name} is declared"),
+            Err(rejection) => {
+                tracing::error!(collection = %name, "Collection {name} stays as it is: {rejection}");
+            }
         }
     }
 }

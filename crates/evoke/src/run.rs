@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
+use evoke_database::Database;
 use evoke_engine::Engine;
 use evoke_ports::{NoTracer, Tracer};
 use evoke_project::config::{FILE, Required};
@@ -80,6 +81,7 @@ pub struct Running {
     config: ProjectConfig,
     server: BoundServer,
     telemetry: Option<Telemetry>,
+    database: Option<Database>,
     project: Project,
     /// In dev mode.
     watcher: Option<Watcher>,
@@ -108,7 +110,8 @@ impl Running {
             None => Arc::new(NoTracer),
         };
         let app = App::start(&root, &config, url.clone(), mode, tracer).await?;
-        let services = crate::services::start(&root, &config, &app).await?;
+        let services = crate::services::start(&root, &config, &app, mode).await?;
+        let database = services.database.clone();
         let options = ServerOptions { services, ..server_options(&config, mode) };
         if options.auth == AuthMode::Keys && app.engine.keys().is_empty() {
             tracing::warn!(
@@ -119,9 +122,12 @@ impl Running {
         let project = Project::new(&root, &app.runtimes, app.sources.clone(), environment);
         let desired = project.read(None);
         report(&desired);
+        if let Some(database) = &database {
+            deploy::declare(database, &desired).await;
+        }
         say(&deploy::apply(&app.engine, &desired, None).await);
         app.engine.admit();
-        Ok(Self { app, url, config, server, telemetry, project, watcher, desired })
+        Ok(Self { app, url, config, server, telemetry, database, project, watcher, desired })
     }
 
     /// Serves until `stop`, and takes each change of the project's folder where it is watched.
@@ -145,6 +151,9 @@ impl Running {
         let before = changed.map(|changed| (&self.desired, changed));
         let desired = self.project.read(before);
         report(&desired);
+        if let Some(database) = &self.database {
+            deploy::declare(database, &desired).await;
+        }
         say(&deploy::apply(&self.app.engine, &desired, Some(&self.desired)).await);
         self.desired = desired;
     }

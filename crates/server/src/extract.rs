@@ -30,11 +30,26 @@ pub(crate) struct By(pub(crate) Actor);
 /// The one variable part of a path, decoded.
 pub(crate) struct Segment(pub(crate) String);
 
+/// The two variable parts of a path, decoded.
+pub(crate) struct Pair(pub(crate) String, pub(crate) String);
+
 /// A body of JSON.
 pub(crate) struct Json(pub(crate) Value);
 
 /// A body of JSON that may be left out, which is an object without fields.
 pub(crate) struct JsonOrNothing(pub(crate) Value);
+
+/// A body of JSON, or the fields of a form.
+pub(crate) struct JsonOrForm(pub(crate) Value, pub(crate) Sent);
+
+/// How a body was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sent {
+    /// By a program.
+    Json,
+    /// By a page, for a person.
+    Form,
+}
 
 fn missing<T>(what: &str) -> Result<T, Refusal> {
     tracing::error!("A handler ran without {what}");
@@ -76,15 +91,31 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     }
 }
 
+/// The variable parts of a path, decoded.
+async fn segments<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<String>, Refusal> {
+    let params = RawPathParams::from_request_parts(parts, state)
+        .await
+        .map_err(|error| Refusal::invalid(vec![Problem::new("path", error.to_string())]))?;
+    Ok(params.iter().map(|(_, value)| value.to_owned()).collect())
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Segment {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let params = RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|error| Refusal::invalid(vec![Problem::new("path", error.to_string())]))?;
-        match params.iter().next() {
-            Some((_, value)) => Ok(Self(value.to_owned())),
+        match segments(parts, state).await?.into_iter().next() {
+            Some(value) => Ok(Self(value)),
             None => missing("a variable part of its path"),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Pair {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let mut segments = segments(parts, state).await?.into_iter();
+        match (segments.next(), segments.next()) {
+            (Some(first), Some(second)) => Ok(Self(first, second)),
+            _ => missing("two variable parts of its path"),
         }
     }
 }
@@ -104,6 +135,19 @@ impl<S: Send + Sync> FromRequest<S> for JsonOrNothing {
             return Ok(Self(Value::Object(Map::new())));
         }
         Json::from_request(request, &()).await.map(|Json(value)| Self(value))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for JsonOrForm {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let given = text(request.headers(), &CONTENT_TYPE).unwrap_or_default();
+        if !given.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+            return Json::from_request(request, state).await.map(|Json(it)| Self(it, Sent::Json));
+        }
+        let fields = String::from_utf8_lossy(&whole(request).await?).into_owned();
+        let fields = crate::query::pairs(&fields).map(|(name, value)| (name, value.into()));
+        Ok(Self(Value::Object(fields.collect()), Sent::Form))
     }
 }
 

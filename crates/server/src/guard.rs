@@ -11,6 +11,9 @@ use crate::context::{Caller, authority, text};
 use crate::options::AuthMode;
 use crate::refusal::Refusal;
 
+/// Where others look for the keys that tokens are signed with.
+pub(crate) const JWKS: &str = "/.well-known/jwks.json";
+
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// What a caller must show for a path.
@@ -18,6 +21,9 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(crate) enum Need {
     /// Nothing.
     Nothing,
+    /// Nothing that is shown here: whoever answers decides. Pages of other sites stay out where the
+    /// server is open to this machine only.
+    NoKey,
     /// An API key or the token of a running function.
     KeyOrToken,
     /// An API key.
@@ -30,14 +36,38 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
     let is_public = path == "/health"
         || path.starts_with("/health/")
         || path.starts_with("/docs/errors/")
-        || path == "/schemas/function.json";
+        || path == "/schemas/function.json"
+        || path == JWKS;
     if is_public {
         return Need::Nothing;
     }
     let path = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/api"));
-    let is_for_functions = method == Method::POST
-        && path.is_some_and(|path| path == "/events" || path.starts_with("/functions/"));
+    match path {
+        Some("/auth/jwks") => return Need::Nothing,
+        Some(path) if is_of_users(path) => return Need::NoKey,
+        _ => {}
+    }
+    let calls = |path: &str| path == "/events" || path.starts_with("/functions/");
+    let is_for_functions =
+        path.is_some_and(|path| is_data(path) || method == Method::POST && calls(path));
     if is_for_functions { Need::KeyOrToken } else { Need::Key }
+}
+
+/// Whether a path is one of the data services'.
+fn is_data(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    matches!(first, "auth" | "collections" | "transactions")
+}
+
+/// Whether a documented path needs neither key nor token of a function.
+pub(crate) fn is_for_anybody(path: &str) -> bool {
+    path == JWKS || path.strip_prefix("/api").is_some_and(is_of_users)
+}
+
+/// Whether a path is for users themselves, and not for who runs the server.
+fn is_of_users(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    segments.next() == Some("auth") && segments.next().is_some_and(|next| next != "users")
 }
 
 /// Lets a caller in.
@@ -60,11 +90,15 @@ pub(crate) fn admit(
             is_from_here(parts, hosts)?;
             Ok(cause.map_or(Caller::Anyone, Caller::Execution))
         }
+        (AuthMode::Keys, _, _) if need == Need::NoKey => {
+            Ok(cause.map_or(Caller::Anyone, Caller::Execution))
+        }
         (AuthMode::Keys, _, Some(cause)) if need == Need::KeyOrToken => {
             Ok(Caller::Execution(cause))
         }
         (AuthMode::Keys, _, Some(_)) => {
-            let message = "the token of a function may send events and call functions, no more";
+            let message =
+                "the token of a function may send events, call functions and use data, no more";
             Err(Refusal::new(Code::PermissionDenied, message))
         }
         (AuthMode::Keys, None, None) => Err(Refusal::unauthenticated(
@@ -173,6 +207,20 @@ mod tests {
             (Method::DELETE, "/api/dead-letters", Need::Key),
             (Method::POST, "/api/triggers", Need::Key),
             (Method::GET, "/healthy", Need::Key),
+            (Method::POST, "/api/auth/signup", Need::NoKey),
+            (Method::PATCH, "/api/v1/auth/me", Need::NoKey),
+            (Method::POST, "/api/auth/verify-email/request", Need::NoKey),
+            (Method::GET, "/api/auth/jwks", Need::Nothing),
+            (Method::GET, "/.well-known/jwks.json", Need::Nothing),
+            (Method::GET, "/api/auth/users", Need::KeyOrToken),
+            (Method::DELETE, "/api/v1/auth/users/usr_1", Need::KeyOrToken),
+            (Method::GET, "/api/auth/users/", Need::KeyOrToken),
+            (Method::GET, "/api/auth", Need::KeyOrToken),
+            (Method::GET, "/api/authx/me", Need::Key),
+            (Method::GET, "/api/collections", Need::KeyOrToken),
+            (Method::DELETE, "/api/v1/collections/users/documents/x", Need::KeyOrToken),
+            (Method::POST, "/api/transactions", Need::KeyOrToken),
+            (Method::GET, "/api/collectionsx", Need::Key),
         ];
         for (method, path, expected) in table {
             assert_eq!(need(&method, path), expected, "{method} {path}");

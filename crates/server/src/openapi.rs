@@ -4,6 +4,7 @@ use evoke_api::{ErrorBody, schemas};
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::guard;
 use crate::routes;
 
 const INTRODUCTION: &str = "Events in, functions run, nothing lost. Everything under `/api` also \
@@ -37,6 +38,8 @@ pub(crate) fn document() -> Value {
         { "name": "triggers", "description": "Which events go where" },
         { "name": "schedules", "description": "Triggers that fire at instants" },
         { "name": "webhooks", "description": "Requests of other services" },
+        { "name": "database", "description": "Collections of documents" },
+        { "name": "users", "description": "Signing up and in, tokens, accounts" },
         { "name": "keys", "description": "Who may call" },
         { "name": "server", "description": "The server itself" },
     ]);
@@ -82,7 +85,8 @@ fn complete(path: &str, operation: &mut Value) {
     let is_public = path.starts_with("/health")
         || path.starts_with("/schemas")
         || path.starts_with("/webhooks")
-        || path.starts_with("/docs/errors");
+        || path.starts_with("/docs/errors")
+        || guard::is_for_anybody(path);
     if is_public {
         operation["security"] = json!([]);
     }

@@ -173,14 +173,7 @@ pub(crate) struct Query {
 
 impl Query {
     fn of(query: &str) -> Self {
-        let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        let given = pairs
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (decoded(name), decoded(value))
-            })
-            .collect();
-        Self { given, known: Vec::new(), problems: Vec::new() }
+        Self { given: pairs(query).collect(), known: Vec::new(), problems: Vec::new() }
     }
 
     /// A text; one that is given empty counts as not given.
@@ -200,6 +193,13 @@ impl Query {
             self.problems.push(Problem::new(name, "is given twice"));
         }
         found.filter(|text| !text.is_empty())
+    }
+
+    /// All texts of a parameter that may be given again and again.
+    pub(crate) fn texts(&mut self, name: &'static str) -> Vec<String> {
+        self.known.push(name);
+        let is_it = |pair: &mut (String, String)| pair.0 == name;
+        self.given.extract_if(.., is_it).map(|(_, value)| value).collect()
     }
 
     /// A value that is read from text; `expected` says what it should look like.
@@ -254,6 +254,14 @@ impl Query {
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Refusal::invalid(self.problems)) }
     }
+}
+
+/// Names and values as pages and queries write them.
+pub(crate) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decoded(name), decoded(value))
+    })
 }
 
 fn decoded(text: &str) -> String {

@@ -1,5 +1,33 @@
 //! The data services a server offers, as far as it has them.
 
+use evoke_auth::Auth;
+use evoke_database::Database;
+use evoke_model::Code;
+
+use crate::refusal::Refusal;
+
 /// The data services.
 #[derive(Clone, Default)]
-pub struct Services {}
+pub struct Services {
+    /// Collections of documents.
+    pub database: Option<Database>,
+    /// Users.
+    pub auth: Option<Auth>,
+}
+
+impl Services {
+    /// The database.
+    pub(crate) fn database(&self) -> Result<&Database, Refusal> {
+        self.database.as_ref().ok_or_else(|| missing("database"))
+    }
+
+    /// The users.
+    pub(crate) fn auth(&self) -> Result<&Auth, Refusal> {
+        self.auth.as_ref().ok_or_else(|| missing("users"))
+    }
+}
+
+/// A service this server does not have.
+fn missing(name: &str) -> Refusal {
+    Refusal::new(Code::RouteNotFound, format!("this server has no {name}"))
+}

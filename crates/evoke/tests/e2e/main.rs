@@ -4,6 +4,7 @@
 
 mod api;
 mod commands;
+mod database;
 mod facts;
 mod first_light;
 mod function_test;

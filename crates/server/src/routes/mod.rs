@@ -2,7 +2,9 @@
 //! are made from the same list.
 
 pub(crate) mod audit;
+pub(crate) mod auth;
 pub(crate) mod claimed;
+pub(crate) mod collections;
 pub(crate) mod dead_letters;
 pub(crate) mod docs;
 pub(crate) mod events;
@@ -86,6 +88,47 @@ fn resources() -> OpenApiRouter {
         .routes(routes!(keys::delete))
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::doctor))
+        .merge(data())
+        .merge(users())
+}
+
+/// What the data services answer.
+fn data() -> OpenApiRouter {
+    use collections::{changes, documents, query, transactions};
+    OpenApiRouter::new()
+        .routes(routes!(collections::list))
+        .routes(routes!(collections::show, collections::put, collections::delete))
+        .routes(routes!(
+            documents::list,
+            documents::create,
+            documents::update_all,
+            documents::delete_all
+        ))
+        .routes(routes!(documents::show, documents::replace, documents::update, documents::delete))
+        .routes(routes!(query::find))
+        .routes(routes!(query::count))
+        .routes(routes!(query::explain))
+        .routes(routes!(changes::follow))
+        .routes(routes!(transactions::transact))
+}
+
+/// What users ask, and what the operator does with them.
+fn users() -> OpenApiRouter {
+    use auth::{mails, users};
+    OpenApiRouter::new()
+        .routes(routes!(auth::signup))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::verify_token))
+        .routes(routes!(auth::me, auth::change_me))
+        .routes(routes!(auth::jwks))
+        .routes(routes!(mails::show_verification, mails::verify_email))
+        .routes(routes!(mails::request_verification))
+        .routes(routes!(mails::show_reset, mails::reset_password))
+        .routes(routes!(mails::request_reset))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change, users::delete))
 }
 
 /// What stands at the root.
@@ -100,6 +143,7 @@ fn root() -> OpenApiRouter {
         .routes(routes!(docs::error_page))
         .routes(routes!(docs::function_schema))
         .routes(routes!(webhooks::receive))
+        .routes(routes!(auth::well_known))
 }
 
 /// All routes as they are documented.
