@@ -17,7 +17,7 @@ mod jwks;
 mod keeper;
 mod keys;
 mod login;
-mod logout;
+pub mod logout;
 mod mail;
 mod news;
 mod password;

@@ -18,9 +18,11 @@ use crate::settings;
 mod or_false;
 pub(crate) mod retention;
 mod telemetry;
+mod users;
 
 pub use retention::{Retention, RetentionRule};
 pub use telemetry::Telemetry;
+pub use users::{ForeignIssuer, Mail, Users};
 
 /// The name of the file in a project's folder.
 pub const FILE: &str = "evoke.toml";
@@ -43,6 +45,10 @@ pub struct ProjectConfig {
     pub log: Log,
     /// Who may use the API.
     pub auth: Auth,
+    /// Who may use what the project builds.
+    pub users: Users,
+    /// How mail leaves.
+    pub mail: Mail,
     /// What is taken in.
     pub events: Events,
     /// How long the record is kept.
@@ -66,6 +72,8 @@ impl Default for ProjectConfig {
             store: Store::default(),
             log: Log::default(),
             auth: Auth::default(),
+            users: Users::default(),
+            mail: Mail::default(),
             events: Events::default(),
             retention: Retention::default(),
             telemetry: Telemetry::default(),
@@ -88,6 +96,9 @@ pub struct Server {
     pub body_max: ByteSize,
     /// How long work under way may take after a stop was asked for. Default: `15s`.
     pub shutdown_grace: Millis,
+    /// Header in which a proxy in front says where a request came from, such as `x-forwarded-for`;
+    /// its last entry is believed. Default: empty, the other end of the connection.
+    pub client_address: String,
 }
 
 impl Default for Server {
@@ -97,6 +108,7 @@ impl Default for Server {
             port: 8090,
             body_max: ByteSize::from_mb(10),
             shutdown_grace: Millis::from_secs(15),
+            client_address: String::new(),
         }
     }
 }

@@ -214,6 +214,13 @@ fn check(config: &ProjectConfig, report: &mut Report) {
     within("events.idempotency_window", &config.events.idempotency_window, &window, report);
     config.retention.check(report);
     config.telemetry.check(report);
+    config.users.check(report);
+    config.mail.check(report);
+    let is_header = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !config.server.client_address.chars().all(is_header) {
+        let wrong = Wrong::new("it is not a name of a header").suggest("x-forwarded-for");
+        report.problem("server.client_address", wrong);
+    }
     let idle = Millis::from_secs(1)..=Millis::from_secs(7 * 86_400);
     within("runtimes.idle", &config.runtimes.idle, &idle, report);
     within("defaults.memory", &config.defaults.memory, &MEMORY_RANGE, report);
@@ -272,6 +279,50 @@ mod tests {
             let setting = line[1].contains(" = ") && !line[1].starts_with('#');
             assert!(!setting || line[0].starts_with('#'), "no comment before {:?}", line[1]);
         }
+    }
+
+    #[test]
+    fn users_and_mail_are_checked_without_showing_what_is_secret() {
+        let text = r#"
+            [users]
+            url = "shop.test"
+            access_ttl = "1s"
+            lock_after = 1
+            verify_page = "https://shop.test/verify"
+            foreign = [
+                { issuer = "a", secret = "hunter2" },
+                { issuer = "a", jwks_url = "https://a.test/jwks" },
+                { issuer = "b" },
+                { issuer = "evoke", jwks_url = "ftp://x" },
+            ]
+            [mail]
+            url = "http://user:hunter2@mail.test"
+            from = "nobody"
+        "#;
+        let problems = of(text, &[]).unwrap_err().join("\n");
+        for field in [
+            "users.url",
+            "users.access_ttl",
+            "users.lock_after",
+            "users.verify_page",
+            "users.foreign[0].secret",
+            "users.foreign[1].issuer",
+            "users.foreign[2]: ",
+            "users.foreign[3].issuer",
+            "users.foreign[3].jwks_url",
+            "mail.url",
+            "mail.from",
+        ] {
+            assert!(problems.contains(field), "{field} in {problems}");
+        }
+        assert!(!problems.contains("hunter2"), "{problems}");
+        let secret = "0123456789abcdef0123456789abcdef";
+        let foreign = format!(r#"[{{"issuer": "a", "secret": "{secret}", "audience": "shop"}}]"#);
+        let mail = ("EVOKE_MAIL_URL", "smtp://user:hunter2@mail.test:587");
+        let config = of("", &[("EVOKE_USERS_FOREIGN", &foreign), mail]).unwrap();
+        assert_eq!(config.users.foreign[0].audience.as_deref(), Some("shop"));
+        let shown = format!("{config:?}");
+        assert!(!shown.contains(secret) && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::patience::Patience;
 use crate::service::Server;
+use crate::visitor::Peer;
 
 /// What an HTTP/2 client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -36,6 +37,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Serves a connection to its end. When `stop` fires, requests under way are still answered.
 pub(crate) async fn run(stream: TcpStream, server: Arc<Server>, stop: CancellationToken) {
+    let peer = stream.peer_addr().ok().map(|peer| Peer(peer.ip()));
     let head_wait = server.limits().head_wait.duration();
     let begun = tokio::select! {
         begun = tokio::time::timeout(head_wait, begin(stream)) => begun,
@@ -44,7 +46,10 @@ pub(crate) async fn run(stream: TcpStream, server: Arc<Server>, stop: Cancellati
     let Ok(Ok(Some((version, stream)))) = begun else { return };
     let patience = stream.patience.clone();
     let io = TokioIo::new(stream);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         let (server, patience) = (server.clone(), patience.clone());
         async move { Ok::<_, Infallible>(server.answer(request, patience).await) }
     });

@@ -18,7 +18,7 @@ td,th{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0;border-bo
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// Text as HTML.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -53,6 +53,11 @@ fn page(title: &str, body: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <title>{title}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
     )
+}
+
+/// A page that asks something, or says what came of it.
+pub(crate) fn form(title: &str, body: &str) -> String {
+    page(title, &format!("<h1>{title}</h1>{body}"))
 }
 
 /// Appends to a text, which cannot fail.

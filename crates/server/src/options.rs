@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use evoke_model::{Code, Millis};
 use evoke_ports::{Clock, SystemClock};
+use http::HeaderName;
 use serde_json::Value;
 
 use crate::services::Services;
@@ -25,6 +26,8 @@ pub struct ServerOptions {
     pub clock: Arc<dyn Clock>,
     /// The data services.
     pub services: Services,
+    /// The header in which a proxy in front of the server says where a request came from.
+    pub client_address: Option<HeaderName>,
 }
 
 /// Who may call the management API. Routes of functions and `/health` are public in either case.
@@ -91,6 +94,7 @@ impl Default for ServerOptions {
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             services: Services::default(),
+            client_address: None,
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use evoke_ports::http::MANAGEMENT;
 
+use crate::guard::JWKS;
+
 /// Whose a path is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Face {
@@ -27,7 +29,7 @@ pub(crate) fn face(path: &str) -> Face {
             // Webhooks are public, wherever they come in.
             resource != "webhook" && (resource.is_empty() || MANAGEMENT.contains(&resource))
         }
-        other => ROOTS.contains(&other),
+        other => ROOTS.contains(&other) || path == JWKS,
     };
     if is_ours { Face::Management } else { Face::Function }
 }
@@ -66,6 +68,8 @@ mod tests {
             "/openapi.json",
             "/api/webhooks",
             "/api/v1/webhooks/trg_1",
+            "/api/auth/login",
+            "/.well-known/jwks.json",
         ] {
             assert_eq!(face(path), Face::Management, "{path}");
         }
@@ -79,6 +83,7 @@ mod tests {
             "/webhooks/stripe",
             "/api/webhook/trg_1",
             "/api/v1/webhook/trg_1",
+            "/.well-known/security.txt",
         ] {
             assert_eq!(face(path), Face::Function, "{path}");
         }

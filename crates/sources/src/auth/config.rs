@@ -49,7 +49,11 @@ fn wanted(config: &Value) -> impl Iterator<Item = &str> {
 /// What a checked configuration wants. What was refused has another type, which none of them takes.
 pub(super) fn subscription(config: &Value) -> Subscription {
     let kinds: Vec<String> = wanted(config).map(|action| format!("auth.{action}")).collect();
-    Subscription { kind: Some(kinds.join("|")), source: Some("/auth".to_owned()), subject: None }
+    Subscription {
+        kind: Some(kinds.join("|")),
+        source: Some("/auth".to_owned()),
+        ..Subscription::default()
+    }
 }
 
 /// An action that a checked configuration wants.

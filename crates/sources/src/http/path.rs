@@ -99,6 +99,7 @@ impl RoutePath {
         let taken = match (literal(0), literal(1), literal(2)) {
             (Some("api"), Some("v1"), Some(third)) => MANAGEMENT.contains(&third),
             (Some("api"), Some(second), _) => MANAGEMENT.contains(&second),
+            (Some(".well-known"), Some("jwks.json"), _) => true,
             (Some(first), _, _) => ROOT.contains(&first),
             _ => false,
         };

@@ -268,11 +268,21 @@ fn the_management_api_cannot_be_shadowed() {
         "/api/dead-letters",
         "/api/kinds",
         "/api/v1/doctor",
+        "/api/auth/me",
+        "/.well-known/jwks.json",
     ] {
         let problems = source().check(&json!({ "path": path })).unwrap_err();
         assert!(problems[0].message.contains("shadow"), "{path}");
     }
-    for path in ["/api/users/{id}", "/api/v1/users", "/api", "/healthy", "/{x}", "/app/events"] {
+    for path in [
+        "/api/users/{id}",
+        "/api/v1/users",
+        "/api",
+        "/healthy",
+        "/{x}",
+        "/app/events",
+        "/.well-known/x",
+    ] {
         assert!(source().check(&json!({ "path": path })).is_ok(), "{path}");
     }
 }
