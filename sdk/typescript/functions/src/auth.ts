@@ -1,0 +1,59 @@
+// Who calls.
+
+import { auth as service, EvokeError, type User } from '@evoke/sdk';
+import { refusal, type Middleware } from './middleware.ts';
+
+/** Who may come in. */
+export interface AuthOptions {
+  /** Whether somebody has to be signed in; true. Else `context.user` is null for strangers. */
+  required?: boolean;
+  /** One of these roles is needed. */
+  role?: string | readonly string[];
+  /** Who somebody with a token is, in place of the server's users; throws or gives null for nobody. */
+  verify?: (token: string) => Caller | null | Promise<Caller | null>;
+}
+
+/** Who calls: in `context.user`. */
+export type Caller = Pick<User, 'id'> & { email?: string; roles?: string[]; [field: string]: unknown };
+
+const CHALLENGE = { 'www-authenticate': 'Bearer' };
+
+/** Lets in who has a token, and says in `context.user` who that is. */
+function step(options: AuthOptions = {}): Middleware {
+  const { required = true, role, verify = (token: string) => service.verifyToken(token) } = options;
+  const roles = role === undefined ? [] : typeof role === 'string' ? [role] : [...role];
+  return async (request, context, next) => {
+    // The trigger may have asked for it already.
+    let user: Caller | null = context.user;
+    const header = request.headers.get('authorization');
+    if (user === null && header !== null) {
+      try {
+        user = await verify(header.replace(/^bearer\s+/i, '').trim());
+      } catch (error) {
+        if (!isRefused(error)) throw error;
+        // A wrong token is a mistake even where none is needed.
+        return refusal(401, 'FN_009', (error as Error).message, { headers: CHALLENGE });
+      }
+    }
+    if (user === null && (required || roles.length > 0))
+      return refusal(401, 'FN_009', 'a token is needed: send Authorization: Bearer ...', { headers: CHALLENGE });
+    if (roles.length > 0 && !roles.some((role) => user?.roles?.includes(role)))
+      return refusal(403, 'FN_009', `the role ${roles.join(' or ')} is needed`);
+    Object.defineProperty(context, 'user', { value: user, configurable: true, enumerable: true });
+    return next();
+  };
+}
+
+/** Whether the token was refused, and not the question. */
+function isRefused(error: unknown): boolean {
+  return !(error instanceof EvokeError) || (error.status >= 400 && error.status < 500 && error.status !== 429);
+}
+
+/** Lets in who has a token; it also is the service itself: `auth.verifyToken(header)`. */
+export const auth: typeof step & typeof service = new Proxy(step, {
+  get: (target, key) => {
+    const value = Reflect.get(service, key, service);
+    if (value === undefined) return Reflect.get(target, key);
+    return typeof value === 'function' ? value.bind(service) : value;
+  },
+}) as typeof step & typeof service;

@@ -1,0 +1,157 @@
+// Who somebody is.
+
+import type { Connection } from './connection.ts';
+import { EvokeError } from './error.ts';
+import type { Session, SessionStore } from './session.ts';
+import { Users, type User } from './user.ts';
+
+/** An access token is renewed so many milliseconds before its end. */
+const RENEWED_BEFORE = 30_000;
+
+/** What the server answers to who got in. */
+interface SignedIn {
+  user: User;
+  access_token?: string;
+  refresh_token?: string;
+  expires_in?: number;
+}
+
+/** Users, their sessions and their tokens. */
+export class Auth {
+  readonly #connection: Connection;
+  readonly #store: SessionStore | null;
+  #renewing: Promise<Session> | null = null;
+  /** Their administration. */
+  readonly users: Users;
+
+  /** Without a store nobody is kept signed in: a function serves many at once. */
+  constructor(connection: Connection, store: SessionStore | null = null) {
+    this.#connection = connection;
+    this.#store = store;
+    this.users = new Users(connection);
+  }
+
+  /**
+   * The user of an access token, given as such or as `Bearer ...`.
+   *
+   * @throws EvokeError with status 401 where it does not hold or there is none.
+   */
+  async verifyToken(header: string | null | undefined): Promise<User> {
+    const token = (header ?? '').trim().replace(/^bearer\s+/i, '');
+    if (token === '') throw new EvokeError('there is no token', { code: 'AU_002', status: 401 });
+    const ask = { json: { token } };
+    const answer = await this.#connection.json<{ user: User }>('POST', '/api/auth/verify-token', ask);
+    return answer.user;
+  }
+
+  /** Makes an account, and signs in where that does not wait for the address to be verified. */
+  signup(email: string, password: string, more: Record<string, unknown> = {}): Promise<Session | null> {
+    return this.#enter('/api/auth/signup', { ...more, email, password });
+  }
+
+  /** Signs in. */
+  async login(email: string, password: string): Promise<Session> {
+    const session = await this.#enter('/api/auth/login', { email, password });
+    if (session === null) throw new EvokeError('the address is not verified yet', { status: 403 });
+    return session;
+  }
+
+  /** New tokens for old: of the session that is kept, or of a refresh token. */
+  refresh(refreshToken?: string): Promise<Session> {
+    if (refreshToken !== undefined) return this.#renew(refreshToken);
+    // Each refresh token is good for once, so that two renewals at a time are one.
+    this.#renewing ??= this.#renewKept().finally(() => (this.#renewing = null));
+    return this.#renewing;
+  }
+
+  /** Ends the session that is kept, or that of a refresh token. */
+  async logout(refreshToken?: string): Promise<void> {
+    const token = refreshToken ?? (await this.session())?.refreshToken;
+    if (refreshToken === undefined) await this.#store?.save(null);
+    if (token === undefined) return;
+    await this.#connection.send('POST', '/api/auth/logout', { json: { refresh_token: token } });
+  }
+
+  /** The session that is kept; `null` where nobody is signed in. */
+  async session(): Promise<Session | null> {
+    return (await this.#store?.load()) ?? null;
+  }
+
+  /** An access token that holds, renewed where that is necessary; `null` where nobody is signed in. */
+  async token(): Promise<string | null> {
+    const session = await this.session();
+    if (session === null) return null;
+    if (session.expiresAt - RENEWED_BEFORE > Date.now()) return session.accessToken;
+    return (await this.refresh()).accessToken;
+  }
+
+  /** Whoever is signed in, or has this access token. */
+  async me(accessToken?: string): Promise<User> {
+    return this.#connection.json('GET', '/api/auth/me', await this.#as(accessToken));
+  }
+
+  /** Changes what one may change of oneself. */
+  async updateMe(changes: Record<string, unknown>, accessToken?: string): Promise<User> {
+    return this.#connection.json('PATCH', '/api/auth/me', { ...(await this.#as(accessToken)), json: changes });
+  }
+
+  /** Sends the mail that verifies an address once more. */
+  async requestEmailVerification(email: string): Promise<void> {
+    await this.#connection.send('POST', '/api/auth/verify-email/request', { json: { email } });
+  }
+
+  /** Verifies an address with the token of the mail. */
+  async verifyEmail(token: string): Promise<void> {
+    await this.#connection.send('POST', '/api/auth/verify-email', { json: { token } });
+  }
+
+  /** Sends a mail to who forgot the password; nobody is told whether there is such an account. */
+  async requestPasswordReset(email: string): Promise<void> {
+    await this.#connection.send('POST', '/api/auth/password-reset/request', { json: { email } });
+  }
+
+  /** Sets another password with the token of the mail. */
+  async resetPassword(token: string, password: string): Promise<void> {
+    await this.#connection.send('POST', '/api/auth/password-reset', { json: { token, password } });
+  }
+
+  async #enter(path: string, json: Record<string, unknown>): Promise<Session | null> {
+    const session = sessionOf(await this.#connection.json<SignedIn>('POST', path, { json }));
+    if (session !== null) await this.#store?.save(session);
+    return session;
+  }
+
+  async #renewKept(): Promise<Session> {
+    const kept = await this.session();
+    if (kept === null) throw new EvokeError('nobody is signed in', { code: 'AU_002', status: 401 });
+    try {
+      const session = await this.#renew(kept.refreshToken);
+      await this.#store?.save(session);
+      return session;
+    } catch (error) {
+      const isOver = error instanceof EvokeError && (error.status === 401 || error.status === 403);
+      if (isOver) await this.#store?.save(null);
+      throw error;
+    }
+  }
+
+  async #renew(refreshToken: string): Promise<Session> {
+    const ask = { json: { refresh_token: refreshToken } };
+    const answer = await this.#connection.json<SignedIn>('POST', '/api/auth/refresh', ask);
+    const session = sessionOf(answer);
+    if (session === null) throw new EvokeError('the server gave no tokens');
+    return session;
+  }
+
+  async #as(accessToken: string | undefined): Promise<{ token: string }> {
+    const token = accessToken ?? (await this.token());
+    if (token === null) throw new EvokeError('nobody is signed in', { code: 'AU_002', status: 401 });
+    return { token };
+  }
+}
+
+function sessionOf({ user, access_token, refresh_token, expires_in = 0 }: SignedIn): Session | null {
+  if (access_token === undefined || refresh_token === undefined) return null;
+  const expiresAt = Date.now() + expires_in * 1000;
+  return { user, accessToken: access_token, refreshToken: refresh_token, expiresAt };
+}

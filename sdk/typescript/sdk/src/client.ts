@@ -1,0 +1,62 @@
+// Everything in one hand.
+
+import { Auth } from './auth.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import { Database } from './database.ts';
+import { Events } from './events.ts';
+import { Functions } from './functions.ts';
+import { retryingFetch, type FetchOptions } from './retry.ts';
+import { memoryStore, type SessionStore } from './session.ts';
+import { Storage } from './storage.ts';
+
+/** How a client is made. */
+export interface ClientOptions extends ConnectionOptions {
+  /** Where it is kept who is signed in; else as long as the process lives. */
+  session?: SessionStore;
+}
+
+/** The services of one server. */
+export interface Client {
+  db: Database;
+  storage: Storage;
+  auth: Auth;
+  events: Events;
+  functions: Functions;
+  /** `fetch` of a path of the server, as whoever is signed in: for routes of functions. */
+  fetch(path: string, options?: FetchOptions): Promise<Response>;
+}
+
+/** A client of a server, for apps and scripts. Functions import what they need instead. */
+export function createClient(options: ClientOptions = {}): Client {
+  const connection = new Connection(options);
+  const auth = new Auth(connection, options.session ?? memoryStore());
+  return {
+    db: new Database(connection),
+    storage: new Storage(connection),
+    auth,
+    events: new Events(connection),
+    functions: new Functions(connection),
+    fetch: async (path, init = {}) => {
+      const headers = new Headers(init.headers);
+      const token = await auth.token();
+      if (token !== null && !headers.has('authorization')) headers.set('authorization', `Bearer ${token}`);
+      const own = options.fetch === undefined ? {} : { fetch: options.fetch };
+      return retryingFetch(connection.address(path), { ...options.retry, ...own, ...init, headers });
+    },
+  };
+}
+
+const ambient = new Connection();
+
+/** The database of the server this function runs in, or that the environment names. */
+export const db: Database = new Database(ambient);
+/** Its buckets. */
+export const storage: Storage = new Storage(ambient);
+/** Its users. */
+export const auth: Auth = new Auth(ambient);
+/** Its events. */
+export const events: Events = new Events(ambient);
+/** Its functions. */
+export const functions: Functions = new Functions(ambient);
+/** Requests to anywhere. */
+export const http = { fetch: retryingFetch };

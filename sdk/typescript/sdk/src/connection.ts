@@ -1,0 +1,163 @@
+// The server, as everything else of this package asks it.
+
+import { currentCall, type Call } from './call.ts';
+import { EvokeError, refusalOf } from './error.ts';
+import { tried, type RetryOptions, type Worth } from './retry.ts';
+
+/** A client's own settings. */
+export interface ConnectionOptions {
+  /** Address of the server; `EVOKE_URL`, else this machine's. */
+  url?: string;
+  /** `evk_...`; `EVOKE_API_KEY` if not given. */
+  apiKey?: string;
+  retry?: RetryOptions;
+  /** In place of the global one. */
+  fetch?: typeof fetch;
+}
+
+/** One request. */
+export interface Ask {
+  query?: Record<string, string | number | undefined>;
+  headers?: Record<string, string | undefined>;
+  /** Sent as JSON. */
+  json?: unknown;
+  /** Sent as it is. */
+  body?: BodyInit | AsyncIterable<Uint8Array>;
+  signal?: AbortSignal | undefined;
+  /** In place of the connection's own. */
+  token?: string | undefined;
+  /** Statuses that are answers, not failures, beside those below 300. */
+  accept?: number[];
+  /** Milliseconds until the answer begins. */
+  timeout?: number | undefined;
+}
+
+/** Methods that may be repeated when nobody knows what became of them. */
+const REPEATABLE = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
+/** Statuses with which the server says that it has not begun. */
+const NOT_BEGUN = new Set([429, 503]);
+const UNSURE = new Set([408, 502, 504]);
+
+/** A way to the server. */
+export class Connection {
+  readonly #options: ConnectionOptions;
+
+  constructor(options: ConnectionOptions = {}) {
+    this.#options = options;
+  }
+
+  /** The address of something of the server. */
+  address(path: string, query: Ask['query'] = {}): URL {
+    const base = (this.#options.url ?? currentCall().url).replace(/\/+$/, '');
+    const url = new URL(base + path);
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) url.searchParams.append(name, String(value));
+    return url;
+  }
+
+  /**
+   * Asks the server.
+   *
+   * @throws EvokeError for every status that is no answer, and where the server is not reached.
+   */
+  async send(method: string, path: string, ask: Ask = {}): Promise<Response> {
+    const call = this.#caller();
+    const url = this.address(path, ask.query);
+    const init = { method, ...this.#options.retry, ...initOf(ask, this.#headers(ask, call)) };
+    if (this.#options.fetch !== undefined) Object.assign(init, { fetch: this.#options.fetch });
+    if (ask.timeout !== undefined) Object.assign(init, { timeout: ask.timeout });
+    let response: Response;
+    try {
+      response = await tried(url, init, worthOf(method, ask), call.deadlineMs);
+    } catch (cause) {
+      if (ask.signal?.aborted) throw cause;
+      const why = reasonOf(cause);
+      throw new EvokeError(`${method} ${path}: the server at ${url.origin} was not reached: ${why}`, { cause });
+    }
+    if (response.status < 300 || ask.accept?.includes(response.status)) return response;
+    throw await refusalOf(response, `${method} ${path}`);
+  }
+
+  /** Asks the server and reads its answer as JSON; an empty one is `undefined`. */
+  async json<T>(method: string, path: string, ask: Ask = {}): Promise<T> {
+    const response = await this.send(method, path, ask);
+    const text = await response.text();
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** Outside of functions nobody knows more than what the client was made with. */
+  #caller(): Call {
+    const { url, apiKey } = this.#options;
+    if (url === undefined && apiKey === undefined) return currentCall();
+    return { url: url ?? currentCall().url, token: apiKey };
+  }
+
+  #headers(ask: Ask, call: Call): Headers {
+    const headers = new Headers();
+    const token = ask.token ?? call.token;
+    if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+    if (call.traceparent !== undefined) headers.set('traceparent', call.traceparent);
+    if (call.requestId !== undefined) headers.set('x-request-id', call.requestId);
+    if (ask.json !== undefined) headers.set('content-type', 'application/json');
+    for (const [name, value] of Object.entries(ask.headers ?? {}))
+      if (value !== undefined) headers.set(name, value);
+    return headers;
+  }
+}
+
+function initOf(ask: Ask, headers: Headers): RequestInit {
+  const init: RequestInit & { duplex?: string } = { headers };
+  if (ask.signal !== undefined) init.signal = ask.signal;
+  if (ask.json !== undefined) init.body = JSON.stringify(ask.json);
+  if (ask.body !== undefined) {
+    init.body = ask.body as BodyInit;
+    init.duplex = 'half';
+  }
+  return init;
+}
+
+/**
+ * What is tried again: everything that the server did not begin, and what may be repeated.
+ * A condition on the state makes a request one that may not: the first try may have changed it.
+ */
+function worthOf(method: string, { headers = {} }: Ask): Worth {
+  const isConditional = headers['if-match'] !== undefined || headers['if-none-match'] !== undefined;
+  const isKeyed = headers['idempotency-key'] !== undefined;
+  const isRepeatable = isKeyed || (REPEATABLE.has(method) && !isConditional);
+  return (answer, error) => {
+    if (answer === undefined) return isRepeatable || isUnreached(error);
+    return NOT_BEGUN.has(answer.status) || (isRepeatable && UNSURE.has(answer.status));
+  };
+}
+
+/** Whether nothing was listening, so that nothing can have been taken. */
+function isUnreached(error: unknown): boolean {
+  const { code, cause } = error as { code?: string; cause?: { code?: string } };
+  return [code, cause?.code].some((code) => code === 'ECONNREFUSED' || code === 'ConnectionRefused');
+}
+
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as { message?: string; cause?: { message?: string; code?: string } };
+  return cause?.message || cause?.code || message || String(error);
+}
+
+/**
+ * A path with values in it, each as one segment of it.
+ *
+ * @throws EvokeError for values that would lead elsewhere.
+ */
+export function path(parts: TemplateStringsArray, ...values: string[]): string {
+  return parts.reduce((all, part, at) => all + segment(values[at - 1]) + part);
+}
+
+/** Values may not be empty, `.` or `..`: addresses are simplified before they are sent. */
+function segment(value: string | undefined): string {
+  if (typeof value !== 'string' || value === '' || value === '.' || value === '..')
+    throw new EvokeError(`${JSON.stringify(value)} cannot be a name`, { code: 'API_001' });
+  return encodeURIComponent(value);
+}
+
+/** A name with slashes, as several segments. */
+export function segments(name: string): string {
+  return name.split('/').map(segment).join('/');
+}

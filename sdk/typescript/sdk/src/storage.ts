@@ -1,0 +1,98 @@
+// Buckets of files.
+
+import { path, type Connection } from './connection.ts';
+import { listed } from './database.ts';
+import { FileRef, type FileInfo } from './file.ts';
+
+/** What a bucket takes. */
+export interface BucketDefinition {
+  /** Bytes of a file at most. */
+  max_size?: number | string;
+  /** Media types: `image/png`, `image/*`. */
+  content_types?: string[];
+}
+
+export interface BucketInfo extends BucketDefinition {
+  name: string;
+}
+
+/** Which files. */
+export interface ListOptions {
+  prefix?: string;
+  /** Files that have this behind the prefix are told as one folder. */
+  delimiter?: string;
+  /** Files in the page. */
+  limit?: number;
+  /** From the page before. */
+  cursor?: string;
+}
+
+/** A page of files. */
+export interface FilePage {
+  data: FileInfo[];
+  /** With a delimiter: the folders. */
+  prefixes?: string[];
+  next_cursor: string | null;
+}
+
+/** A bucket. */
+export class Bucket {
+  readonly #connection: Connection;
+  readonly #path: string;
+  readonly name: string;
+
+  constructor(connection: Connection, name: string) {
+    this.#connection = connection;
+    this.#path = path`/api/buckets/${name}`;
+    this.name = name;
+  }
+
+  /** A file, whether it is there yet or not. */
+  file(name: string): FileRef {
+    return new FileRef(this.#connection, this.name, name);
+  }
+
+  /** All files whose names begin like this. */
+  list(prefix?: string): Promise<FileInfo[]> {
+    return listed<FileInfo>(this.#connection, `${this.#path}/files`, { prefix });
+  }
+
+  /** A page of files, and of folders where there is a delimiter. */
+  page(options: ListOptions = {}): Promise<FilePage> {
+    return this.#connection.json('GET', `${this.#path}/files`, { query: { ...options } });
+  }
+
+  /** What it takes. */
+  info(): Promise<BucketInfo> {
+    return this.#connection.json('GET', this.#path);
+  }
+
+  /** Makes it a bucket that takes this. */
+  define(definition: BucketDefinition = {}): Promise<BucketInfo> {
+    return this.#connection.json('PUT', this.#path, { json: definition });
+  }
+
+  /** Deletes it. */
+  async drop(): Promise<void> {
+    await this.#connection.send('DELETE', this.#path);
+  }
+}
+
+/** The storage. */
+export class Storage {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** A bucket, whether it is there yet or not. */
+  bucket(name: string): Bucket {
+    return new Bucket(this.#connection, name);
+  }
+
+  /** The buckets there are. */
+  buckets(): Promise<BucketInfo[]> {
+    return listed<BucketInfo>(this.#connection, '/api/buckets');
+  }
+}
