@@ -23,6 +23,7 @@ mod routes;
 mod service;
 mod services;
 mod stream;
+mod visitor;
 
 pub use listen::{BoundServer, Doors, Error, Unfinished, serve};
 pub use openapi::openapi;

@@ -51,8 +51,7 @@ where
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let method = parts.method.clone();
     let (method_asked, headers) = (parts.method, parts.headers);
-    let call =
-        HttpCall { method: method_asked, target, origin, headers, params, body, user: None };
+    let call = HttpCall { method: method_asked, target, origin, headers, params, body, user: None };
     let Context { request_id, traceparent, .. } = context;
     let meta = HttpCallMeta { request_id: Some(request_id), traceparent, cause };
     let mut response = match engine.receive(id, call, meta).await {
