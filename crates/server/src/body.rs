@@ -62,7 +62,7 @@ where
 }
 
 /// The next piece of data; trailers are of no use to anyone here.
-async fn next<B>(body: &mut B, wait: Duration) -> Result<Option<Bytes>, Refusal>
+pub(crate) async fn next<B>(body: &mut B, wait: Duration) -> Result<Option<Bytes>, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
@@ -97,7 +97,7 @@ where
     Refusal::new(Code::BodyTooLarge, message).and_close()
 }
 
-async fn drain<B>(mut body: B)
+pub(crate) async fn drain<B>(mut body: B)
 where
     B: Body<Data = Bytes> + Unpin,
 {

@@ -15,7 +15,7 @@ pub(crate) enum Face {
 }
 
 /// First segments at the root that belong to the server.
-const ROOTS: [&str; 5] = ["health", "metrics", "docs", "openapi.json", "schemas"];
+const ROOTS: [&str; 6] = ["health", "metrics", "docs", "openapi.json", "schemas", "storage"];
 
 /// Whose a path is.
 pub(crate) fn face(path: &str) -> Face {

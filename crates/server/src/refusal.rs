@@ -7,7 +7,7 @@ use evoke_api::ErrorBody;
 use evoke_api::error::retry_after_secs;
 use evoke_model::execution::RetryHint;
 use evoke_model::{Code, ExecutionId, Failure, Millis, Problem, Rejection};
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::options::Stacks;
@@ -77,6 +77,19 @@ impl Refusal {
     /// The rest of the request is not read, so nothing more can come over its connection.
     pub(crate) fn and_close(self) -> Self {
         self.with_header(CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    /// With the size of the file a part was asked of.
+    pub(crate) fn with_size(self, size: u64) -> Self {
+        match HeaderValue::from_str(&format!("bytes */{size}")) {
+            Ok(value) => self.with_header(CONTENT_RANGE, value),
+            Err(_) => self,
+        }
+    }
+
+    /// Why, for those who answer in another way.
+    pub(crate) fn into_rejection(self) -> Rejection {
+        self.0.rejection
     }
 
     pub(crate) fn with_execution(mut self, execution: Option<ExecutionId>) -> Self {

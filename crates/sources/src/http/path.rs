@@ -112,7 +112,8 @@ impl RoutePath {
 }
 
 /// Segments at the root that belong to the server.
-const ROOT: &[&str] = &["docs", "health", "metrics", "openapi.json", "schemas", "webhooks"];
+const ROOT: &[&str] =
+    &["docs", "health", "metrics", "openapi.json", "schemas", "storage", "webhooks"];
 
 /// Whether requests at this path, as it came, are webhooks: no route has them, however much it
 /// takes.
