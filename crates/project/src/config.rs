@@ -17,10 +17,12 @@ use crate::settings;
 
 mod or_false;
 pub(crate) mod retention;
+mod storage;
 mod telemetry;
 mod users;
 
 pub use retention::{Retention, RetentionRule};
+pub use storage::Storage;
 pub use telemetry::Telemetry;
 pub use users::{ForeignIssuer, Mail, Users};
 
@@ -41,6 +43,8 @@ pub struct ProjectConfig {
     pub server: Server,
     /// Where events, executions and functions are kept.
     pub store: Store,
+    /// Where files of buckets are kept.
+    pub storage: Storage,
     /// What the server says of itself.
     pub log: Log,
     /// Who may use the API.
@@ -70,6 +74,7 @@ impl Default for ProjectConfig {
             functions: "functions".to_owned(),
             server: Server::default(),
             store: Store::default(),
+            storage: Storage::default(),
             log: Log::default(),
             auth: Auth::default(),
             users: Users::default(),

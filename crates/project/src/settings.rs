@@ -213,6 +213,7 @@ fn check(config: &ProjectConfig, report: &mut Report) {
     let window = Millis::ZERO..=Millis::from_secs(30 * 86_400);
     within("events.idempotency_window", &config.events.idempotency_window, &window, report);
     config.retention.check(report);
+    config.storage.check(report);
     config.telemetry.check(report);
     config.users.check(report);
     config.mail.check(report);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use evoke_api::trace::is_traceparent;
 use evoke_engine::{Actor, Engine};
 use evoke_model::{ExecutionId, KeyId, Problem};
+use evoke_ports::Origin;
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
@@ -74,6 +75,15 @@ impl Context {
             traceparent: traceparent.map(Into::into),
             caller: Caller::Anyone,
             patience,
+        }
+    }
+
+    /// Who makes a change, for the news of it.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            cause: self.caller.cause(),
+            traceparent: self.traceparent.clone(),
+            request_id: Some(self.request_id.clone()),
         }
     }
 }

@@ -33,6 +33,9 @@ pub(crate) struct Segment(pub(crate) String);
 /// The two variable parts of a path, decoded.
 pub(crate) struct Pair(pub(crate) String, pub(crate) String);
 
+/// The three variable parts of a path, decoded.
+pub(crate) struct Triple(pub(crate) String, pub(crate) String, pub(crate) String);
+
 /// A body of JSON.
 pub(crate) struct Json(pub(crate) Value);
 
@@ -56,7 +59,7 @@ fn missing<T>(what: &str) -> Result<T, Refusal> {
     Err(Refusal::new(Code::Internal, "this is our mistake; the log has the request's id"))
 }
 
-fn shared(extensions: &http::Extensions) -> Result<Arc<Server>, Refusal> {
+pub(crate) fn shared(extensions: &http::Extensions) -> Result<Arc<Server>, Refusal> {
     match extensions.get::<Arc<Server>>() {
         Some(server) => Ok(server.clone()),
         None => missing("the server"),
@@ -116,6 +119,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Pair {
         match (segments.next(), segments.next()) {
             (Some(first), Some(second)) => Ok(Self(first, second)),
             _ => missing("two variable parts of its path"),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Triple {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let mut segments = segments(parts, state).await?.into_iter();
+        match (segments.next(), segments.next(), segments.next()) {
+            (Some(first), Some(second), Some(third)) => Ok(Self(first, second, third)),
+            _ => missing("three variable parts of its path"),
         }
     }
 }

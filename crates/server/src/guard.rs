@@ -37,7 +37,9 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
         || path.starts_with("/health/")
         || path.starts_with("/docs/errors/")
         || path == "/schemas/function.json"
-        || path == JWKS;
+        || path == JWKS
+        // A link proves itself, and files of public buckets are everybody's.
+        || path.starts_with("/storage/");
     if is_public {
         return Need::Nothing;
     }
@@ -56,7 +58,7 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
 /// Whether a path is one of the data services'.
 fn is_data(path: &str) -> bool {
     let first = path.split('/').nth(1).unwrap_or_default();
-    matches!(first, "auth" | "collections" | "transactions")
+    matches!(first, "auth" | "buckets" | "collections" | "transactions")
 }
 
 /// Whether a documented path needs neither key nor token of a function.
@@ -68,6 +70,14 @@ pub(crate) fn is_for_anybody(path: &str) -> bool {
 fn is_of_users(path: &str) -> bool {
     let mut segments = path.split('/').skip(1);
     segments.next() == Some("auth") && segments.next().is_some_and(|next| next != "users")
+}
+
+/// The bucket whose file a request reads, if it is such a request.
+pub(crate) fn bucket_read<'p>(method: &Method, path: &'p str) -> Option<&'p str> {
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let path = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/api"))?;
+    let (bucket, rest) = path.strip_prefix("/buckets/")?.split_once('/')?;
+    (is_read && rest.starts_with("files/")).then_some(bucket)
 }
 
 /// Lets a caller in.
@@ -221,9 +231,26 @@ mod tests {
             (Method::DELETE, "/api/v1/collections/users/documents/x", Need::KeyOrToken),
             (Method::POST, "/api/transactions", Need::KeyOrToken),
             (Method::GET, "/api/collectionsx", Need::Key),
+            (Method::GET, "/api/buckets", Need::KeyOrToken),
+            (Method::PUT, "/api/v1/buckets/uploads/files/a/b", Need::KeyOrToken),
+            (Method::PUT, "/storage/uploads/a", Need::Nothing),
         ];
         for (method, path, expected) in table {
             assert_eq!(need(&method, path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn reading_a_file_is_told_apart() {
+        for (method, path, expected) in [
+            (Method::GET, "/api/buckets/b/files/a/b", Some("b")),
+            (Method::HEAD, "/api/v1/buckets/b/files/a", Some("b")),
+            (Method::PUT, "/api/buckets/b/files/a", None),
+            (Method::GET, "/api/buckets/b/files", None),
+            (Method::GET, "/api/buckets/b/uploads/files/a", None),
+            (Method::GET, "/buckets/b/files/a", None),
+        ] {
+            assert_eq!(bucket_read(&method, path), expected, "{method} {path}");
         }
     }
 }

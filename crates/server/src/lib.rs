@@ -9,6 +9,7 @@ mod body;
 mod connection;
 mod context;
 mod extract;
+mod flow;
 mod guard;
 mod html;
 mod listen;

@@ -39,10 +39,12 @@ pub(crate) fn document() -> Value {
         { "name": "schedules", "description": "Triggers that fire at instants" },
         { "name": "webhooks", "description": "Requests of other services" },
         { "name": "database", "description": "Collections of documents" },
+        { "name": "storage", "description": "Buckets of files" },
         { "name": "users", "description": "Signing up and in, tokens, accounts" },
         { "name": "keys", "description": "Who may call" },
         { "name": "server", "description": "The server itself" },
     ]);
+    plain_wildcards(&mut document);
     add_components(&mut document);
     for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
         for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
@@ -50,6 +52,17 @@ pub(crate) fn document() -> Value {
         }
     }
     document
+}
+
+/// A parameter that takes slashes has a mark that only the router knows.
+fn plain_wildcards(document: &mut Value) {
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    let marked: Vec<String> = paths.keys().filter(|path| path.contains("{*")).cloned().collect();
+    for path in marked {
+        if let Some(item) = paths.remove(&path) {
+            paths.insert(path.replace("{*", "{"), item);
+        }
+    }
 }
 
 fn add_components(document: &mut Value) {
@@ -85,6 +98,7 @@ fn complete(path: &str, operation: &mut Value) {
     let is_public = path.starts_with("/health")
         || path.starts_with("/schemas")
         || path.starts_with("/webhooks")
+        || path.starts_with("/storage/")
         || path.starts_with("/docs/errors")
         || guard::is_for_anybody(path);
     if is_public {

@@ -131,7 +131,10 @@ impl Server {
         }
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
-        let need = guard::need(&parts.method, path);
+        let need = match guard::bucket_read(&parts.method, path) {
+            Some(bucket) if self.options.services.is_public(bucket) => Need::Nothing,
+            _ => guard::need(&parts.method, path),
+        };
         context.caller = guard::admit(&self.engine, &self.options.auth, &parts, need)?;
         if need == Need::KeyOrToken && paths::is_events(path) {
             return routes::events::accept(&self, &context, &parts.headers, body).await;

@@ -3,6 +3,7 @@
 use evoke_auth::Auth;
 use evoke_database::Database;
 use evoke_model::Code;
+use evoke_storage::Storage;
 
 use crate::refusal::Refusal;
 
@@ -11,6 +12,8 @@ use crate::refusal::Refusal;
 pub struct Services {
     /// Collections of documents.
     pub database: Option<Database>,
+    /// Buckets and files.
+    pub storage: Option<Storage>,
     /// Users.
     pub auth: Option<Auth>,
 }
@@ -21,9 +24,19 @@ impl Services {
         self.database.as_ref().ok_or_else(|| missing("database"))
     }
 
+    /// Buckets and files.
+    pub(crate) fn storage(&self) -> Result<&Storage, Refusal> {
+        self.storage.as_ref().ok_or_else(|| missing("storage"))
+    }
+
     /// The users.
     pub(crate) fn auth(&self) -> Result<&Auth, Refusal> {
         self.auth.as_ref().ok_or_else(|| missing("users"))
+    }
+
+    /// Whether everybody may read the files of a bucket.
+    pub(crate) fn is_public(&self, bucket: &str) -> bool {
+        self.storage.as_ref().is_some_and(|storage| storage.is_public(bucket))
     }
 }
 

@@ -2,6 +2,7 @@
 //! are made from the same list.
 
 pub(crate) mod audit;
+pub(crate) mod buckets;
 pub(crate) mod auth;
 pub(crate) mod claimed;
 pub(crate) mod collections;
@@ -110,6 +111,23 @@ fn data() -> OpenApiRouter {
         .routes(routes!(query::explain))
         .routes(routes!(changes::follow))
         .routes(routes!(transactions::transact))
+        .merge(stored())
+}
+
+/// What storage answers.
+fn stored() -> OpenApiRouter {
+    use buckets::{file, files, links, uploads};
+    OpenApiRouter::new()
+        .routes(routes!(buckets::list))
+        .routes(routes!(buckets::show, buckets::put, buckets::delete))
+        .routes(routes!(files::list, files::upload, files::delete))
+        .routes(routes!(file::put, file::get, file::change, file::delete))
+        .routes(routes!(files::copy))
+        .routes(routes!(links::sign))
+        .routes(routes!(uploads::begin))
+        .routes(routes!(uploads::show, uploads::abandon))
+        .routes(routes!(uploads::put_part))
+        .routes(routes!(uploads::complete))
 }
 
 /// What users ask, and what the operator does with them.
@@ -143,6 +161,7 @@ fn root() -> OpenApiRouter {
         .routes(routes!(docs::error_page))
         .routes(routes!(docs::function_schema))
         .routes(routes!(webhooks::receive))
+        .routes(routes!(buckets::links::get, buckets::links::put))
         .routes(routes!(auth::well_known))
 }
 
