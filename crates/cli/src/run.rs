@@ -101,6 +101,9 @@ fn carry_out(cli: Cli, hooks: Hooks) -> Outcome {
         Command::Schedules(command) => {
             talk(&server, async |client| commands::schedules(client, command).await)
         }
+        Command::Users(command) => {
+            talk(&server, async |client| commands::users(client, command).await)
+        }
         Command::Keys(command) => {
             talk(&server, async |client| commands::keys(client, command).await)
         }

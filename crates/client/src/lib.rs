@@ -9,6 +9,7 @@ mod follow;
 mod record;
 mod schedules;
 mod sse;
+mod users;
 
 pub use calls::{Calling, Invoked, Query, Switch};
 pub use client::{Client, Page};

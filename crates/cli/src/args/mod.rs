@@ -10,6 +10,7 @@ mod operations;
 mod schedules;
 mod simulate;
 mod triggers;
+mod users;
 
 pub use dlq::{
     DeadLettersOf, DlqCommand, EditDeadLetter, ListDeadLetters, OperationArgs, PurgeArgs,
@@ -31,6 +32,7 @@ pub use schedules::{
 };
 pub use simulate::SimulateArgs;
 pub use triggers::{ListTriggers, TestTrigger, TriggersCommand};
+pub use users::{CreateUser, ListUsers, RolesArgs, UsersCommand};
 
 use std::path::PathBuf;
 
@@ -161,6 +163,9 @@ pub enum Command {
     /// How large the record is and what becomes of it
     #[command(subcommand)]
     Retention(RetentionCommand),
+    /// Users of what the project builds: list, create, roles, delete
+    #[command(subcommand)]
+    Users(UsersCommand),
     /// API keys: create, list, delete
     #[command(subcommand)]
     Keys(KeysCommand),

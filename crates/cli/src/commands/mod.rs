@@ -11,6 +11,7 @@ mod retention;
 mod schedules;
 mod simulate;
 mod triggers;
+mod users;
 
 pub(crate) use audit::audit;
 pub(crate) use dlq::dlq;
@@ -23,6 +24,7 @@ pub(crate) use retention::retention;
 pub(crate) use schedules::schedules;
 pub(crate) use simulate::simulated;
 pub(crate) use triggers::triggers;
+pub(crate) use users::users;
 
 use evoke_client::{Error, Follow, Message, Page};
 use serde_json::Value;

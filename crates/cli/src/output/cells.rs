@@ -125,6 +125,16 @@ pub(crate) mod columns {
         column("TARGET", |item| super::target(&item["target"])),
     ];
 
+    pub(crate) const USERS: &[Column] = &[
+        column("ID", |item| text(&item["id"])),
+        column("EMAIL", |item| text(&item["email"])),
+        column("VERIFIED", |item| super::yes(&item["email_verified"])),
+        column("ROLES", |item| super::listed(&item["roles"])),
+        column("CREATED", |item| time(&item["created_at"])),
+        column("LAST LOGIN", |item| time(&item["last_login_at"])),
+        column("LOCKED UNTIL", |item| time(&item["locked_until"])),
+    ];
+
     pub(crate) const KEYS: &[Column] = &[
         column("ID", |item| text(&item["id"])),
         column("NAME", |item| text(&item["name"])),
@@ -221,6 +231,12 @@ fn names(items: &Value) -> String {
     let names: Vec<String> =
         items.as_array().into_iter().flatten().map(|item| text(&item["type"])).collect();
     names.join(", ")
+}
+
+/// Texts, one after the other.
+fn listed(items: &Value) -> String {
+    let texts: Vec<String> = items.as_array().into_iter().flatten().map(text).collect();
+    texts.join(", ")
 }
 
 /// An object in one line that fits: `match=order.* source=/shop`.

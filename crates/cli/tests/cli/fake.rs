@@ -79,9 +79,14 @@ impl Fake {
         text(&output.stdout)
     }
 
+    /// The last request that came.
+    pub fn last(&self) -> (String, Value) {
+        self.seen.lock().unwrap().pop().unwrap()
+    }
+
     /// The last request a command made.
     pub fn sent(&self, args: &[&str]) -> (String, Value) {
         self.prints(args);
-        self.seen.lock().unwrap().pop().unwrap()
+        self.last()
     }
 }

@@ -5,3 +5,4 @@ mod commands;
 mod fake;
 mod record;
 mod schedules;
+mod users;
