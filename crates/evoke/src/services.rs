@@ -1,11 +1,14 @@
 //! The data services of a project, built on its engine and store.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
+use evoke_auth::Auth;
 use evoke_database::{Database, Parts, Unknown};
 use evoke_project::ProjectConfig;
 use evoke_server::Services;
+use evoke_storage::{NewBuckets, Storage};
 
 use crate::app::{App, Mode};
 
@@ -14,13 +17,48 @@ use crate::app::{App, Mode};
 /// # Errors
 /// What could not be opened.
 pub async fn start(
-    _root: &Path,
-    _config: &ProjectConfig,
+    root: &Path,
+    config: &ProjectConfig,
     app: &App,
     mode: Mode,
 ) -> anyhow::Result<Services> {
     let database = Some(database(app, mode).await?);
-    Ok(Services { database, ..Services::default() })
+    let auth = Some(auth(config, app, mode).await?);
+    let storage = Some(storage(root, config, app, mode).await?);
+    Ok(Services { database, storage, auth })
+}
+
+async fn storage(
+    root: &Path,
+    config: &ProjectConfig,
+    app: &App,
+    mode: Mode,
+) -> anyhow::Result<Storage> {
+    let options = evoke_storage::Options {
+        url: config.storage.url.clone(),
+        root: root.to_owned(),
+        new_buckets: match mode {
+            Mode::Dev => NewBuckets::OnFirstUse,
+            Mode::Serve => NewBuckets::ByHand,
+        },
+    };
+    let started = Storage::start(app.engine.journal(), app.store.documents(), options).await;
+    started.context("start storage")
+}
+
+async fn auth(config: &ProjectConfig, app: &App, mode: Mode) -> anyhow::Result<Auth> {
+    // Only on a laptop: what is printed by a server is kept and read by others.
+    let show: Option<Arc<dyn Fn(&str) + Send + Sync>> = match mode {
+        Mode::Dev => Some(Arc::new(|mail: &str| anstream::eprintln!("{mail}"))),
+        Mode::Serve => None,
+    };
+    let parts = evoke_auth::Parts {
+        settings: crate::wiring::users(config, &app.url, show),
+        journal: app.engine.journal(),
+        documents: app.store.documents(),
+        identities: app.identities.clone(),
+    };
+    Auth::start(parts).await.context("start the service of users")
 }
 
 async fn database(app: &App, mode: Mode) -> anyhow::Result<Database> {

@@ -419,6 +419,18 @@ mod tests {
     }
 
     #[test]
+    fn a_place_for_files_is_a_folder_or_a_bucket() {
+        for good in ["file:/srv/files", "file:files", "s3://a", "s3://a/b?region=c"] {
+            let config = of(&format!("[storage]\nurl = \"{good}\""), &[]).unwrap();
+            assert_eq!(config.storage.url, good);
+        }
+        told("[storage]\nurl = \"files\"", &["storage.url: \"files\" is no place for files"]);
+        told("[storage]\nurl = \"s3://\"", &["storage.url: \"s3://\" is no place for files"]);
+        let slip = "storage.ulr: unknown key \"ulr\" (did you mean \"url\"?)";
+        told("[storage]\nulr = \"file:a\"", &[slip]);
+    }
+
+    #[test]
     fn a_record_that_cannot_be_kept_like_that_is_told() {
         let text = r#"
             [retention]
