@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use evoke_auth::Identities;
 use evoke_engine::{Engine, Parts, Registry};
-use evoke_ports::{Runtime, Source, Store, SystemClock, Tracer};
+use evoke_ports::{Identify, Nobody, Runtime, Source, Store, SystemClock, Tracer};
 use evoke_project::ProjectConfig;
 use evoke_runtimes::Options as RuntimeOptions;
 use evoke_stores::memory::MemoryStore;
@@ -39,6 +40,10 @@ pub struct App {
     pub runtimes: Vec<Arc<dyn Runtime>>,
     /// The sources by kind.
     pub sources: BTreeMap<String, Arc<dyn Source>>,
+    /// Whom sources ask who calls; it knows the users once their service has started.
+    pub identities: Arc<Identities>,
+    /// Where functions reach the server.
+    pub url: String,
 }
 
 /// Makes an absolute path of one that is relative to the project.
@@ -88,10 +93,15 @@ pub fn runtimes(root: &Path, config: &ProjectConfig) -> anyhow::Result<Vec<Arc<d
     evoke_runtimes::builtin(runtime_options(root, config)).context("prepare the runtimes")
 }
 
-/// The sources of this version by kind.
+/// The sources of this version by kind, where no users are known.
 pub fn sources() -> BTreeMap<String, Arc<dyn Source>> {
+    sources_of(Arc::new(Nobody))
+}
+
+/// The sources of this version by kind; `identify` tells who calls a route.
+fn sources_of(identify: Arc<dyn Identify>) -> BTreeMap<String, Arc<dyn Source>> {
     let by_kind = |source: Arc<dyn Source>| (source.descriptor().kind.to_owned(), source);
-    evoke_sources::builtin().into_iter().map(by_kind).collect()
+    evoke_sources::with_users(identify).into_iter().map(by_kind).collect()
 }
 
 impl App {
@@ -119,7 +129,8 @@ impl App {
         };
         let targets = evoke_targets::builtin(&options, registry.clone());
         let runtimes = runtimes(root, config)?;
-        let sources = sources();
+        let identities = Arc::new(Identities::default());
+        let sources = sources_of(identities.clone());
         let store = open_store(root, config)?;
         let engine = Engine::start(Parts {
             store: store.clone(),
@@ -129,9 +140,9 @@ impl App {
             clock,
             registry,
             tracer,
-            settings: crate::wiring::engine(config, url, scratch)?,
+            settings: crate::wiring::engine(config, url.clone(), scratch)?,
         })
         .await?;
-        Ok(Self { engine, store, runtimes, sources })
+        Ok(Self { engine, store, runtimes, sources, identities, url })
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
+use evoke_auth::Auth;
 use evoke_database::Database;
 use evoke_engine::Engine;
 use evoke_ports::{NoTracer, Tracer};
@@ -81,6 +82,7 @@ pub struct Running {
     config: ProjectConfig,
     server: BoundServer,
     telemetry: Option<Telemetry>,
+    auth: Option<Auth>,
     database: Option<Database>,
     project: Project,
     /// In dev mode.
@@ -111,7 +113,7 @@ impl Running {
         };
         let app = App::start(&root, &config, url.clone(), mode, tracer).await?;
         let services = crate::services::start(&root, &config, &app, mode).await?;
-        let database = services.database.clone();
+        let (database, auth) = (services.database.clone(), services.auth.clone());
         let options = ServerOptions { services, ..server_options(&config, mode) };
         if options.auth == AuthMode::Keys && app.engine.keys().is_empty() {
             tracing::warn!(
@@ -127,7 +129,7 @@ impl Running {
         }
         say(&deploy::apply(&app.engine, &desired, None).await);
         app.engine.admit();
-        Ok(Self { app, url, config, server, telemetry, database, project, watcher, desired })
+        Ok(Self { app, url, config, server, telemetry, database, auth, project, watcher, desired })
     }
 
     /// Serves until `stop`, and takes each change of the project's folder where it is watched.
@@ -161,6 +163,10 @@ impl Running {
     /// Ends in order: the doors, what runs, the workers, the store.
     pub async fn end(self) {
         let unfinished = self.server.finished().await;
+        // Mail that waits is written with a token, which needs the store.
+        if let Some(auth) = &self.auth {
+            auth.close(self.config.server.shutdown_grace).await;
+        }
         let left = self.app.engine.stop(self.config.server.shutdown_grace).await;
         if unfinished.connections + left.running + left.waiting > 0 {
             tracing::info!(
@@ -200,7 +206,9 @@ fn server_options(config: &ProjectConfig, mode: Mode) -> ServerOptions {
         Required::Never => false,
         Required::Auto => mode == Mode::Serve || !is_local,
     };
+    let client_address = config.server.client_address.parse().ok();
     ServerOptions {
+        client_address,
         auth: match needs_keys {
             true => AuthMode::Keys,
             false => AuthMode::Open { hosts: Vec::new() },

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use evoke_auth::settings::{self as auth, Issuer, Mail, Signup, Trust, VerifiedOnly};
 use evoke_engine::retention::KindPattern;
 use evoke_engine::{RetentionPolicy, Rule, Settings};
 use evoke_project::ProjectConfig;
+use evoke_project::config::ForeignIssuer;
 use evoke_telemetry::{Telemetry, TelemetryConfig};
 
 /// The numbers of the engine.
@@ -45,6 +48,50 @@ fn retention(config: &ProjectConfig) -> anyhow::Result<RetentionPolicy> {
         max_bytes: wished.max_bytes,
         rules,
     })
+}
+
+/// What the service of users is told. `url` is where the server is reached; `show` takes mail where
+/// no server for mail is named.
+pub fn users(
+    config: &ProjectConfig,
+    url: &str,
+    show: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+) -> auth::Settings {
+    let wished = &config.users;
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let mail = match (given(&config.mail.url), show) {
+        (Some(url), _) => Mail::Smtp { url, from: config.mail.from.clone() },
+        (None, Some(show)) => Mail::Shown(show),
+        (None, None) => Mail::None,
+    };
+    auth::Settings {
+        signup: if wished.signup { Signup::Open } else { Signup::Closed },
+        verified: if wished.require_verified { VerifiedOnly::Yes } else { VerifiedOnly::No },
+        url: given(&wished.url).unwrap_or_else(|| url.to_owned()),
+        issuer: wished.issuer.clone(),
+        access_ttl: wished.access_ttl,
+        refresh_ttl: wished.refresh_ttl,
+        key_rotation: wished.key_rotation,
+        verify_ttl: wished.verify_ttl,
+        reset_ttl: wished.reset_ttl,
+        lock_after: wished.lock_after,
+        lock_for: wished.lock_for,
+        verify_page: given(&wished.verify_page),
+        reset_page: given(&wished.reset_page),
+        foreign: wished.foreign.iter().filter_map(foreign).collect(),
+        mail,
+        ..auth::Settings::default()
+    }
+}
+
+/// Another issuer; the configuration was checked, so one of the two is there.
+fn foreign(issuer: &ForeignIssuer) -> Option<Issuer> {
+    let trust = match (&issuer.jwks_url, &issuer.secret) {
+        (Some(url), _) => Trust::Jwks(url.clone()),
+        (None, Some(secret)) => Trust::Secret(secret.clone()),
+        (None, None) => return None,
+    };
+    Some(Issuer { issuer: issuer.issuer.clone(), trust, audience: issuer.audience.clone() })
 }
 
 /// Starts the export of spans, where one is wanted.
