@@ -21,3 +21,6 @@ pub use changes::Changes;
 pub use collections::Definition;
 pub use database::{Database, Parts, Unknown};
 pub use operation::{Action, Asked, Operation, Outcome, Tally, Wanted};
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use crate::support::dev;
 
 /// A function that gives back what it got.
 const NODE: &str = "export const handler = (event) => ({ type: event.type, ...event.data });\n";
-const PYTHON: &str = "def handler(event, context):\n    return dict(event.data, type=event.type)\n";
+const PYTHON: &str =
+    "def handler(event, context):\n    return dict(event['data'], type=event['type'])\n";
 
 /// A manifest with these triggers.
 pub fn manifest(runtime: &str, triggers: &[Value]) -> String {
@@ -47,9 +48,11 @@ async fn ran(server: &TestServer, function: &str, count: usize) -> Vec<Value> {
 #[tokio::test]
 async fn a_document_is_created_and_a_function_runs() {
     let manifest = manifest("node", &[on("users", json!({ "events": ["create"] }))]);
-    let server =
-        dev(&[("functions/welcome/function.json", &manifest), ("functions/welcome/index.mjs", NODE)])
-            .await;
+    let server = dev(&[
+        ("functions/welcome/function.json", &manifest),
+        ("functions/welcome/index.mjs", NODE),
+    ])
+    .await;
     let ada = create(&server, "users", json!({ "id": "ada", "email": "ada@example.com" })).await;
     assert_eq!((&ada["id"], &ada["email"]), (&json!("ada"), &json!("ada@example.com")));
     let execution = ran(&server, "welcome", 1).await.remove(0);
@@ -85,8 +88,7 @@ fn everywhere(triggers: &[Value]) -> Vec<(String, String)> {
 
 /// A server in dev mode on files whose content was made.
 pub async fn dev_on(files: &[(String, String)]) -> TestServer {
-    let files: Vec<_> =
-        files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     dev(&files).await
 }
 
@@ -95,10 +97,13 @@ async fn each_action_runs_functions_of_each_language() {
     let triggers = [
         on("*", json!({ "name": "all", "filter": "event.data.collection != 'quiet'" })),
         on("users", json!({ "name": "new", "action": "insert" })),
-        on("user*", json!({
-            "name": "moved", "events": ["update"],
-            "filter": "event.data.document.city != event.data.previous_document.city",
-        })),
+        on(
+            "user*",
+            json!({
+                "name": "moved", "events": ["update"],
+                "filter": "event.data.document.city != event.data.previous_document.city",
+            }),
+        ),
     ];
     let server = dev_on(&everywhere(&triggers)).await;
     let ada = create(&server, "users", json!({ "id": "ada", "city": "London", "age": 36 })).await;
