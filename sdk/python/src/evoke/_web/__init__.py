@@ -1,0 +1,1 @@
+"""What HTTP functions are made of."""

@@ -1,0 +1,54 @@
+"""Which failures are tried again, and when. Decisions only: nothing here waits or sends."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Retries"]
+
+# Requests with these may be repeated: a second one changes nothing that the first has not.
+IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
+# Answers after which another attempt may do better.
+PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
+# Answers of an Evoke server with which it says that nothing was taken.
+NOT_TAKEN = frozenset((429, 503))
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often a request is tried again, after waits that double and of which a random part is
+    left out.
+
+    Times are in seconds. A `Retry-After` of the server is kept; where it is longer than
+    `longest_wait`, its answer is given back instead.
+    """
+
+    attempts: int = 4
+    initial: float = 0.1
+    longest: float = 5.0
+    longest_wait: float = 15.0
+    chance: Callable[[], float] = random.random
+
+    def after_failure(self, attempt: int, repeatable: bool) -> float | None:
+        """Seconds to wait after the attempt of this number (from 1) brought no answer; `None` for
+        not again."""
+        return self._backoff(attempt) if repeatable and attempt < self.attempts else None
+
+    def after_answer(self, attempt: int, repeatable: bool, wanted: float | None) -> float | None:
+        """The same after an answer that asks to wait for `wanted` seconds."""
+        if not repeatable or attempt >= self.attempts:
+            return None
+        if wanted is None:
+            return self._backoff(attempt)
+        # Those who were sent away together should not come back together.
+        return wanted + self._backoff(attempt) / 4 if wanted <= self.longest_wait else None
+
+    def _backoff(self, attempt: int) -> float:
+        # Enough doublings for any wait, and not too many for a number.
+        doubled: float = self.initial * 2 ** min(attempt - 1, 32)
+        return min(self.longest, doubled) * self.chance()
+
+
+NEVER = Retries(attempts=1)

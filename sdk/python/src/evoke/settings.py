@@ -1,0 +1,58 @@
+"""Where the server is and who calls: told by hand, or found out anew for each call.
+
+Within a function both come from the call that is under way, which the worker keeps in a context
+variable, so that calls that run at the same time, on threads or on the event loop, each have their
+own. Elsewhere they come from the environment: `EVOKE_URL`, `EVOKE_API_KEY` or `EVOKE_TOKEN`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Caller", "ambient", "call_under_way"]
+
+DEFAULT_URL = "http://127.0.0.1:8090"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Where a request goes, and in whose name."""
+
+    url: str
+    token: str | None = None
+    traceparent: str | None = None
+    request_id: str | None = None
+    is_worker: bool = False
+
+    def headers(self) -> dict[str, str]:
+        """What goes with every request."""
+        headers = {}
+        if self.token:
+            headers["authorization"] = f"Bearer {self.token}"
+        if self.traceparent:
+            headers["traceparent"] = self.traceparent
+        if self.request_id:
+            headers["x-request-id"] = self.request_id
+        return headers
+
+
+def call_under_way() -> Mapping[str, Any] | None:
+    """What the server said of the call this is asked in; `None` outside of a function."""
+    worker = sys.modules.get("_evoke_worker")
+    return None if worker is None else worker.call()
+
+
+def ambient(url: str | None = None, key: str | None = None) -> Caller:
+    """Who calls right now; what is given goes before what is found."""
+    worker = sys.modules.get("_evoke_worker")
+    call = None if worker is None else worker.call()
+    home = url or os.environ.get("EVOKE_URL") or DEFAULT_URL
+    if call is None:
+        token = key or os.environ.get("EVOKE_API_KEY") or os.environ.get("EVOKE_TOKEN")
+        return Caller(home, token, is_worker=worker is not None)
+    token = key or (None if url else call.get("token"))
+    return Caller(home, token, call.get("traceparent"), call.get("requestId"), True)
