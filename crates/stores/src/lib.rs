@@ -1,8 +1,8 @@
 //! The stores: one folder a kind. All pass `testkit::conformance::store`.
 //!
 //! [`memory`] keeps everything in maps, for tests and throw-away servers; [`sqlite`] keeps it in
-//! one file. What both must decide alike stands beside them, in `once`, `page`, `groups` and
-//! `attempt`.
+//! one file. What both must decide alike stands beside them, in `once`, `page`, `cursor` and
+//! `groups`.
 
 pub mod memory;
 pub mod sqlite;

@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for the terminal")]
 
+mod documents;
 mod leaving;
 mod variants;
 
@@ -44,6 +45,8 @@ fn main() {
     }
     println!("the store, 64 producers, two acknowledgements an event");
     println!("  {}", producers(&folder.path().join("producers.db"), 64, time));
+    println!("documents of 230 bytes, 100 a commit, one thread");
+    documents::measure(folder.path());
     println!("leaving the record, 256 events at a time");
     leaving::measure(&folder.path().join("leaving.db"));
     println!("other tables, one thread, batches of 32 and 256");

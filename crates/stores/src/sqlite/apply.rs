@@ -9,7 +9,7 @@ mod finish;
 mod ingest;
 
 use evoke_model::{Data, ExecutionId};
-use evoke_ports::store::{Change, Conflict, Receipt, Write};
+use evoke_ports::store::{Conflict, Receipt, Write};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ToSql};
 
@@ -56,11 +56,7 @@ impl<'c> Apply<'c> {
                 }
                 Ok(Receipt::Finished { stale })
             }
-            Write::Change(change) => match &**change {
-                Change::Collection(collection) => self.put_collection(collection),
-                Change::Documents(changes) => self.change_documents(changes),
-                other => Ok(Receipt::Changed(self.change(other)? == Changed::Yes)),
-            },
+            Write::Change(change) => self.change(change),
             Write::All(writes) => self.all(writes),
         }
     }

@@ -11,7 +11,7 @@ use evoke_document::{Collection, Condition, Document, Fields, Query};
 use evoke_model::Timestamp;
 use evoke_ports::store::{self, Documents, Page};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params_from_iter};
 
 use super::decode::{Columns, Name};
 use super::error::Error;
@@ -62,9 +62,10 @@ impl Documents for Pool {
         self.read("count documents", move |connection| {
             or_else_empty(connection, &collection, || {
                 let Select { sql, values } = select::count(&collection, &filter);
-                let mut count = connection.prepare_cached(&sql)?;
-                let found = count.query_row(params_from_iter(values), |row| row.get(0))?;
-                Ok(i64::unsigned_abs(found))
+                prepared(connection, &sql, |count| {
+                    let found = count.query_row(params_from_iter(values), |row| row.get(0))?;
+                    Ok(i64::unsigned_abs(found))
+                })
             })
         })
         .await
@@ -172,13 +173,34 @@ fn found(
             break;
         }
         let rest = Value::Integer((limit - found.len()) as i64);
-        let mut select = connection.prepare_cached(sql)?;
-        let rows = select.query_map(params_from_iter(values.iter().chain([&rest])), document)?;
-        for row in rows {
-            found.push(Arc::new(row?));
-        }
+        prepared(connection, sql, |select| {
+            let rows =
+                select.query_map(params_from_iter(values.iter().chain([&rest])), document)?;
+            for row in rows {
+                found.push(Arc::new(row?));
+            }
+            Ok(())
+        })?;
     }
     Ok(found)
+}
+
+/// A statement that is longer is not kept prepared: a query may have a hundred conditions, and
+/// whoever asks many such should not fill the memory.
+const KEPT_BYTES_MAX: usize = 8 * 1024;
+
+/// Carries out a query, which is prepared but once where it is asked again.
+fn prepared<T>(
+    connection: &Connection,
+    sql: &str,
+    run: impl FnOnce(&mut Statement<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let answer = run(&mut statement);
+    if sql.len() > KEPT_BYTES_MAX {
+        statement.discard();
+    }
+    answer
 }
 
 /// The page of documents of which one more was looked for than it may have.

@@ -4,7 +4,7 @@ use evoke_model::function::FunctionRecord;
 use evoke_model::{
     Attempt, Data, ExecutionId, Failure, Operation, Redirect, State, Timestamp, Trigger,
 };
-use evoke_ports::store::{AuditEntry, Change, Cursor, Finish, Key, Next, Spent};
+use evoke_ports::store::{AuditEntry, Change, Cursor, Finish, Key, Next, Receipt, Spent};
 use std::sync::Arc;
 
 use super::{Apply, Changed, Payload, key, number};
@@ -42,8 +42,10 @@ const CURSOR: &str = "INSERT OR REPLACE INTO cursors (id, next_at, body) VALUES 
 const REMOVE_CURSOR: &str = "DELETE FROM cursors WHERE id = ?1";
 
 impl Apply<'_> {
-    pub(super) fn change(&mut self, change: &Change) -> Result<Changed, Error> {
-        match change {
+    pub(super) fn change(&mut self, change: &Change) -> Result<Receipt, Error> {
+        let changed = match change {
+            Change::Collection(collection) => return self.put_collection(collection),
+            Change::Documents(changes) => return self.change_documents(changes),
             Change::Function(function) => self.put_function(function),
             Change::Trigger(trigger) => self.put_trigger(trigger),
             Change::Key(key) => self.put_key(key),
@@ -80,13 +82,12 @@ impl Apply<'_> {
                 Ok(removed.into())
             }
             Change::RemoveCollection(name) => self.remove_collection(name),
-            // These may be refused, which `Apply::write` knows.
-            Change::Collection(_) | Change::Documents(_) => Ok(Changed::No),
             Change::Archive(segment) => self.archive(segment),
             Change::RemoveSegments(ids) => self.remove_segments(ids),
             Change::Remove(removal) => self.remove(removal),
             Change::Shrink { bytes } => self.shrink(*bytes),
-        }
+        };
+        Ok(Receipt::Changed(changed? == Changed::Yes))
     }
 
     fn put_function(&mut self, function: &FunctionRecord) -> Result<Changed, Error> {

@@ -226,3 +226,35 @@ async fn nothing_of_a_user_is_sql() {
     assert_eq!(documents.count("'; DROP TABLE events; --", vec![]).await.unwrap(), 0);
     assert!(store.events().newest().await.is_ok());
 }
+
+/// Everything a query may have, all of it.
+#[tokio::test]
+async fn the_largest_query_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let _writer = fill(&store);
+    let field = |n: usize| format!("{n:02}{}", ".names of twenty one".repeat(9));
+    let text = |n: usize| format!("{n} {}", "x".repeat(1_000));
+    let any: Vec<Value> =
+        (0..100).map(|n| if n == 0 { json!(null) } else { text(n).into() }).collect();
+    let filter: Vec<Value> = (0..100)
+        .map(|n| match n {
+            0..50 => json!([field(n), "in", any]),
+            50..60 => json!(["age", "array-contains", text(n)]),
+            _ => json!(["email", "<", text(n)]),
+        })
+        .collect();
+    let order: Vec<String> = (0..8).map(|n| format!("-{}", field(n))).collect();
+    let given = json!({"where": filter, "order_by": order, "limit": 20});
+    let query = Query::parse(&given).unwrap();
+    let documents = store.documents();
+    assert!(documents.find("People", query.clone()).await.unwrap().items.is_empty());
+    assert_eq!(documents.count("People", query.filter.clone()).await.unwrap(), 0);
+    let mut query = Query { filter: query.filter[..50].to_vec(), ..query };
+    for first in [49, 29, 9] {
+        let page = documents.find("People", query.clone()).await.unwrap();
+        assert_eq!(&*page.items[0].id, format!("{first:03}"));
+        query.cursor = page.next;
+    }
+    assert_eq!(query.cursor, None);
+}
