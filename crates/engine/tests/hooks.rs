@@ -14,9 +14,7 @@ use evoke_engine::{Actor, Engine, NewTrigger, Parts};
 use evoke_model::policy::{Mode, OnFailure, Priority};
 use evoke_model::trigger::Subscription;
 use evoke_model::{Code, Data, Failure, Policy, Problem, Rejection, State};
-use evoke_ports::store::{
-    DocumentChange, Effect, EventQuery, ExecutionQuery, Expect, Order, Why,
-};
+use evoke_ports::store::{DocumentChange, Effect, EventQuery, ExecutionQuery, Expect, Order, Why};
 use evoke_ports::{Agreed, Descriptor, Journal, News, Origin, Source, Store, Unkept};
 use evoke_stores::memory::MemoryStore;
 use evoke_stores::sqlite::{SqliteOptions, SqliteStore};
@@ -97,7 +95,8 @@ impl House {
 
     async fn create(&self, id: &str) -> Result<(), Unkept> {
         let agreed = self.ask(id).await?;
-        let body = agreed.revised.clone().map_or_else(|| json!({}), |data| data["document"].clone());
+        let body =
+            agreed.revised.clone().map_or_else(|| json!({}), |data| data["document"].clone());
         let now = self.journal.now();
         let document = Document {
             id: id.into(),
@@ -189,7 +188,10 @@ async fn a_refused_change_leaves_nothing_but_the_word_of_its_refusal() {
         house.hook("check", Policy::default()).await;
         house.listener("database.users.**").await;
         let no = rejection(house.create("ada").await);
-        assert_eq!((no.code, no.status, no.message.as_str()), (Code::HookRejected, Some(403), "no"));
+        assert_eq!(
+            (no.code, no.status, no.message.as_str()),
+            (Code::HookRejected, Some(403), "no")
+        );
         assert_eq!(no.problems[0].field, "id");
         assert_eq!(house.body("ada").await, None);
         reach(&house.engine, query(&[State::Success]), 1).await;
@@ -234,8 +236,7 @@ async fn hooks_are_asked_by_priority_and_hand_their_document_on() {
         async move {
             for (name, points) in [("b", 1), ("c", 0), ("a", 5)] {
                 let priority = Priority::Fixed(points);
-                let policy =
-                    Policy { priority, allow_modify: Some(true), ..Policy::default() };
+                let policy = Policy { priority, allow_modify: Some(true), ..Policy::default() };
                 house.hook(name, policy).await;
             }
             house.create("ada").await.expect("created");
