@@ -1,6 +1,8 @@
 //! What a language has to say of itself so that its functions can be run by worker processes. Each
 //! folder `node`, `bun`, `python` says it in the same files.
 
+use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use evoke_model::FunctionVersion;
@@ -34,6 +36,15 @@ pub trait Language: Send + Sync + 'static {
 
     /// The program that makes an interpreter a worker: file name and text.
     fn shim(&self) -> (&'static str, &'static str);
+
+    /// Files that workers find beside the shim's folder: paths from the folder that is above it, and
+    /// texts.
+    ///
+    /// # Errors
+    /// They cannot be made.
+    fn library(&self) -> io::Result<Vec<(String, Cow<'static, str>)>> {
+        Ok(Vec::new())
+    }
 
     /// How a worker is started.
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine;

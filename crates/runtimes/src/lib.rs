@@ -10,6 +10,7 @@ mod interpreter;
 pub mod language;
 pub mod node;
 mod options;
+mod packages;
 pub mod process;
 pub mod protocol;
 pub mod python;

@@ -85,19 +85,13 @@ impl<L: Language> ProcessRuntime<L> {
         preparing.await.unwrap_or_else(|error| Err(broken("use", &io::Error::other(error))))
     }
 
-    /// Writes the shim and makes the folder for sockets.
+    /// Writes the shim and what goes with it, and makes the folder for sockets.
     fn furnish(&self, scratch: &Path) -> io::Result<(PathBuf, PathBuf)> {
         let (name, text) = self.language.shim();
-        let shims = scratch.join("shims");
-        std::fs::create_dir_all(&shims)?;
-        let shim = shims.join(name);
-        if std::fs::read(&shim).ok().as_deref() != Some(text.as_bytes()) {
-            // A worker of another server may be reading it, so it changes in one step; two threads
-            // that come at the same time each have a draft of their own.
-            let (process, thread) = (std::process::id(), std::thread::current().id());
-            let draft = shims.join(format!(".{name}.{process}.{thread:?}"));
-            std::fs::write(&draft, text)?;
-            std::fs::rename(&draft, &shim)?;
+        let shim = scratch.join("shims").join(name);
+        place(&shim, text)?;
+        for (path, text) in self.language.library()? {
+            place(&scratch.join(path), &text)?;
         }
         Ok((shim, self.sockets(scratch)?))
     }
@@ -197,6 +191,22 @@ impl<L: Language> Runtime for ProcessRuntime<L> {
     async fn close(&self) {
         self.blanks.close();
     }
+}
+
+/// Writes a file, unless it is so already.
+fn place(path: &Path, text: &str) -> io::Result<()> {
+    if std::fs::read(path).ok().as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder)?;
+    // A worker of another server may be reading it, so it changes in one step; two threads that
+    // come at the same time each have a draft of their own.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (process, thread) = (std::process::id(), std::thread::current().id());
+    let draft = folder.join(format!(".{name}.{process}.{thread:?}"));
+    std::fs::write(&draft, text)?;
+    std::fs::rename(&draft, path)
 }
 
 fn misconfigured(message: String, suggestion: impl Into<String>) -> DeployError {

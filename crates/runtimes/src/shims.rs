@@ -26,7 +26,9 @@ pub const JAVASCRIPT: (&str, &str) = (
         "javascript/13-console.mjs"
         "javascript/14-environment.mjs"
         "javascript/15-loading.mjs"
-        "javascript/16-main.mjs"
+        "javascript/16-packages.mjs"
+        "javascript/17-events.mjs"
+        "javascript/18-main.mjs"
     ),
 );
 
@@ -40,9 +42,9 @@ pub const PYTHON: (&str, &str) = (
         "python/04-errors.py"
         "python/05-printing.py"
         "python/06-context.py"
-        "python/07-client.py"
-        "python/08-request.py"
-        "python/09-response.py"
+        "python/07-library.py"
+        "python/08-messages.py"
+        "python/09-answers.py"
         "python/10-streams.py"
         "python/11-run.py"
         "python/12-threads.py"

@@ -136,5 +136,14 @@ function client(raw) {
           options.async ? { prefer: 'respond-async' } : {},
         ),
     },
+    get db() {
+      return ours('@evoke/sdk').db;
+    },
+    get storage() {
+      return ours('@evoke/sdk').storage;
+    },
+    get auth() {
+      return ours('@evoke/sdk').auth;
+    },
   };
 }

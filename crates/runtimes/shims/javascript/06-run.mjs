@@ -2,7 +2,8 @@
 
 function takeEvent(id, text) {
   const input = JSON.parse(text);
-  start(new Call(id, input.context, false), input.events ?? input.event);
+  const what = input.events === undefined ? dressed(input.event) : input.events.map(dressed);
+  start(new Call(id, input.context, false), what);
 }
 
 function takeRequest(id, text, body) {

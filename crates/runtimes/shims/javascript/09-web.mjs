@@ -48,9 +48,6 @@ class LightBody {
     this._used = this._body !== null;
     return this._body ?? '';
   }
-  get headers() {
-    return (this._headers ??= new Headers(this._pairs));
-  }
   get body() {
     return this._actual().body;
   }

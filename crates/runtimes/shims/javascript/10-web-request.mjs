@@ -1,5 +1,16 @@
 // The request a handler gets.
 
+let RequestHeaders = null;
+/** Headers of which the token can be read as Node's own requests have it. */
+function requestHeaders(pairs) {
+  RequestHeaders ??= class Headers extends globalThis.Headers {
+    get authorization() {
+      return this.get('authorization') ?? undefined;
+    }
+  };
+  return new RequestHeaders(pairs);
+}
+
 class LightRequest {
   constructor(request, body, call) {
     this.params = request.params ?? {};
@@ -17,6 +28,9 @@ class LightRequest {
   }
   get url() {
     return this._url;
+  }
+  get headers() {
+    return (this._headers ??= requestHeaders(this._pairs));
   }
   get signal() {
     return this._call.signal;

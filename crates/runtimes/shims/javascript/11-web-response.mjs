@@ -29,6 +29,9 @@ const LightResponse = class Response {
     this._body = body;
     if (body !== null && MIXED.has(body[Symbol.toStringTag])) this._actual();
   }
+  get headers() {
+    return (this._headers ??= new Headers(this._pairs));
+  }
   get status() {
     return this._status;
   }

@@ -29,6 +29,7 @@ async function load(message) {
     process.env.EVOKE_FUNCTION = message.function;
     process.chdir(message.code);
     installWeb();
+    offerPackages(message.code);
     handler = await find(message.code, message.handler);
     sendText(LOADED, 0, '');
   } catch (error) {

@@ -4,6 +4,8 @@
 mod find;
 mod launch;
 
+use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use evoke_ports::{Descriptor, Runs};
@@ -13,6 +15,7 @@ use crate::install;
 use crate::interpreter::{Interpreter, Version};
 use crate::language::Language;
 use crate::options::Options;
+use crate::packages;
 use crate::process::launch::CommandLine;
 use crate::shims;
 
@@ -70,6 +73,10 @@ impl Language for Bun {
 
     fn shim(&self) -> (&'static str, &'static str) {
         shims::JAVASCRIPT
+    }
+
+    fn library(&self) -> io::Result<Vec<(String, Cow<'static, str>)>> {
+        packages::javascript()
     }
 
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine {

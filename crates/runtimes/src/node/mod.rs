@@ -5,6 +5,8 @@ mod build;
 mod find;
 mod launch;
 
+use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use evoke_model::FunctionVersion;
@@ -16,6 +18,7 @@ use crate::install;
 use crate::interpreter::{Interpreter, Version};
 use crate::language::Language;
 use crate::options::Options;
+use crate::packages;
 use crate::process::launch::CommandLine;
 use crate::shims;
 
@@ -73,6 +76,10 @@ impl Language for Node {
 
     fn shim(&self) -> (&'static str, &'static str) {
         shims::JAVASCRIPT
+    }
+
+    fn library(&self) -> io::Result<Vec<(String, Cow<'static, str>)>> {
+        packages::javascript()
     }
 
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine {

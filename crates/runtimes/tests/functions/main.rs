@@ -7,6 +7,7 @@ mod calls;
 mod cancellation;
 mod documented;
 mod limits;
+mod packages;
 mod python;
 mod server_killed;
 mod support;

@@ -1,0 +1,129 @@
+// The packages that are there without being installed: `@evoke/sdk` and `@evoke/functions`. A copy
+// that the function has installed itself goes before them. Nothing of them is loaded before it is
+// used.
+
+const PACKAGES = ['@evoke/sdk', '@evoke/functions'];
+
+/** What can be used without an import, and where it is from. */
+const GLOBALS = {
+  db: PACKAGES[0],
+  storage: PACKAGES[0],
+  events: PACKAGES[0],
+  functions: PACKAGES[0],
+  secrets: PACKAGES[0],
+  auth: PACKAGES[1],
+  middleware: PACKAGES[1],
+  cors: PACKAGES[1],
+  rateLimit: PACKAGES[1],
+  validate: PACKAGES[1],
+};
+
+/** The only file of a package. The server writes it beside this one's folder. */
+const packageFile = (name) =>
+  require('node:url').fileURLToPath(new URL(`../node_modules/${name}/index.cjs`, import.meta.url));
+
+/** What a package exports. */
+const ours = (name) => require(packageFile(name));
+
+/** Lets the code of a folder use the packages. */
+function offerPackages(code) {
+  // The packages ask for it, so that calls under way at once keep their own tokens.
+  globalThis[Symbol.for('evoke.call')] = () => {
+    const call = calls.getStore();
+    if (call === undefined) return undefined;
+    const { token, traceparent, requestId, deadlineMs } = call.raw;
+    return { url: about.url, token, traceparent, requestId, deadlineMs };
+  };
+  for (const [name, source] of Object.entries(GLOBALS)) {
+    if (name in globalThis) continue;
+    define(name, {
+      get: () => ours(source)[name],
+      set: (value) => define(name, { value, writable: true }),
+    });
+  }
+  if (bun) return offerToBun(code);
+  const { Module, register, registerHooks } = require('node:module');
+  if (registerHooks !== undefined) return void registerHooks({ resolve: resolveOurs });
+  offerToRequire(Module);
+  if (register !== undefined && isMentioned(code)) offerToImport(register);
+}
+
+const isUnknown = (error) =>
+  error?.code === 'ERR_MODULE_NOT_FOUND' || error?.code === 'MODULE_NOT_FOUND';
+
+/** Since Node 22.15: one hook for `import` and `require`, in this thread. */
+function resolveOurs(specifier, context, next) {
+  if (!PACKAGES.includes(specifier)) return next(specifier, context);
+  try {
+    return next(specifier, context);
+  } catch (error) {
+    if (!isUnknown(error)) throw error;
+    const url = require('node:url').pathToFileURL(packageFile(specifier)).href;
+    return { url, format: 'commonjs', shortCircuit: true };
+  }
+}
+
+function offerToRequire(Module) {
+  const resolve = Module._resolveFilename;
+  Module._resolveFilename = function (request, ...rest) {
+    if (!PACKAGES.includes(request)) return resolve.call(this, request, ...rest);
+    try {
+      return resolve.call(this, request, ...rest);
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+      return packageFile(request);
+    }
+  };
+}
+
+/**
+ * Before Node 22.15 the hooks of `import` run in a thread of their own, which takes 30 ms to start.
+ * So only code that needs it gets one.
+ */
+function offerToImport(register) {
+  const files = PACKAGES.map((name) => [name, require('node:url').pathToFileURL(packageFile(name)).href]);
+  const hooks = `const files = new Map(${JSON.stringify(files)});
+    export const resolve = (specifier, context, next) =>
+      !files.has(specifier)
+        ? next(specifier, context)
+        : next(specifier, context).catch((error) => {
+            if (error?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+            return { url: files.get(specifier), format: 'commonjs', shortCircuit: true };
+          });`;
+  register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+}
+
+/** Folders below the code's own that are looked at, and files. */
+const MENTION_DEPTH = 8;
+let mentionsLeft = 1000;
+
+/** Whether a module in the folder names one of the packages. */
+function isMentioned(code, depth = 0) {
+  const { readdirSync, readFileSync } = require('node:fs');
+  // Builds of TypeScript are in the same folder as the packages, where Node finds them by itself.
+  if (code.startsWith(packageFile('').split('/node_modules/')[0])) return false;
+  const entries = readdirSync(code, { withFileTypes: true });
+  const isCode = ({ name }) => (name.endsWith('.mjs') || name.endsWith('.js')) && mentionsLeft-- > 0;
+  if (entries.some((one) => isCode(one) && readFileSync(`${code}/${one.name}`, 'utf8').includes('@evoke/')))
+    return true;
+  const isFolder = (one) => one.isDirectory() && one.name !== 'node_modules' && one.name[0] !== '.';
+  return depth < MENTION_DEPTH && entries.some((one) => isFolder(one) && isMentioned(`${code}/${one.name}`, depth + 1));
+}
+
+function offerToBun(code) {
+  const missing = PACKAGES.filter((name) => {
+    try {
+      return bun.resolveSync(name, code) === undefined;
+    } catch {
+      return true;
+    }
+  });
+  if (missing.length === 0) return;
+  bun.plugin({
+    name: 'evoke',
+    setup(build) {
+      for (const name of missing)
+        build.module(name, () => ({ exports: { ...ours(name), default: ours(name) }, loader: 'object' }));
+    },
+  });
+}
