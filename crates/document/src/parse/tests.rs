@@ -1,6 +1,9 @@
+use evoke_model::Timestamp;
 use serde_json::json;
 
+use super::condition::TEXT_BYTES_MAX;
 use super::*;
+use crate::query::{Op, Scalar};
 
 fn path(text: &str) -> FieldPath {
     FieldPath::parse(text).unwrap()
