@@ -18,9 +18,15 @@ const GLOBALS = {
   validate: PACKAGES[1],
 };
 
-/** The only file of a package. The server writes it beside this one's folder. */
+/** A package's file for `require`. The server writes it beside this one's folder. */
 const packageFile = (name) =>
   require('node:url').fileURLToPath(new URL(`../node_modules/${name}/index.cjs`, import.meta.url));
+/** What is resolved where a module imports a package. */
+const packageModule = (name) => ({
+  url: new URL(`../node_modules/${name}/index.mjs`, import.meta.url).href,
+  format: 'module',
+  shortCircuit: true,
+});
 
 /** What a package exports. */
 const ours = (name) => require(packageFile(name));
@@ -58,6 +64,7 @@ function resolveOurs(specifier, context, next) {
     return next(specifier, context);
   } catch (error) {
     if (!isUnknown(error)) throw error;
+    if (!context.conditions.includes('require')) return packageModule(specifier);
     const url = require('node:url').pathToFileURL(packageFile(specifier)).href;
     return { url, format: 'commonjs', shortCircuit: true };
   }
@@ -81,14 +88,14 @@ function offerToRequire(Module) {
  * So only code that needs it gets one.
  */
 function offerToImport(register) {
-  const files = PACKAGES.map((name) => [name, require('node:url').pathToFileURL(packageFile(name)).href]);
+  const files = PACKAGES.map((name) => [name, packageModule(name)]);
   const hooks = `const files = new Map(${JSON.stringify(files)});
     export const resolve = (specifier, context, next) =>
       !files.has(specifier)
         ? next(specifier, context)
         : next(specifier, context).catch((error) => {
             if (error?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-            return { url: files.get(specifier), format: 'commonjs', shortCircuit: true };
+            return files.get(specifier);
           });`;
   register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 }
@@ -123,7 +130,7 @@ function offerToBun(code) {
     name: 'evoke',
     setup(build) {
       for (const name of missing)
-        build.module(name, () => ({ exports: { ...ours(name), default: ours(name) }, loader: 'object' }));
+        build.module(name, () => ({ exports: ours(name), loader: 'object' }));
     },
   });
 }
