@@ -14,8 +14,8 @@ use crate::run::{self, say};
 
 /// What the tests install from PyPI: the client that must be able to talk to us unchanged, the tool
 /// that tries the API with whatever its document allows, a receiver of traces, the two that must
-/// understand our signatures, those of providers whose signatures we must understand, and a peer
-/// that schedules are compared with.
+/// understand our signatures, those of providers whose signatures we must understand, a peer that
+/// schedules are compared with, and a server that catches mail.
 const PYTHON_PACKAGES: &[&str] = &[
     "cloudevents==2.2.0",
     "schemathesis==4.32.5",
@@ -26,6 +26,10 @@ const PYTHON_PACKAGES: &[&str] = &[
     "stripe==16.1.0",
     "slack-sdk==3.47.0",
     "twilio==9.13.0",
+    "moto[s3]==5.2.5",
+    "flask==3.1.3",
+    "flask-cors==6.0.5",
+    "aiosmtpd==1.4.6",
 ];
 
 /// What the tests install with npm, beside the runtimes.
@@ -36,6 +40,7 @@ const NODE_PACKAGES: &[(&str, &str)] = &[
     ("croner", "11.0.1"),
     ("cron-parser", "5.10.5"),
     ("@octokit/webhooks-methods", "6.0.0"),
+    ("jose", "6.2.17"),
 ];
 
 /// The folder everything is installed into.

@@ -3,8 +3,15 @@
 #![expect(clippy::expect_used, reason = "a failing test says where")]
 
 mod api;
+mod auth;
+mod auth_mail;
+mod auth_tokens;
 mod commands;
 mod database;
+mod database_api;
+mod database_hooks;
+mod database_input;
+mod database_kill9;
 mod facts;
 mod first_light;
 mod function_test;
@@ -21,6 +28,7 @@ mod receiver;
 mod record;
 mod schedules;
 mod simulate;
+mod storage;
 mod support;
 mod traces;
 mod webhooks;
