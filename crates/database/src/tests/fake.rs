@@ -18,6 +18,9 @@ use crate::{Database, Parts, Unknown};
 /// What somebody says of news: no, or another document.
 pub type Hook = Arc<dyn Fn(&str, &Value) -> Result<Option<Value>, Rejection> + Send + Sync>;
 
+/// Somebody who comes between: gets how many commits there were.
+pub type Between = Arc<dyn Fn(&World, usize) + Send + Sync>;
+
 /// Everything in one place.
 pub struct World {
     ids: IdSource,
@@ -27,8 +30,8 @@ pub struct World {
     /// Commits that are tried, the refused ones included.
     pub commits: Mutex<usize>,
     pub hook: Mutex<Option<Hook>>,
-    /// Called before each commit, with how many there were.
-    pub between: Mutex<Option<Arc<dyn Fn(&World, usize) + Send + Sync>>>,
+    /// Called before each commit.
+    pub between: Mutex<Option<Between>>,
 }
 
 impl World {
