@@ -37,7 +37,7 @@ export class Auth {
    * @throws EvokeError with status 401 where it does not hold or there is none.
    */
   async verifyToken(header: string | null | undefined): Promise<User> {
-    const token = (header ?? '').trim().replace(/^bearer\s+/i, '');
+    const token = (header ?? '').trim().replace(/^bearer(\s+|$)/i, '');
     if (token === '') throw new EvokeError('there is no token', { code: 'AU_002', status: 401 });
     const ask = { json: { token } };
     const answer = await this.#connection.json<{ user: User }>('POST', '/api/auth/verify-token', ask);
