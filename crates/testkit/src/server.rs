@@ -187,6 +187,11 @@ impl TestServer {
         self.ready().await;
     }
 
+    /// Other options for the next start and the requests from now on.
+    pub fn set_options(&mut self, options: Options) {
+        self.options = options;
+    }
+
     /// A request with any method.
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");

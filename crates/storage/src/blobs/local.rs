@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use super::{BlobKey, BlobWriter, Blobs, Error, Pieces};
@@ -16,7 +16,7 @@ use super::{BlobKey, BlobWriter, Blobs, Error, Pieces};
 const WRITE_BYTES: usize = 1 << 20;
 
 /// Bytes that are read at once.
-const READ_BYTES: usize = 256 << 10;
+const READ_BYTES: usize = 64 << 10;
 
 /// A folder with blobs.
 pub(crate) struct LocalBlobs {
@@ -98,7 +98,11 @@ impl Blobs for LocalBlobs {
         let left = range.end - range.start;
         Ok(stream::unfold((Some(file), left), |(file, left)| async move {
             let file = file.filter(|_| left > 0)?;
-            match blocking(move || Ok(read_piece(file, left))).await {
+            // Taken here and not where the disk is waited for: what many threads take and others
+            // give back is not used again for long.
+            let length = usize::try_from(left).unwrap_or(READ_BYTES).min(READ_BYTES);
+            let piece = BytesMut::zeroed(length);
+            match blocking(move || Ok(read_piece(file, piece))).await {
                 Ok(Ok((file, piece))) => {
                     let left = left - piece.len() as u64;
                     Some((Ok(piece), (Some(file), left)))
@@ -138,11 +142,9 @@ impl Blobs for LocalBlobs {
     }
 }
 
-fn read_piece(mut file: File, left: u64) -> io::Result<(File, Bytes)> {
-    let length = usize::try_from(left).unwrap_or(READ_BYTES).min(READ_BYTES);
-    let mut piece = vec![0; length];
+fn read_piece(mut file: File, mut piece: BytesMut) -> io::Result<(File, Bytes)> {
     file.read_exact(&mut piece)?;
-    Ok((file, piece.into()))
+    Ok((file, piece.freeze()))
 }
 
 /// The blobs in a folder. What is no blob is not ours and stays.
