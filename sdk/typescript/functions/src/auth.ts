@@ -1,6 +1,6 @@
 // Who calls.
 
-import { auth as service, EvokeError, type User } from '@evoke/sdk';
+import { auth as service, EvokeError } from '@evoke/sdk';
 import { refusal, type Middleware } from './middleware.ts';
 
 /** Who may come in. */
@@ -14,7 +14,7 @@ export interface AuthOptions {
 }
 
 /** Who calls: in `context.user`. */
-export type Caller = Pick<User, 'id'> & { email?: string; roles?: string[]; [field: string]: unknown };
+export type Caller = { id: string; email?: string | null; roles?: string[] };
 
 const CHALLENGE = { 'www-authenticate': 'Bearer' };
 
@@ -32,21 +32,21 @@ function step(options: AuthOptions = {}): Middleware {
       } catch (error) {
         if (!isRefused(error)) throw error;
         // A wrong token is a mistake even where none is needed.
-        return refusal(401, 'FN_009', (error as Error).message, { headers: CHALLENGE });
+        return refusal(401, 'AU_002', (error as Error).message, { headers: CHALLENGE });
       }
     }
     if (user === null && (required || roles.length > 0))
-      return refusal(401, 'FN_009', 'a token is needed: send Authorization: Bearer ...', { headers: CHALLENGE });
+      return refusal(401, 'AU_002', 'a token is needed: send Authorization: Bearer ...', { headers: CHALLENGE });
     if (roles.length > 0 && !roles.some((role) => user?.roles?.includes(role)))
-      return refusal(403, 'FN_009', `the role ${roles.join(' or ')} is needed`);
+      return refusal(403, 'AU_007', `the role ${roles.join(' or ')} is needed`);
     Object.defineProperty(context, 'user', { value: user, configurable: true, enumerable: true });
     return next();
   };
 }
 
-/** Whether the token was refused, and not the question. */
+/** Whether the token was refused. That nobody could be asked is another matter. */
 function isRefused(error: unknown): boolean {
-  return !(error instanceof EvokeError) || (error.status >= 400 && error.status < 500 && error.status !== 429);
+  return !(error instanceof EvokeError) || error.status === 401 || error.status === 403;
 }
 
 /** Lets in who has a token; it also is the service itself: `auth.verifyToken(header)`. */

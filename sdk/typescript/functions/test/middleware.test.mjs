@@ -111,7 +111,7 @@ describe('auth', () => {
   test('needs a token, unless it does not', async () => {
     const strict = middleware([auth(), who]);
     const refused = await ask(strict);
-    assert.deepEqual([refused.status, refused.headers.get('www-authenticate'), (await refused.json()).error.code], [401, 'Bearer', 'FN_009']);
+    assert.deepEqual([refused.status, refused.headers.get('www-authenticate'), (await refused.json()).error.code], [401, 'Bearer', 'AU_002']);
     assert.equal((await ask(strict, '/', bearer('bad'))).status, 401);
     assert.deepEqual(await (await ask(strict, '/', bearer('good'))).json(), users.good);
     const open = middleware([auth({ required: false }), who]);

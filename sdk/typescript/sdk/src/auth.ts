@@ -3,7 +3,7 @@
 import type { Connection } from './connection.ts';
 import { EvokeError } from './error.ts';
 import type { Session, SessionStore } from './session.ts';
-import { Users, type User } from './user.ts';
+import { Users, type TokenUser, type User } from './user.ts';
 
 /** An access token is renewed so many milliseconds before its end. */
 const RENEWED_BEFORE = 30_000;
@@ -36,17 +36,20 @@ export class Auth {
    *
    * @throws EvokeError with status 401 where it does not hold or there is none.
    */
-  async verifyToken(header: string | null | undefined): Promise<User> {
+  async verifyToken(header: string | null | undefined): Promise<TokenUser> {
     const token = (header ?? '').trim().replace(/^bearer(\s+|$)/i, '');
     if (token === '') throw new EvokeError('there is no token', { code: 'AU_002', status: 401 });
     const ask = { json: { token } };
-    const answer = await this.#connection.json<{ user: User }>('POST', '/api/auth/verify-token', ask);
+    const answer = await this.#connection.json<{ user: TokenUser }>('POST', '/api/auth/verify-token', ask);
     return answer.user;
   }
 
-  /** Makes an account, and signs in where that does not wait for the address to be verified. */
-  signup(email: string, password: string, more: Record<string, unknown> = {}): Promise<Session | null> {
-    return this.#enter('/api/auth/signup', { ...more, email, password });
+  /**
+   * Makes an account with what the application keeps with it, and signs in. `null` where that waits
+   * for the address to be verified.
+   */
+  signup(email: string, password: string, data?: Record<string, unknown>): Promise<Session | null> {
+    return this.#enter('/api/auth/signup', { email, password, data });
   }
 
   /** Signs in. */
@@ -64,12 +67,13 @@ export class Auth {
     return this.#renewing;
   }
 
-  /** Ends the session that is kept, or that of a refresh token. */
-  async logout(refreshToken?: string): Promise<void> {
+  /** Ends the session that is kept, or that of a refresh token; with `all` every one of the user. */
+  async logout(options: { refreshToken?: string; all?: boolean } = {}): Promise<void> {
+    const { refreshToken, all } = options;
     const token = refreshToken ?? (await this.session())?.refreshToken;
     if (refreshToken === undefined) await this.#store?.save(null);
     if (token === undefined) return;
-    await this.#connection.send('POST', '/api/auth/logout', { json: { refresh_token: token } });
+    await this.#connection.send('POST', '/api/auth/logout', { json: { refresh_token: token, all } });
   }
 
   /** The session that is kept; `null` where nobody is signed in. */
@@ -90,8 +94,11 @@ export class Auth {
     return this.#connection.json('GET', '/api/auth/me', await this.#as(accessToken));
   }
 
-  /** Changes what one may change of oneself. */
-  async updateMe(changes: Record<string, unknown>, accessToken?: string): Promise<User> {
+  /** Changes what one may change of oneself. A new password needs the one so far. */
+  async updateMe(
+    changes: { data?: Record<string, unknown>; password?: string; current_password?: string },
+    accessToken?: string,
+  ): Promise<User> {
     return this.#connection.json('PATCH', '/api/auth/me', { ...(await this.#as(accessToken)), json: changes });
   }
 
@@ -101,8 +108,8 @@ export class Auth {
   }
 
   /** Verifies an address with the token of the mail. */
-  async verifyEmail(token: string): Promise<void> {
-    await this.#connection.send('POST', '/api/auth/verify-email', { json: { token } });
+  verifyEmail(token: string): Promise<User> {
+    return this.#connection.json('POST', '/api/auth/verify-email', { json: { token } });
   }
 
   /** Sends a mail to who forgot the password; nobody is told whether there is such an account. */

@@ -14,8 +14,9 @@ export interface FileInfo {
   etag: string;
   /** What its sender keeps with it; names are in small letters. */
   metadata: Record<string, string>;
-  created_at?: string;
-  updated_at?: string;
+  bucket: string;
+  created_at: string;
+  updated_at: string;
 }
 
 /** What can be uploaded. */
@@ -54,7 +55,7 @@ export interface SignOptions {
 }
 
 /** What carries an entry of metadata in the headers of a file. */
-const METADATA_PREFIX = 'x-evoke-meta-';
+const METADATA_PREFIX = 'x-meta-';
 /** What is larger goes up in parts, so that a broken connection costs one of them. */
 const WHOLE_MAX = 64 << 20;
 
@@ -117,12 +118,16 @@ export class FileRef {
 
   /** What is known of it; `null` where there is none. */
   async metadata(): Promise<FileInfo | null> {
-    const answer = await this.#connection.send('HEAD', this.#path(), { accept: [404] });
-    return answer.status === 404 ? null : infoOf(this.name, answer.headers);
+    try {
+      return await this.#connection.json('GET', this.#path(), { query: { info: 'true' } });
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
   }
 
-  /** Changes its type or what is kept with it; its bytes stay. */
-  update(changes: { contentType?: string; metadata?: Record<string, string> }): Promise<FileInfo> {
+  /** Changes its type, or entries of what is kept with it: `null` takes one away. Its bytes stay. */
+  update(changes: { contentType?: string; metadata?: Record<string, string | null> | null }): Promise<FileInfo> {
     const json = { content_type: changes.contentType, metadata: changes.metadata };
     return this.#connection.json('PATCH', this.#path(), { json });
   }
@@ -208,21 +213,4 @@ function sizeOf(data: FileData): number {
 function spelled([from, to]: [number, number?]): string {
   if (from < 0 && to !== undefined) throw new EvokeError('a range from the end has no second number');
   return from < 0 ? String(from) : `${from}-${to === undefined ? '' : to - 1}`;
-}
-
-function infoOf(name: string, headers: Headers): FileInfo {
-  const metadata: Record<string, string> = {};
-  headers.forEach((value, key) => {
-    if (key.startsWith(METADATA_PREFIX)) metadata[key.slice(METADATA_PREFIX.length)] = decodeURIComponent(value);
-  });
-  const modified = headers.get('last-modified');
-  const info: FileInfo = {
-    name,
-    size_bytes: Number(headers.get('content-length') ?? 0),
-    content_type: headers.get('content-type') ?? 'application/octet-stream',
-    etag: (headers.get('etag') ?? '').replace(/^W\/|"/g, ''),
-    metadata,
-  };
-  if (modified !== null) info.updated_at = new Date(modified).toISOString();
-  return info;
 }

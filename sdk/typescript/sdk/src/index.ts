@@ -19,7 +19,7 @@ export type { Transaction, TransactionCollection, TransactionDocument } from './
 export type { Bucket, BucketDefinition, BucketInfo, FilePage, ListOptions, Storage } from './storage.ts';
 export type { Download, DownloadOptions, FileData, FileInfo, FileRef, SignOptions, UploadOptions } from './file.ts';
 export type { Auth } from './auth.ts';
-export type { User, Users } from './user.ts';
+export type { NewUser, TokenUser, User, UserChanges, Users } from './user.ts';
 export type { Events, NewEvent, Published, PublishOptions, PublishRequest } from './events.ts';
 export type { Accepted, Functions, InvokeOptions } from './functions.ts';
 export type {

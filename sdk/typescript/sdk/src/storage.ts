@@ -4,16 +4,21 @@ import { path, type Connection } from './connection.ts';
 import { listed } from './database.ts';
 import { FileRef, type FileInfo } from './file.ts';
 
-/** What a bucket takes. */
+/** What a bucket takes, and whom it serves. */
 export interface BucketDefinition {
-  /** Bytes of a file at most. */
-  max_size?: number | string;
-  /** Media types: `image/png`, `image/*`. */
-  content_types?: string[];
+  /** Bytes of a file at most; 5 GiB. */
+  max_file_bytes?: number;
+  /** Media types: `image/png`, `image/*`; all if empty. */
+  allowed_types?: string[];
+  /** Whether everybody may read its files. */
+  public?: boolean;
 }
 
-export interface BucketInfo extends BucketDefinition {
+/** A bucket as the server knows it. */
+export interface BucketInfo extends Required<BucketDefinition> {
   name: string;
+  created_at: string;
+  updated_at: string;
 }
 
 /** Which files. */
@@ -31,7 +36,7 @@ export interface ListOptions {
 export interface FilePage {
   data: FileInfo[];
   /** With a delimiter: the folders. */
-  prefixes?: string[];
+  prefixes: string[];
   next_cursor: string | null;
 }
 

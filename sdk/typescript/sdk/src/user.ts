@@ -4,14 +4,47 @@ import { path, type Connection } from './connection.ts';
 import { listed } from './database.ts';
 import { isMissing } from './document.ts';
 
+/** Whom a token speaks for. */
+export interface TokenUser {
+  /** For users of another issuer whatever it calls them. */
+  id: string;
+  email: string | null;
+  /** When the token was made. */
+  roles: string[];
+}
+
 /** A user. */
-export interface User {
+export interface User<D = Record<string, unknown>> {
   id: string;
   email: string;
+  email_verified: boolean;
   roles: string[];
+  /** What the application keeps with the user. */
+  data: D;
+  created_at: string;
+  updated_at: string;
+  last_login_at: string | null;
+  locked_until: string | null;
+}
+
+/** What a user is made of. Without a password its owner sets one by mail. */
+export interface NewUser {
+  email: string;
+  password?: string;
+  roles?: string[];
+  data?: Record<string, unknown>;
   email_verified?: boolean;
-  created_at?: string;
-  [field: string]: unknown;
+}
+
+/** What can be changed of a user. */
+export interface UserChanges {
+  /** All roles from now on; access tokens have them once they are refreshed. */
+  roles?: string[];
+  /** Merged into what there is; `null` takes a field away. */
+  data?: Record<string, unknown>;
+  email_verified?: boolean;
+  /** `null` ends a lock. */
+  locked_until?: null;
 }
 
 /** All users. For API keys and functions. */
@@ -23,8 +56,8 @@ export class Users {
   }
 
   /** All of them. */
-  list(query: Record<string, string | number | undefined> = {}): Promise<User[]> {
-    return listed<User>(this.#connection, '/api/auth/users', query);
+  list(filter: { email?: string; role?: string } = {}): Promise<User[]> {
+    return listed<User>(this.#connection, '/api/auth/users', filter);
   }
 
   /** One; `null` where there is none. */
@@ -37,8 +70,13 @@ export class Users {
     }
   }
 
-  /** Changes one: its roles, among others. */
-  update(id: string, changes: Record<string, unknown>): Promise<User> {
+  /** Makes one. */
+  create(user: NewUser): Promise<User> {
+    return this.#connection.json('POST', '/api/auth/users', { json: user });
+  }
+
+  /** Changes one. */
+  update(id: string, changes: UserChanges): Promise<User> {
     return this.#connection.json('PATCH', path`/api/auth/users/${id}`, { json: changes });
   }
 
