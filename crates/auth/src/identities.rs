@@ -121,7 +121,9 @@ impl Identities {
     pub(crate) fn published(&self) -> Result<Value, Rejection> {
         let known = self.known()?;
         let keys = known.ring.known.iter().map(|(id, _, x)| {
-            json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": id, "x": x })
+            json!({
+                "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": id, "x": x,
+            })
         });
         Ok(json!({ "keys": keys.collect::<Vec<_>>() }))
     }

@@ -215,8 +215,8 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// What counts as one address: an IPv6 network, since its owner has all of it. This machine is none:
-/// behind a proxy everybody would come from it.
+/// What counts as one address: an IPv6 network, since its owner has all of it. This machine is
+/// none: behind a proxy everybody would come from it.
 fn network(ip: IpAddr) -> Option<IpAddr> {
     match ip.to_canonical() {
         ip if ip.is_loopback() => None,

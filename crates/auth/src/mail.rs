@@ -1,6 +1,6 @@
-//! Mail that proves an address. It is wanted in a request and sent behind it: first because a server
-//! for mail may take its time, and then because the time an answer takes must not tell whether there
-//! is an account.
+//! Mail that proves an address. It is wanted in a request and sent behind it: first because a
+//! server for mail may take its time, and then because the time an answer takes must not tell
+//! whether there is an account.
 
 mod letter;
 mod post;

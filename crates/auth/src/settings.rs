@@ -118,8 +118,8 @@ impl fmt::Debug for Mail {
     }
 }
 
-/// What a hash of a password costs (argon2id). Stored hashes say what they cost themselves; one that
-/// cost something else is made anew when its user logs in.
+/// What a hash of a password costs (argon2id). Stored hashes say what they cost themselves; one
+/// that cost something else is made anew when its user logs in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hashing {
     /// KiB of memory.

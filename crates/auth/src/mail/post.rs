@@ -153,7 +153,7 @@ impl Inner {
         }
     }
 
-    /// Sends a letter, several times if need be. When the server stops there is one last try.
+    /// Sends a letter, several times if need be; when the server stops, without long pauses.
     async fn post_letter(&self, user: &str, letter: &Letter, outbox: &dyn Outbox) {
         let mut pauses = PAUSES.into_iter();
         loop {
@@ -167,9 +167,12 @@ impl Inner {
                 }
                 Err(Unsent::NotNow(why)) => why,
             };
-            let pause = pauses.next().filter(|_| !self.stop.is_cancelled());
-            let Some(pause) = pause else { return given_up(user, letter, &why) };
+            let Some(pause) = pauses.next() else { return given_up(user, letter, &why) };
             tracing::warn!(user.id = user, "A mail was not sent, again in {pause:?}: {why}");
+            if self.stop.is_cancelled() {
+                tokio::time::sleep(PAUSES[0]).await;
+                continue;
+            }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.stop.cancelled() => {}

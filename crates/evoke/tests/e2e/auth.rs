@@ -264,7 +264,7 @@ async fn an_account_is_locked_and_stays_so_over_a_crash() {
 #[tokio::test]
 async fn users_need_no_key_and_the_list_of_users_does() {
     let options = Options { command: "serve", ..Options::default() };
-    let server = TestServer::start(BINARY, &[], options).await;
+    let server = TestServer::start(BINARY, &[("evoke.toml", "")], options).await;
     let ada = signup(&server, "ada@example.com").await.expect(201).json();
     let access = &ada["access_token"];
     by(&server, access, "GET", "/api/auth/me").await.expect(200);

@@ -164,13 +164,7 @@ async fn a_mail_that_waits_is_sent_before_the_server_ends() {
     let mut server = catcher.server("dev").await;
     signup(&server, "ada@example.com").await.expect(201);
     assert_eq!(server.terminate().await, Some(0));
-    let mail = until("the mail came, or was given up", async || {
-        let lines = catcher.lines.lock().expect("nobody panicked with it").clone();
-        let said = server.output();
-        (lines.len() > 1 || said.contains("AU_008")).then_some(said)
-    })
-    .await;
-    assert!(mail.contains("A mail was not sent, again in"), "{mail}");
+    assert_eq!(catcher.mails(1).await[0]["to"], json!(["ada@example.com"]));
 }
 
 #[tokio::test]
@@ -187,6 +181,6 @@ async fn a_server_for_mail_that_is_not_there_is_told_in_the_log() {
 async fn the_guide_runs_as_written_and_prints_what_it_says() {
     let page = include_str!("../../../../docs/auth.md");
     let server = dev(&files(page)).await;
-    assert!(steps(page).len() >= 6);
+    assert!(steps(page).len() >= 5);
     walk(&server, page).await;
 }

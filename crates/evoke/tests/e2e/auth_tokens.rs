@@ -108,8 +108,7 @@ async fn routes_ask_who_calls_and_functions_of_each_language_know() {
         assert_eq!(refused("admin", None).await, (401, "AU_002".to_owned()));
     }
     // Who is refused leaves no execution behind; a token leaves none in the record.
-    let executions = server.executions("limit=1000").await;
-    assert_eq!(executions.len(), 3 * 5);
+    assert_eq!(server.ended("limit=1000", 3 * 5).await.len(), 3 * 5);
     let events = server.get("/api/events?limit=1000").await.text;
     assert!(!events.contains(&plain) && !events.contains(&admin));
     by(&server, &next["access_token"], "POST", "/api/auth/logout").await.expect(204);

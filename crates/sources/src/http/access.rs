@@ -1,4 +1,5 @@
-//! Who may call a route: anybody, users, or users with a role. Decided before the function is called.
+//! Who may call a route: anybody, users, or users with a role. Decided before the function is
+//! called.
 
 use evoke_model::{Code, Problem, Rejection, Timestamp};
 use evoke_ports::{Denied, Fields, HttpCall, Identify, Received};
