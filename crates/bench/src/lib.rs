@@ -1,4 +1,4 @@
-//! The benchmarks B1 to B16: `evoke bench`.
+//! The benchmarks B1 to B17: `evoke bench`.
 //!
 //! Machines differ and are noisy, so nothing is judged by an absolute figure. Each thing is
 //! measured alternately with its floor (the raw store doing the same writes, the bare language

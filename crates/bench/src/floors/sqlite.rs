@@ -49,7 +49,7 @@ enum Step {
 /// The store cannot be written.
 pub(crate) fn group_commit(folder: &Path, events: u64) -> Result<f64> {
     let file = folder.join("group.db");
-    let connection = open(&file)?;
+    let connection = open(&file, SCHEMA)?;
     let checkpoints = Checkpoints::start(&file)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -120,7 +120,7 @@ fn write(mut connection: Connection, mut queue: mpsc::Receiver<Order>) -> Result
 /// The store cannot be written.
 pub(crate) fn one_thread(folder: &Path, events: u64) -> Result<f64> {
     let file = folder.join("thread.db");
-    let mut connection = open(&file)?;
+    let mut connection = open(&file, SCHEMA)?;
     let checkpoints = Checkpoints::start(&file)?;
     let began = Instant::now();
     for first in (0..events).step_by(BATCH as usize) {
@@ -181,7 +181,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn open(file: &Path) -> Result<Connection> {
+/// A new store with these tables, set up as the server sets up its own.
+pub(super) fn open(file: &Path, schema: &str) -> Result<Connection> {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = file.as_os_str().to_owned();
         name.push(suffix);
@@ -194,18 +195,18 @@ fn open(file: &Path) -> Result<Connection> {
         connection.pragma_update(None, name, value).stored("set up the store")?;
     }
     connection.pragma_update(None, "wal_autocheckpoint", 0).stored("set up the store")?;
-    connection.execute_batch(SCHEMA).stored("make the tables")?;
+    connection.execute_batch(schema).stored("make the tables")?;
     Ok(connection)
 }
 
 /// Folds the log into the file from a thread of its own.
-struct Checkpoints {
+pub(super) struct Checkpoints {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Checkpoints {
-    fn start(file: &Path) -> Result<Self> {
+    pub(super) fn start(file: &Path) -> Result<Self> {
         let connection = Connection::open(file).stored("open the store")?;
         let wal = {
             let mut name = file.as_os_str().to_owned();
@@ -228,7 +229,7 @@ impl Checkpoints {
         Ok(Self { stop, thread })
     }
 
-    fn stop(self) {
+    pub(super) fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         // A thread that panicked has nothing left to stop.
         self.thread.join().ok();

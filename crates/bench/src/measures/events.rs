@@ -8,7 +8,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::floors;
-use crate::load::LoadReport;
+use crate::load::{LoadReport, Request};
 use crate::process::unix_us;
 use crate::report::{Figure, Goal, Row, Unit};
 use crate::server::{Project, Record, Server};
@@ -77,11 +77,21 @@ impl Ticking {
         connections: u32,
         Events { kind, count, size, first }: Events<'_>,
     ) -> Result<Recorded> {
-        let after = self.record.newest()?.event;
-        let before = self.server.cpu_ms();
         let body = if size == 1 { event(kind) } else { batch(kind, size) };
         let request = post(&self.server.control, "/api/events", body);
         let amount = Amount { first, ..Amount::requests(connections, count / size as u64) };
+        self.carry_out(bench, (request, size), amount)
+    }
+
+    /// Sends requests that make so many events each and waits until all are recorded.
+    pub(super) fn carry_out(
+        &self,
+        bench: &Bench<'_>,
+        (request, size): (Request, usize),
+        amount: Amount,
+    ) -> Result<Recorded> {
+        let after = self.record.newest()?.event;
+        let before = self.server.cpu_ms();
         let load = bench.closed(&self.server.control, request, amount)?;
         let ended_us = self.recorded()?;
         let events = load.ok * size as u64;
@@ -206,7 +216,7 @@ fn singles(bench: &Bench<'_>, ticking: &Ticking) -> Result<Row> {
     Ok(Row::told(B1, what, Figure::of(&rates, Unit::PerSecond))
         .against("SQLite group commit", Figure::of(&floors, Unit::PerSecond), Unit::Share)
         .judged(Goal::at_least(0.25, 0.45))
-        .note(last.map(|recorded| recorded.note()).unwrap_or_default()))
+        .note(last.map(|recorded| recorded.note("event")).unwrap_or_default()))
 }
 
 fn batches(bench: &Bench<'_>, ticking: &Ticking) -> Result<Row> {
@@ -223,16 +233,16 @@ fn batches(bench: &Bench<'_>, ticking: &Ticking) -> Result<Row> {
     Ok(Row::told(B2, "the same in batches of 100", Figure::of(&rates, Unit::PerSecond))
         .against("SQLite on one thread", Figure::of(&floors, Unit::PerSecond), Unit::Share)
         .judged(Goal::at_least(0.35, 0.65))
-        .note(last.map(|recorded| recorded.note()).unwrap_or_default()))
+        .note(last.map(|recorded| recorded.note("event")).unwrap_or_default()))
 }
 
 impl Recorded {
-    /// Where the CPU time of one event went, and how long its sender waited.
-    fn note(&self) -> String {
+    /// Where the CPU time of one event went, which is called so, and how long its sender waited.
+    pub(super) fn note(&self, each: &str) -> String {
         let [server, workers, generator] = self.cpu_us;
         let latency = self.load.latency;
         format!(
-            "accepted after p50 {}, p99 {}; CPU per event: server {server:.1} µs, worker \
+            "accepted after p50 {}, p99 {}; CPU per {each}: server {server:.1} µs, worker \
              {workers:.1} µs, load generator {generator:.1} µs{}",
             Unit::Micros.show(latency.p50_us),
             Unit::Micros.show(latency.p99_us),

@@ -3,6 +3,7 @@
 mod backlog;
 mod calls;
 mod cold;
+mod documents;
 mod dormant;
 mod events;
 mod fairness;
@@ -56,6 +57,7 @@ const B13: Id = Id::new(13);
 const B14: Id = Id::new(14);
 const B15: Id = Id::new(15);
 const B16: Id = Id::new(16);
+const B17: Id = Id::new(17);
 
 /// All groups, in the order they are run.
 pub(crate) const GROUPS: &[Group] = &[
@@ -71,6 +73,7 @@ pub(crate) const GROUPS: &[Group] = &[
     Group { ids: &[B14], measure: policies::measure },
     Group { ids: &[B15], measure: fairness::measure },
     Group { ids: &[B16], measure: purge::measure },
+    Group { ids: &[B17], measure: documents::measure },
 ];
 
 impl Bench<'_> {

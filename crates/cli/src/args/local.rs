@@ -41,7 +41,7 @@ pub struct BenchArgs {
     /// Longer phases and more rounds
     #[arg(long)]
     pub full: bool,
-    /// Only these: B1 to B16
+    /// Only these: B1 to B17
     #[arg(long, value_delimiter = ',', value_name = "B1,B6,...")]
     pub only: Vec<String>,
     /// Write the report as JSON
