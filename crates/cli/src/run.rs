@@ -86,6 +86,7 @@ fn carry_out(cli: Cli, hooks: Hooks) -> Outcome {
             talk(&server, async |client| commands::executions(client, command).await)
         }
         Command::Dlq(command) => talk(&server, async |client| commands::dlq(client, command).await),
+        Command::Db(command) => talk(&server, async |client| commands::db(client, command).await),
         Command::Operations(command) => {
             talk(&server, async |client| commands::operations(client, command).await)
         }

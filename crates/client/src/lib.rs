@@ -4,6 +4,7 @@
 
 mod calls;
 mod client;
+mod documents;
 mod error;
 mod follow;
 mod record;
@@ -13,6 +14,7 @@ mod users;
 
 pub use calls::{Calling, Invoked, Query, Switch};
 pub use client::{Client, Page};
+pub use documents::Put;
 pub use error::{Class, Error, Refusal};
 pub use follow::Follow;
 pub use sse::Message;

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod db;
 mod dlq;
 mod events;
 mod executions;
@@ -12,6 +13,10 @@ mod simulate;
 mod triggers;
 mod users;
 
+pub use db::{
+    CountDocuments, CreateDocuments, DbCommand, DeleteDocuments, FollowChanges, GetDocument,
+    ListDocuments, QueryDocuments, UpdateDocuments, Where,
+};
 pub use dlq::{
     DeadLettersOf, DlqCommand, EditDeadLetter, ListDeadLetters, OperationArgs, PurgeArgs,
     RedriveArgs, WhichDeadLetters,
@@ -154,6 +159,9 @@ pub enum Command {
     /// Schedules: list, show, fire, backfill, pause, resume, what they will do
     #[command(subcommand, visible_alias = "schedule")]
     Schedules(SchedulesCommand),
+    /// Collections of documents: list, get, create, update, delete, query, count
+    #[command(subcommand, visible_alias = "database")]
+    Db(DbCommand),
     /// Replays and redrives: list, show, follow, cancel
     #[command(subcommand, visible_alias = "ops")]
     Operations(OperationsCommand),

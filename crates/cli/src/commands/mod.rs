@@ -1,6 +1,7 @@
 //! The commands that talk to a server.
 
 mod audit;
+mod db;
 mod dlq;
 mod events;
 mod executions;
@@ -14,6 +15,7 @@ mod triggers;
 mod users;
 
 pub(crate) use audit::audit;
+pub(crate) use db::db;
 pub(crate) use dlq::dlq;
 pub(crate) use events::events;
 pub(crate) use executions::executions;

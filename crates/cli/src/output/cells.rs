@@ -36,6 +36,18 @@ pub(crate) mod columns {
         column("TIME", |item| time(&item["time"])),
     ];
 
+    pub(crate) const COLLECTIONS: &[Column] = &[
+        column("NAME", |item| text(&item["name"])),
+        column("INDEXES", |item| super::indexes(&item["indexes"])),
+        column("SCHEMA", |item| super::yes(&(!item["schema"].is_null()).into())),
+    ];
+
+    pub(crate) const DOCUMENTS: &[Column] = &[
+        column("ID", |item| text(&item["id"])),
+        column("UPDATED", |item| time(&item["_updated_at"])),
+        column("FIELDS", super::fields),
+    ];
+
     pub(crate) const EXECUTIONS: &[Column] = &[
         column("ID", |item| text(&item["id"])),
         column("STATUS", |item| status(&item["status"])),
@@ -231,6 +243,26 @@ fn names(items: &Value) -> String {
     let names: Vec<String> =
         items.as_array().into_iter().flatten().map(|item| text(&item["type"])).collect();
     names.join(", ")
+}
+
+/// The indexes of a collection, by their fields: `email (unique), city+age`.
+fn indexes(items: &Value) -> String {
+    let index = |item: &Value| {
+        let fields: Vec<String> =
+            item["fields"].as_array().into_iter().flatten().map(text).collect();
+        let unique = if item["unique"] == Value::Bool(true) { " (unique)" } else { "" };
+        format!("{}{unique}", fields.join("+"))
+    };
+    items.as_array().into_iter().flatten().map(index).collect::<Vec<_>>().join(", ")
+}
+
+/// The fields of a document, as far as there is room.
+fn fields(document: &Value) -> String {
+    let mut fields = document.clone();
+    if let Some(fields) = fields.as_object_mut() {
+        fields.retain(|name, _| name != "id" && !name.starts_with('_'));
+    }
+    short(&fields)
 }
 
 /// Texts, one after the other.
