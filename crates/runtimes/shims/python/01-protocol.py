@@ -48,23 +48,3 @@ THREADS_MAX = 1024
 
 decode = json.JSONDecoder().raw_decode
 now = time.perf_counter
-
-
-def describe_value(value):
-    """What JSON has no form for, in the form one would expect."""
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if isinstance(value, (set, frozenset, deque)):
-        return list(value)
-    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}
-    if hasattr(value, "model_dump"):
-        return value.model_dump()
-    if type(value).__module__ in ("uuid", "decimal", "pathlib"):
-        return str(value)
-    raise TypeError(f"the handler returned a {type(value).__name__}, which cannot be sent as JSON")
-
-
-encode = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=describe_value
-).encode

@@ -72,7 +72,7 @@ class Context:
     @property
     def evoke(self):
         """A client of the server this function runs in, with the call's token."""
-        return Client(self._call.raw)
+        return client_of(self._call.raw)
 
     def __repr__(self):
         return f"<Context of {self.execution_id}, attempt {self.attempt}>"

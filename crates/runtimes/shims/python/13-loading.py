@@ -20,6 +20,9 @@ def load(message):
         os.chdir(code)
         # The pyc of a file that is saved twice in one second would be taken for that of both.
         sys.dont_write_bytecode = True
+        # What is compiled already is found where it is: beside the modules of the language and of
+        # the packages that were installed. All of that would be compiled anew for each worker.
+        sys.pycache_prefix = None
         sys.path[0:1] = [code, os.path.join(code, ".evoke", "python")]
         handler = find(code, message["handler"])
         arity, runs_on_loop = shape(handler)

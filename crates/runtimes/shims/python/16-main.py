@@ -1,13 +1,6 @@
 # The life of the process.
 
 
-def install_module():
-    module = types.ModuleType("evoke", "What a function can use of the server it runs in.")
-    module.Request, module.Response, module.Context = Request, Response, Context
-    module.context = lambda: None if current.get() is None else Context(current.get())
-    sys.modules["evoke"] = module
-
-
 def task_maker(loop):
     import asyncio
 
@@ -40,7 +33,7 @@ def main():
 
     sock.setblocking(False)
     install_printing()
-    install_module()
+    install_library()
     os.environ.__class__ = Environment
     loop = output.loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

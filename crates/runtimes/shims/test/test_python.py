@@ -21,6 +21,8 @@ import unittest
 LOAD, EVENT, REQUEST, CANCEL, SHUTDOWN, ACK = range(0x01, 0x07)
 HELLO, LOADED, LOAD_FAILED, RESULT, ERROR, HEAD, CHUNK, END, RESPONSE, LOG = range(0x81, 0x8B)
 PARTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "python")
+PACKAGE = os.path.join(PARTS, *[os.pardir] * 4, "sdk", "python", "src", "evoke")
+NO_CACHES = shutil.ignore_patterns("__pycache__")
 WAIT = 20
 
 
@@ -30,6 +32,8 @@ def joined():
     home = tempfile.mkdtemp(prefix="evoke-shim-")
     atexit.register(shutil.rmtree, home)
     path = os.path.join(home, "python.py")
+    # The server writes the package that functions may use beside it.
+    shutil.copytree(PACKAGE, os.path.join(home, "python", "evoke"), ignore=NO_CACHES)
     with open(path, "w", encoding="utf-8") as file:
         for part in sorted(name for name in os.listdir(PARTS) if name.endswith(".py")):
             with open(os.path.join(PARTS, part), encoding="utf-8") as text:
@@ -416,8 +420,8 @@ class PythonShim(unittest.TestCase):
             self.assertIs(errors["never"]["retry"], False)
             self.assertEqual(errors["later"]["retryAfterMs"], 1500)
             self.assertEqual(errors["deep"]["type"], "RecursionError")
-            self.assertIn("returned a object", errors["object"]["message"])
-            self.assertIn("returned a generator", errors["generator"]["message"])
+            self.assertIn("type object cannot be sent", errors["object"]["message"])
+            self.assertIn("type generator cannot be sent", errors["generator"]["message"])
             self.assertEqual(worker.ended(worker.event("key")).kind, ERROR)
 
     def test_attributes_what_is_printed(self):
@@ -614,7 +618,7 @@ class PythonShim(unittest.TestCase):
                 self.assertEqual(get(key), wanted, key)
             self.assertIn("from 200 to 599", get("status"))
             self.assertIn("'x' has characters", get("header"))
-            self.assertIn("returned a object", get("bad"))
+            self.assertIn("type object cannot be sent", get("bad"))
 
     def test_answers_an_event_whose_handler_returns_a_response(self):
         worker = self.worker(

@@ -2,7 +2,10 @@
 
 mod find;
 mod launch;
+mod library;
 
+use std::borrow::Cow;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use evoke_ports::{Descriptor, Runs};
@@ -69,6 +72,10 @@ impl Language for Python {
 
     fn shim(&self) -> (&'static str, &'static str) {
         shims::PYTHON
+    }
+
+    fn library(&self) -> io::Result<Vec<(String, Cow<'static, str>)>> {
+        Ok(library::files())
     }
 
     fn command_line(&self, interpreter: &Interpreter, shim: &Path) -> CommandLine {

@@ -14,9 +14,14 @@ Nothing is loaded before it is used: a function that starts pays for what it nee
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
 
+# The module `typing` is not loaded for this alone.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from ._secrets import Secrets
     from ._sync.auth import Auth
     from ._sync.client import Client as Client
     from ._sync.database import Database
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from ._web.messages import Response as Response
     from ._web.middleware import middleware as middleware
     from ._web.validate import validate as validate
+    from ._web.worker import context as context
     from .answers import Session as Session
     from .answers import User as User
     from .documents import Change as Change
@@ -38,7 +44,6 @@ if TYPE_CHECKING:
     from .errors import Problem as Problem
     from .hooks import reject as reject
     from .retries import Retries as Retries
-    from ._secrets import Secrets
 
     db: Database
     storage: Storage
@@ -101,7 +106,10 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in _SERVICES:
+    worker = sys.modules.get("_evoke_worker")
+    if worker is not None and _HOMES.get(name) == "_web.worker":
+        value = getattr(worker, name)
+    elif name in _SERVICES:
         value = getattr(import_module("._sync.client", __name__).default(), name)
     elif name == "secrets":
         value = import_module("._secrets", __name__).Secrets()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from .values import instant
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["Bucket", "FileInfo", "FilePage", "Published", "Session", "SignedLink", "User"]
 
@@ -54,8 +55,7 @@ class User(dict[str, Any]):
         return list(self.get("roles") or ())
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """What somebody has who signed in. Its text shows no token."""
 
     user: User
@@ -82,8 +82,7 @@ class Session:
         )
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(NamedTuple):
     """What is known of a bucket."""
 
     name: str
@@ -106,8 +105,7 @@ class Bucket:
         )
 
 
-@dataclass(frozen=True)
-class FileInfo:
+class FileInfo(NamedTuple):
     """What is known of a file."""
 
     bucket: str
@@ -157,8 +155,7 @@ class FileInfo:
         )
 
 
-@dataclass(frozen=True)
-class FilePage:
+class FilePage(NamedTuple):
     """Some of the files, the folders names were folded into, and where the next page begins."""
 
     data: list[FileInfo]
@@ -166,8 +163,7 @@ class FilePage:
     next_cursor: str | None
 
 
-@dataclass(frozen=True)
-class SignedLink:
+class SignedLink(NamedTuple):
     """An address that works without a key for a while."""
 
     url: str

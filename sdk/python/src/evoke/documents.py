@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .values import instant
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["Change", "Collection", "Document", "Page", "Tally"]
 
@@ -43,24 +44,21 @@ class Document(dict[str, Any]):
         return instant(self["_updated_at"])
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """Some of the documents, and where the next ones begin; `None` behind the last."""
 
     data: list[Document]
     next_cursor: str | None
 
 
-@dataclass(frozen=True)
-class Tally:
+class Tally(NamedTuple):
     """What came of a change of many: how many met the conditions, and how many were changed."""
 
     matched: int
     changed: int
 
 
-@dataclass(frozen=True)
-class Collection:
+class Collection(NamedTuple):
     """What is said of a collection."""
 
     name: str
@@ -68,8 +66,7 @@ class Collection:
     indexes: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """Something that happened to a document."""
 
     # Goes on from here when it is given to `changes(since=...)`.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["EvokeError", "Problem", "refusal"]
 
+# Problems that the text tells; all are in `problems`.
+PROBLEMS_TOLD = 5
 # Codes of failures that no server has answered.
 UNREACHABLE = "unreachable"
 TIMED_OUT = "timed_out"
@@ -16,8 +17,7 @@ NO_SECRET = "no_secret"
 NOT_SIGNED_IN = "not_signed_in"
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong with what was sent."""
 
     field: str
@@ -29,7 +29,7 @@ class Problem:
         return f"{said} ({self.suggestion})" if self.suggestion else said
 
 
-class EvokeError(Exception):
+class EvokeError(RuntimeError):
     """A refusal of the server, or a failure on the way to it.
 
     `code` is that of the server's pages on errors (`DB_003`), or `unreachable`, `timed_out`,
@@ -59,10 +59,9 @@ class EvokeError(Exception):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        told = f"{self.code}: {self.message}"
-        if self.problems:
-            told += "; " + "; ".join(map(str, self.problems))
-        return told
+        # The server's message tells the first problem by itself.
+        more = [str(one) for one in self.problems if one.message not in self.message]
+        return "; ".join([self.message, *more[:PROBLEMS_TOLD]])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (self.message, {**self.__dict__})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Message", "Messages"]
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One of them."""
 
     event: str

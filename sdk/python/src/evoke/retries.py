@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Retries"]
 
@@ -16,8 +16,12 @@ PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 NOT_TAKEN = frozenset((429, 503))
 
 
-@dataclass(frozen=True)
-class Retries:
+def _chance() -> float:
+    """A number from 0 to 1. The module `random` would cost a start more than all of this one."""
+    return int.from_bytes(os.urandom(4), "big") / (1 << 32)
+
+
+class Retries(NamedTuple):
     """How often a request is tried again, after waits that double and of which a random part is
     left out.
 
@@ -29,7 +33,7 @@ class Retries:
     initial: float = 0.1
     longest: float = 5.0
     longest_wait: float = 15.0
-    chance: Callable[[], float] = random.random
+    chance: Callable[[], float] = _chance
 
     def after_failure(self, attempt: int, repeatable: bool) -> float | None:
         """Seconds to wait after the attempt of this number (from 1) brought no answer; `None` for

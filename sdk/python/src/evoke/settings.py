@@ -10,22 +10,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["Caller", "ambient", "call_under_way"]
 
 DEFAULT_URL = "http://127.0.0.1:8090"
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(NamedTuple):
     """Where a request goes, and in whose name."""
 
     url: str
     token: str | None = None
     traceparent: str | None = None
     request_id: str | None = None
+    # Seconds of the epoch after which nobody waits for anything.
+    deadline: float | None = None
     is_worker: bool = False
 
     def headers(self) -> dict[str, str]:
@@ -46,13 +46,23 @@ def call_under_way() -> Mapping[str, Any] | None:
     return None if worker is None else worker.call()
 
 
-def ambient(url: str | None = None, key: str | None = None) -> Caller:
+def ambient(
+    url: str | None = None, key: str | None = None, call: Mapping[str, Any] | None = None
+) -> Caller:
     """Who calls right now; what is given goes before what is found."""
-    worker = sys.modules.get("_evoke_worker")
-    call = None if worker is None else worker.call()
+    call = call or call_under_way()
     home = url or os.environ.get("EVOKE_URL") or DEFAULT_URL
+    is_worker = "_evoke_worker" in sys.modules
     if call is None:
         token = key or os.environ.get("EVOKE_API_KEY") or os.environ.get("EVOKE_TOKEN")
-        return Caller(home, token, is_worker=worker is not None)
-    token = key or (None if url else call.get("token"))
-    return Caller(home, token, call.get("traceparent"), call.get("requestId"), True)
+        return Caller(home, token, is_worker=is_worker)
+    deadline = call.get("deadlineMs")
+    return Caller(
+        home,
+        # The token is for the server that gave it.
+        key or (None if url else call.get("token")),
+        call.get("traceparent"),
+        call.get("requestId"),
+        None if deadline is None else deadline / 1000,
+        is_worker,
+    )

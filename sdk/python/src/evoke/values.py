@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ._web.messages import encode
 
 __all__ = ["body_of", "duration", "encode", "instant", "parse", "segment"]
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+_TIME = r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)"
 
 
 def body_of(value: Any) -> bytes:
@@ -27,7 +28,10 @@ def parse(data: bytes) -> Any:
 
 def instant(text: str) -> datetime:
     """A time in RFC 3339. Fractions finer than microseconds are cut off."""
-    found = _TIME.fullmatch(text)
+    import re
+    from datetime import datetime
+
+    found = re.fullmatch(_TIME, text)
     if found is None:
         raise ValueError(f"{text!r} is no time in RFC 3339")
     day, time, fraction, zone = found.groups()
@@ -40,7 +44,7 @@ def duration(value: str | float | timedelta) -> str:
     """A duration as the server reads it, from a text like `5m`, from seconds or a timedelta."""
     if isinstance(value, str):
         return value
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    seconds = value if isinstance(value, (int, float)) else value.total_seconds()
     return f"{round(seconds * 1000)}ms"
 
 

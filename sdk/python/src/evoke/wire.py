@@ -8,7 +8,7 @@ costs 2, and a package of functions that are there without installing anything c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ._web.messages import Headers
 
@@ -23,8 +23,7 @@ class Broken(Exception):
     """The other side does not speak HTTP, or stopped in the middle of it."""
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """Whom to connect to."""
 
     scheme: str
@@ -73,12 +72,11 @@ def request_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-@dataclass
-class Head:
+class Head(NamedTuple):
     """The beginning of an answer."""
 
     status: int
-    headers: Headers = field(repr=False)
+    headers: Headers
     stays_open: bool
 
     def is_interim(self) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from ..errors import refusal
 from ..retries import Retries
-from ..settings import ambient, call_under_way
+from ..settings import Caller, ambient
 from ..values import body_of, parse
 from . import net
 from .transport import Answer, Outgoing, Transport
@@ -54,6 +54,27 @@ class Client:
         self._timeout = timeout
         self._transport = Transport(retries or Retries(), tls)
         self._has_warned = False
+        # The call of a function it speaks for, where that is not the one under way.
+        self._call: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of_call(cls, call: Mapping[str, Any]) -> Client:
+        """The client of one call of a function, which holds on threads of one's own, too. It shares
+        the connections of what is imported from the package."""
+        client = cls()
+        client._transport = default()._transport
+        client._call = call
+        return client
+
+    @cached_property
+    def aio(self) -> Any:
+        """The same client, to be awaited."""
+        from .._async.client import Client as Waiting
+
+        if self._call is not None:
+            return Waiting.of_call(self._call)
+        other = Waiting(self.url, api_key=self._key, timeout=self._timeout, tls=self.tls)
+        return other
 
     @cached_property
     def db(self) -> Database:
@@ -126,7 +147,7 @@ class Client:
         `path` is what comes behind the server's address. Raises `EvokeError` for a status of 400 or
         more.
         """
-        caller = ambient(self.url, self._key)
+        caller = self.caller()
         told = {**caller.headers(), **(headers or {})}
         if bearer is not None:
             told["authorization"] = f"Bearer {bearer}"
@@ -138,11 +159,11 @@ class Client:
             caller.url.rstrip("/") + path + _query(query),
             told,
             body,
-            length,
-            self._timeout if timeout is _NOTHING else timeout,
-            repeatable=repeatable,
-            deadline=_deadline(),
+            length=length,
+            timeout=self._timeout if timeout is _NOTHING else timeout,
         )
+        outgoing.repeatable = repeatable
+        outgoing.deadline = caller.deadline
         self._warn_if_in_the_way()
         answer = await self._transport.send(outgoing)
         if answer.status < 400:
@@ -157,6 +178,10 @@ class Client:
         """The same, and reads the answer as JSON; `None` where there is no body."""
         answer = await self.send(method, path, **options)
         return parse(await answer.read())
+
+    def caller(self) -> Caller:
+        """Where a request would go right now, and in whose name."""
+        return ambient(self.url, self._key, self._call)
 
     def _warn_if_in_the_way(self) -> None:
         if net.is_in_the_way() and not self._has_warned:
@@ -173,12 +198,6 @@ def _query(query: Mapping[str, Any] | list[tuple[str, Any]] | None) -> str:
     pairs = list(query.items()) if isinstance(query, Mapping) else query or []
     given = [(name, value) for name, value in pairs if value is not None]
     return "?" + urlencode(given) if given else ""
-
-
-def _deadline() -> float | None:
-    call = call_under_way()
-    deadline = None if call is None else call.get("deadlineMs")
-    return None if deadline is None else deadline / 1000
 
 
 def _told(body: bytes) -> Any:

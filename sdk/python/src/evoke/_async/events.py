@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from ..answers import Published
 from ..values import duration
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from .client import Client
 
 NAMES = frozenset(
@@ -66,7 +67,7 @@ class Events:
         return await self._send(written, idempotency_key) if written else Published(ids=[])
 
     async def _send(self, written: Any, key: str | None) -> Published:
-        headers = {"idempotency-key": key or uuid4().hex}
+        headers = {"idempotency-key": key or os.urandom(16).hex()}
         path = "/api/events"
         return Published(await self._client.call("POST", path, json=written, headers=headers))
 

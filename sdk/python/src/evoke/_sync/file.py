@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
 from ..answers import METADATA_PREFIX, FileInfo, SignedLink
 from ..errors import EvokeError
-from ..settings import ambient
 from ..values import duration, instant, segment
 from . import net
 from .database import is_missing
 from .upload import upload_in_parts
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from .client import Client
 
 # What is larger goes up in parts, so that a broken connection costs one of them.
@@ -159,7 +159,7 @@ class FileRef:
         """The same, with when it is over."""
         asked = {"name": self.name, "method": method, "expires_in": duration(expires_in)}
         told = self._client.call("POST", f"{self._bucket}/sign", json=asked)
-        url = urljoin(ambient(self._client.url).url + "/", told["url"])
+        url = urljoin(self._client.caller().url + "/", told["url"])
         return SignedLink(url, told["method"], instant(told["expires_at"]))
 
 

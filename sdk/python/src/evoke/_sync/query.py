@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..documents import Document, Page, Tally, condition, documents, fields_of, order
 from ..values import encode, segment
@@ -17,8 +16,7 @@ GET_MAX = 10_000
 PAGE_MAX = 1_000
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """What a query is made of."""
 
     where: tuple[Any, ...] = ()
@@ -40,19 +38,19 @@ class Query:
         """Only documents of which this holds, too. Fields of objects are named like `address.city`;
         the operators are `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `contains`, `array-contains`."""
         more = (*self._shape.where, condition(field, operator, value))
-        return self._with(replace(self._shape, where=more))
+        return self._with(self._shape._replace(where=more))
 
     def order_by(self, field: str, direction: str = "asc") -> Query:
         """In the order of a field, `"desc"` for the other way round; the first that is named
         decides, the next ones what it leaves open."""
         more = (*self._shape.order, order(field, direction))
-        return self._with(replace(self._shape, order=more))
+        return self._with(self._shape._replace(order=more))
 
     def limit(self, limit: int) -> Query:
         """At most so many."""
         if not isinstance(limit, int) or limit < 1:
             raise ValueError(f"a limit is a whole number from 1 on, not {limit!r}")
-        return self._with(replace(self._shape, limit=limit))
+        return self._with(self._shape._replace(limit=limit))
 
     def get(self) -> list[Document]:
         """The documents. Without a limit there may be 10,000: of more, iterate."""

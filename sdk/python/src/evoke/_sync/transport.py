@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BAD_ANSWER, TIMED_OUT, UNREACHABLE, EvokeError, retry_after
@@ -19,23 +18,32 @@ if TYPE_CHECKING:
 WHOLE_BYTES_MAX = 256 << 20
 
 
-@dataclass
 class Outgoing:
     """A request. `body` is bytes, or a file or iterator, which can be sent only once."""
 
-    method: str
-    url: str
-    headers: dict[str, str] = field(default_factory=dict)
-    body: Any = None
-    # The length of a body that is not bytes, where it is known.
-    length: int | None = None
-    timeout: float | None = 30.0
-    # Whether a second one does no harm, where that does not show.
-    repeatable: bool = False
-    # Answers after which even a request that may not be repeated is sent again.
-    not_taken: frozenset[int] = NOT_TAKEN
-    # By the clock of the world: nothing is tried again after this.
-    deadline: float | None = None
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: Any = None,
+        *,
+        length: int | None = None,
+        timeout: float | None = 30.0,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        # The length of a body that is not bytes, where it is known.
+        self.length = length
+        self.timeout = timeout
+        # Whether a second one does no harm, where that does not show.
+        self.repeatable = False
+        # Answers after which even a request that may not be repeated is sent again.
+        self.not_taken = NOT_TAKEN
+        # By the clock of the world: nothing is tried again after this.
+        self.deadline: float | None = None
 
     def is_repeatable(self) -> bool:
         """Whether a second one does no harm."""

@@ -20,7 +20,7 @@ def describe_value(value):
         return value.model_dump()
     if type(value).__module__ in ("uuid", "decimal", "pathlib"):
         return str(value)
-    raise TypeError(f"a {type(value).__name__} cannot be sent as JSON")
+    raise TypeError(f"a value of type {type(value).__name__} cannot be sent as JSON")
 
 
 def rfc3339(value):

@@ -1,0 +1,1 @@
+../../../../sdk/python/src/evoke/_web/messages.py
