@@ -37,6 +37,34 @@ pub trait Runtime: Send + Sync {
         host: Host,
     ) -> Result<Arc<dyn Pool>, DeployError>;
 
+    /// Makes a version ready again that was made ready before, from what was kept of it then: what
+    /// its folder holds by now does not matter. Runtimes whose code never changes need nothing of
+    /// their own for it.
+    ///
+    /// # Errors
+    /// As for [`Runtime::open`]; FN_005 when nothing is kept of it.
+    async fn reopen(
+        &self,
+        version: Arc<FunctionVersion>,
+        host: Host,
+    ) -> Result<Arc<dyn Pool>, DeployError> {
+        self.open(version, host).await
+    }
+
+    /// Removes what is kept of the versions of a function, except for those with one of these
+    /// hashes. `scratch` is the folder of [`Host::scratch`].
+    ///
+    /// # Errors
+    /// What could not be removed. It is tried again the next time.
+    async fn retain(
+        &self,
+        _function: &str,
+        _hashes: &[String],
+        _scratch: &std::path::Path,
+    ) -> std::io::Result<()> {
+        Ok(())
+    }
+
     /// Ends what is kept for quicker starts (blank workers, zygotes).
     async fn close(&self);
 }

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use evoke_model::FunctionVersion;
 use evoke_ports::Descriptor;
 use evoke_ports::runtime::DeployError;
 
@@ -63,12 +62,33 @@ pub trait Language: Send + Sync + 'static {
         variable.starts_with("LD_") || variable == "TZ" || variable == "LANG"
     }
 
-    /// Makes the code ready to be loaded and says where it is then. `_scratch` is a folder it may
-    /// write to.
+    /// Makes what the interpreter can read of what it cannot.
+    fn compiler(&self) -> Option<&dyn Compiler> {
+        None
+    }
+}
+
+/// Makes files that an interpreter can read of those it cannot.
+pub trait Compiler: Send + Sync {
+    /// Whether the interpreter needs something else in the place of this file.
+    fn takes(&self, file: &Path) -> bool;
+
+    /// What stands in the place of `file`, as paths relative to the folder of the code, as `file`
+    /// is. `path` is where it lies, `text` what is in it.
     ///
     /// # Errors
-    /// FN_005 when the code cannot be.
-    fn prepare(&self, version: &FunctionVersion, _scratch: &Path) -> Result<PathBuf, DeployError> {
-        Ok(version.code.clone())
-    }
+    /// FN_005 with file and line where it cannot be read.
+    fn compile(
+        &self,
+        file: &Path,
+        path: &Path,
+        text: &str,
+    ) -> Result<Vec<(PathBuf, String)>, DeployError>;
+
+    /// Adds what is needed beside, where a file was compiled: `code` is the folder of the code,
+    /// `target` its copy.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn complete(&self, code: &Path, target: &Path) -> io::Result<()>;
 }

@@ -16,6 +16,7 @@ pub mod protocol;
 pub mod python;
 mod runtime;
 mod shims;
+mod versions;
 
 use std::io;
 use std::sync::Arc;

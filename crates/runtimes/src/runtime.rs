@@ -19,9 +19,19 @@ use crate::process::pool::ProcessPool;
 use crate::process::start_error::StartError;
 use crate::process::starter::{Recipe, Start, Starter};
 use crate::process::state::Limits;
+use crate::versions::{self, shown::Shown};
 
 /// A socket's own name below its folder: process id, number, ending.
 const SOCKET_NAME_BYTES: usize = 40;
+
+/// Where the code of a version comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The function's folder as it is now.
+    Folder,
+    /// What was kept when the version was made.
+    Kept,
+}
 
 /// A language and what it shares with the others.
 pub struct ProcessRuntime<L> {
@@ -70,19 +80,69 @@ impl<L: Language> ProcessRuntime<L> {
         })
     }
 
-    /// Installs what the code asks for and makes it ready; where it can be loaded from.
+    /// Installs what the code asks for and keeps a copy of it, or finds the one that was kept;
+    /// where it can be loaded from.
     async fn prepare(
         &self,
         version: &FunctionVersion,
         packages: install::Language,
-        (scratch, host): (&Path, &Host),
+        (scratch, host, from): (&Path, &Host, Origin),
     ) -> Result<PathBuf, DeployError> {
-        let code = std::path::absolute(&version.code).map_err(|e| broken("find", &e))?;
-        install::install_with(&self.tools, &code, packages, &*host.progress).await?;
-        let version = FunctionVersion { code, ..version.clone() };
         let (language, scratch) = (Arc::clone(&self.language), scratch.to_path_buf());
-        let preparing = tokio::task::spawn_blocking(move || language.prepare(&version, &scratch));
+        let (version, place) = (version.clone(), packages.place());
+        if from == Origin::Folder {
+            install::install_with(&self.tools, &version.code, packages, &*host.progress).await?;
+        }
+        let preparing = tokio::task::spawn_blocking(move || {
+            let source = versions::Source {
+                version: &version,
+                scratch: &scratch,
+                packages: place,
+                compiler: language.compiler(),
+            };
+            match from {
+                Origin::Folder => versions::keep(&source),
+                Origin::Kept => versions::kept(&source),
+            }
+        });
         preparing.await.unwrap_or_else(|error| Err(broken("use", &io::Error::other(error))))
+    }
+
+    async fn pool(
+        &self,
+        version: Arc<FunctionVersion>,
+        host: Host,
+        from: Origin,
+    ) -> Result<Arc<dyn Pool>, DeployError> {
+        let interpreter = self.interpreter(&version.spec.runtime).await?;
+        let scratch = std::path::absolute(&host.scratch).map_err(|e| broken("find", &e))?;
+        let (shim, sockets) = self.furnish(&scratch).map_err(|e| broken("write to", &e))?;
+        let packages = self.language.packages(&interpreter);
+        let folder = std::path::absolute(&version.code).map_err(|e| broken("find", &e))?;
+        let version =
+            Arc::new(FunctionVersion { code: folder, ..FunctionVersion::clone(&version) });
+        let code = self.prepare(&version, packages, (&scratch, &host, from)).await?;
+        let handler = version.spec.handler.clone();
+        let recipe = Recipe {
+            shown: Shown::new(&code.to_string_lossy(), &version.code.to_string_lossy()),
+            code,
+            handler: handler.unwrap_or_else(|| self.language.handler_default().to_owned()),
+            command_line: self.language.command_line(&interpreter, &shim),
+            start: self.start(&version),
+            url: host.url,
+            sockets: Arc::new(sockets),
+            stray: host.stray_logs,
+            limit: self.options.cold_start,
+            cold_start: host.cold_start,
+            version,
+        };
+        let limits = self.limits(&recipe.version);
+        let (launcher, blanks) = (Arc::clone(&self.launcher), Arc::clone(&self.blanks));
+        let starter = Starter::new(recipe, launcher, blanks);
+        let starter = starter.map_err(StartError::into_deploy_error)?;
+        let pool = ProcessPool::open(limits, starter).await;
+        let pool = pool.map_err(StartError::into_deploy_error)?;
+        Ok(Arc::new(pool))
     }
 
     /// Writes the shim and what goes with it, and makes the folder for sockets.
@@ -161,31 +221,23 @@ impl<L: Language> Runtime for ProcessRuntime<L> {
         version: Arc<FunctionVersion>,
         host: Host,
     ) -> Result<Arc<dyn Pool>, DeployError> {
-        let interpreter = self.interpreter(&version.spec.runtime).await?;
-        let scratch = std::path::absolute(&host.scratch).map_err(|e| broken("find", &e))?;
-        let (shim, sockets) = self.furnish(&scratch).map_err(|e| broken("write to", &e))?;
-        let packages = self.language.packages(&interpreter);
-        let code = self.prepare(&version, packages, (&scratch, &host)).await?;
-        let handler = version.spec.handler.clone();
-        let recipe = Recipe {
-            code,
-            handler: handler.unwrap_or_else(|| self.language.handler_default().to_owned()),
-            command_line: self.language.command_line(&interpreter, &shim),
-            start: self.start(&version),
-            url: host.url,
-            sockets: Arc::new(sockets),
-            stray: host.stray_logs,
-            limit: self.options.cold_start,
-            cold_start: host.cold_start,
-            version,
-        };
-        let limits = self.limits(&recipe.version);
-        let (launcher, blanks) = (Arc::clone(&self.launcher), Arc::clone(&self.blanks));
-        let starter = Starter::new(recipe, launcher, blanks);
-        let starter = starter.map_err(StartError::into_deploy_error)?;
-        let pool = ProcessPool::open(limits, starter).await;
-        let pool = pool.map_err(StartError::into_deploy_error)?;
-        Ok(Arc::new(pool))
+        self.pool(version, host, Origin::Folder).await
+    }
+
+    async fn reopen(
+        &self,
+        version: Arc<FunctionVersion>,
+        host: Host,
+    ) -> Result<Arc<dyn Pool>, DeployError> {
+        self.pool(version, host, Origin::Kept).await
+    }
+
+    async fn retain(&self, function: &str, hashes: &[String], scratch: &Path) -> io::Result<()> {
+        let (function, hashes) = (function.to_owned(), hashes.to_vec());
+        let scratch = std::path::absolute(scratch)?;
+        let removing =
+            tokio::task::spawn_blocking(move || versions::retain(&scratch, &function, &hashes));
+        removing.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
     async fn close(&self) {

@@ -16,6 +16,7 @@ use std::time::Duration;
 use evoke_model::Code;
 use evoke_ports::runtime::DeployError;
 
+pub(crate) use staging::{aside, installed_key};
 pub use tools::Tools;
 
 /// An install may take so long. A slow registry gives an answer within it, a dead one does not hold
@@ -32,6 +33,16 @@ pub enum Language {
         /// The interpreter that will import the packages.
         interpreter: PathBuf,
     },
+}
+
+impl Language {
+    /// Where its packages are in a folder of code.
+    pub fn place(&self) -> &'static str {
+        match self {
+            Self::JavaScript => "node_modules",
+            Self::Python { .. } => ".evoke/python",
+        }
+    }
 }
 
 /// Told what takes time, line by line.

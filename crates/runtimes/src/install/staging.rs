@@ -20,6 +20,7 @@ const DRAFT: &str = "1/2/3/4/draft";
 
 /// The right to install in a folder, and the folder to do it in. Both end with this.
 pub(super) struct Staging {
+    code: PathBuf,
     root: PathBuf,
     draft: PathBuf,
     /// Unlocked when it is closed, by the operating system if need be.
@@ -29,7 +30,7 @@ pub(super) struct Staging {
 impl Staging {
     /// Waits until nobody else installs in this folder, in this process or another.
     pub async fn lock(code: &Path) -> Result<Self, DeployError> {
-        let home = code.join(".evoke");
+        let (home, own) = (code.join(".evoke"), code.to_path_buf());
         let locked = tokio::task::spawn_blocking(move || {
             fs::create_dir_all(&home)?;
             let lock = File::create(home.join("install.lock"))?;
@@ -39,7 +40,7 @@ impl Staging {
             remove(&root)?;
             let draft = root.join(DRAFT);
             fs::create_dir_all(&draft)?;
-            io::Result::Ok(Self { root, draft, _lock: lock })
+            io::Result::Ok(Self { code: own, root, draft, _lock: lock })
         });
         let staging = locked.await.map_err(|error| failed(format!("cannot lock: {error}")))?;
         staging.map_err(|error| unusable("install in", code, &error))
@@ -66,7 +67,7 @@ impl Staging {
     }
 
     /// Puts a folder that is ready in the place of the one in use, in one step where the file
-    /// system can, and removes the old one.
+    /// system can. The old one is put aside, for versions that were made with it.
     pub fn publish(&self, ready: &Path, place: &Path, hash: &str) -> Result<(), DeployError> {
         let swap = || {
             fs::create_dir_all(ready)?;
@@ -79,13 +80,27 @@ impl Staging {
             }
             let flags = RenameFlags::RENAME_EXCHANGE;
             if renameat2(AT_FDCWD, ready, AT_FDCWD, place, flags).is_ok() {
-                return remove(ready);
+                return self.put_aside(ready, place);
             }
             let old = self.root.join("old");
             fs::rename(place, &old)?;
-            fs::rename(ready, place).or_else(|error| fs::rename(&old, place).and(Err(error)))
+            fs::rename(ready, place).or_else(|error| fs::rename(&old, place).and(Err(error)))?;
+            self.put_aside(&old, place)
         };
         swap().map_err(|error| unusable("replace", place, &error))
+    }
+}
+
+impl Staging {
+    fn put_aside(&self, old: &Path, place: &Path) -> io::Result<()> {
+        let Some(key) = installed_key(old) else { return remove(old) };
+        let target = aside(&self.code, &key, place);
+        remove(&target)?;
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::rename(old, &target)?;
+        anchor(&target, place, place)
     }
 }
 
@@ -96,6 +111,40 @@ impl Drop for Staging {
             tracing::warn!(%folder, %error, "Drafts stay in {folder} until the next install");
         }
     }
+}
+
+/// Where packages are put aside that others have taken the place of; of the place only the name
+/// counts.
+pub(crate) fn aside(code: &Path, key: &str, place: &Path) -> PathBuf {
+    code.join(".evoke").join("packages").join(key).join(place.file_name().unwrap_or_default())
+}
+
+/// What tells installed packages from others of the same function: what they were made from, or
+/// that somebody else made them. `None` where there are none.
+pub(crate) fn installed_key(place: &Path) -> Option<String> {
+    place.is_dir().then(|| installed_hash(place).unwrap_or_else(|| "own".to_owned()))
+}
+
+/// Makes links of packages that lead out of the folder they were in lead there still. Packages are
+/// in the folder itself and in those of scopes.
+fn anchor(folder: &Path, was: &Path, whole: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() && entry.file_name().as_encoded_bytes().starts_with(b"@") {
+            anchor(&path, &was.join(entry.file_name()), whole)?;
+        }
+        if !kind.is_symlink() {
+            continue;
+        }
+        let to = fs::read_link(&path)?;
+        let meant = normal(&was.join(&to));
+        if to.is_relative() && !meant.starts_with(whole) {
+            fs::remove_file(&path)?;
+            std::os::unix::fs::symlink(meant, &path)?;
+        }
+    }
+    Ok(())
 }
 
 /// What an installed folder was made from.

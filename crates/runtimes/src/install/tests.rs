@@ -109,8 +109,13 @@ async fn it_runs_when_something_changed_and_only_then() {
     write(&code.join("bun.lock"), "{}");
     install(&tools, &code, Language::JavaScript).await.result.unwrap();
     assert_eq!((runs(), version().as_str()), (2, "two"));
-    let left: Vec<_> = fs::read_dir(code.join(".evoke")).unwrap().flatten().collect();
-    assert_eq!(left.len(), 1, "only the lock stays: {left:?}");
+    let left = fs::read_dir(code.join(".evoke")).unwrap().flatten();
+    let mut left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["install.lock", "packages"], "the lock, and what versions may use");
+    let aside: Vec<_> = fs::read_dir(code.join(".evoke/packages")).unwrap().flatten().collect();
+    let version = aside[0].path().join("node_modules/a/version");
+    assert_eq!((aside.len(), fs::read_to_string(version).unwrap().as_str()), (1, "one"));
 }
 
 #[tokio::test]

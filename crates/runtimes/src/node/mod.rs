@@ -1,22 +1,20 @@
 //! Node.js. TypeScript is made into JavaScript before it is loaded; workers are started ahead,
 //! because the interpreter takes longer to start than most functions to run.
 
-mod build;
 mod find;
 mod launch;
+mod typescript;
 
 use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use evoke_model::FunctionVersion;
-use evoke_ports::runtime::DeployError;
 use evoke_ports::{Descriptor, Runs};
 use serde_json::json;
 
 use crate::install;
 use crate::interpreter::{Interpreter, Version};
-use crate::language::Language;
+use crate::language::{Compiler, Language};
 use crate::options::Options;
 use crate::packages;
 use crate::process::launch::CommandLine;
@@ -98,7 +96,7 @@ impl Language for Node {
         launch::reads_at_start(variable)
     }
 
-    fn prepare(&self, version: &FunctionVersion, scratch: &Path) -> Result<PathBuf, DeployError> {
-        build::prepare(version, scratch)
+    fn compiler(&self) -> Option<&dyn Compiler> {
+        Some(&typescript::TypeScript)
     }
 }

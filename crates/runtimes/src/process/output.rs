@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{ChildStderr, ChildStdout};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::versions::shown::Shown;
+
 /// A longer line is cut.
 const LINE_BYTES_MAX: usize = 16 << 10;
 /// One read of a pipe: what the kernel buffers for it.
@@ -35,6 +37,7 @@ pub struct Output {
 #[derive(Default)]
 struct Shared {
     sink: OnceLock<Sink>,
+    shown: OnceLock<Shown>,
     tail: Mutex<VecDeque<String>>,
 }
 
@@ -59,6 +62,12 @@ impl Output {
     pub fn connect(&self, sink: Sink) {
         // A worker has one owner all its life, so a second sink would be the same one.
         self.shared.sink.get_or_init(|| sink);
+    }
+
+    /// From now on the paths in lines are shown like this. Only the first time counts.
+    pub fn show(&self, shown: Shown) {
+        // A worker has one function all its life.
+        self.shared.shown.get_or_init(|| shown);
     }
 
     /// The last lines of the standard error, once the pipes have ended or `patience` is over: a
@@ -102,7 +111,8 @@ async fn pipe(pipe: Option<impl AsyncRead + Unpin>, level: Level, shared: &Share
 
 impl Shared {
     fn line(&self, level: Level, line: &[u8], allowance: &mut Allowance) {
-        let text = String::from_utf8_lossy(line);
+        let shown = self.shown.get().and_then(|shown| shown.bytes(line));
+        let text = String::from_utf8_lossy(shown.as_deref().unwrap_or(line));
         if level == Level::Error {
             self.remember(&text);
         }

@@ -91,6 +91,15 @@ fn is_error(decoded: &Decoded) -> bool {
     matches!(decoded, Decoded::Frame(Frame { kind: Kind::Error, .. }))
 }
 
+/// Shows the paths in errors and log lines as they are shown to people.
+fn show(decoded: &mut Decoded, shared: &Shared) {
+    if let Decoded::Frame(Frame { kind: Kind::Error | Kind::Log, payload, .. }) = decoded
+        && let Some(shown) = shared.starter.recipe().shown.bytes(payload)
+    {
+        *payload = shown.into();
+    }
+}
+
 /// What a LOG frame of the highest level says.
 fn error_line(decoded: &Decoded) -> Option<&[u8]> {
     match decoded {
@@ -161,6 +170,7 @@ impl Reader<'_> {
         if self.batch.iter().any(is_error) {
             self.blame_memory();
         }
+        self.batch.iter_mut().for_each(|decoded| show(decoded, self.shared));
         for text in self.batch.iter().filter_map(error_line) {
             self.output.remember(&String::from_utf8_lossy(text));
         }

@@ -14,6 +14,7 @@ use super::launch::{CommandLine, Launcher, Process};
 use super::start_error::StartError;
 use crate::clock::now;
 use crate::protocol::messages::Load;
+use crate::versions::shown::Shown;
 
 /// What it takes to start a worker of a version.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub struct Recipe {
     pub version: Arc<FunctionVersion>,
     /// Folder of the code as the worker shall see it.
     pub code: PathBuf,
+    /// How its paths are shown.
+    pub shown: Shown,
     /// `file.export`.
     pub handler: String,
     /// How its process is started.
@@ -144,11 +147,18 @@ impl Starter {
         process: &mut Process,
         deadline: tokio::time::Instant,
     ) -> Result<(), StartError> {
-        let stray = &self.recipe.stray;
+        let Recipe { stray, shown, .. } = &self.recipe;
         let memory = self.recipe.version.spec.memory;
-        let printed = |payload: &[u8]| stray.log(line(payload, now()));
+        process.output.show(shown.clone());
+        let printed = |payload: &[u8]| {
+            stray.log(line(shown.bytes(payload).as_deref().unwrap_or(payload), now()));
+        };
         let loading = process.load(&self.load, memory, printed);
         match tokio::time::timeout_at(deadline, loading).await {
+            Ok(Err(StartError::Refused { message, stack })) => Err(StartError::Refused {
+                message: shown.text(message),
+                stack: stack.map(|stack| shown.text(stack)),
+            }),
             Ok(outcome) => outcome,
             Err(_) => {
                 let words = process.output.tail();
