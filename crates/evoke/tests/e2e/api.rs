@@ -299,7 +299,7 @@ fn management() -> Vec<(String, String)> {
 }
 
 /// Makes the first key, on the machine itself.
-fn first_key(dir: &Path) -> (String, String) {
+pub fn first_key(dir: &Path) -> (String, String) {
     let mut command = Command::new(BINARY);
     command.current_dir(dir).args(["keys", "create", "first", "--local", "-o", "json"]);
     let made: Value = serde_json::from_str(&succeeds(&mut command)).expect("JSON");

@@ -27,6 +27,7 @@ mod polls;
 mod receiver;
 mod record;
 mod schedules;
+mod sdk_node;
 mod simulate;
 mod storage;
 mod support;

@@ -1,7 +1,7 @@
 // What happens to the documents of a collection, as it happens.
 
 import type { Connection } from './connection.ts';
-import type { Document, Fields } from './document.ts';
+import type { Fields, Recorded } from './document.ts';
 import { EvokeError } from './error.ts';
 import { backoff, sleep } from './retry.ts';
 import { messages } from './sse.ts';
@@ -18,9 +18,9 @@ export interface DocumentChange<T = Fields> {
   /** Of the document. */
   id: string;
   /** What is there now; `null` after a deletion. */
-  document: Document<T> | null;
+  document: Recorded<T> | null;
   /** What was there before; `null` before a creation. */
-  previous_document: Document<T> | null;
+  previous_document: Recorded<T> | null;
   changed_fields: string[];
 }
 

@@ -4,7 +4,6 @@ import { path, type Connection } from './connection.ts';
 import { EvokeError } from './error.ts';
 
 /** Fields of documents whose type nobody gave. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Fields = Record<string, any>;
 
 /** What is kept beside the fields of a document. */
@@ -18,6 +17,9 @@ export interface Kept {
 
 /** A document as it was read. */
 export type Document<T = Fields> = T & Kept;
+
+/** A document as an event tells of it: its fields and its id. */
+export type Recorded<T = Fields> = T & { id: string };
 
 /** What a document is made of: its fields, and an id if it shall have a certain one. */
 export type NewDocument<T = Fields> = T & { id?: string };

@@ -14,7 +14,7 @@ export type { FetchOptions, RetryOptions } from './retry.ts';
 export type { Collection, CollectionDefinition, CollectionInfo, Database } from './database.ts';
 export type { Comparable, Operator, Query, Tally } from './query.ts';
 export type { ChangeAction, ChangesOptions, DocumentChange } from './changes.ts';
-export type { Changes, Document, DocumentRef, Fields, NewDocument } from './document.ts';
+export type { Changes, Document, DocumentRef, Fields, NewDocument, Recorded } from './document.ts';
 export type { Transaction, TransactionCollection, TransactionDocument } from './transaction.ts';
 export type { Bucket, BucketDefinition, BucketInfo, FilePage, ListOptions, Storage } from './storage.ts';
 export type { Download, DownloadOptions, FileData, FileInfo, FileRef, SignOptions, UploadOptions } from './file.ts';

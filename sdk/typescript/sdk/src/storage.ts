@@ -67,6 +67,17 @@ export class Bucket {
     return this.#connection.json('GET', `${this.#path}/files`, { query: { ...options } });
   }
 
+  /** Deletes all files whose names begin like this, each with its event and its hooks; how many. */
+  async deleteAll(prefix: string): Promise<number> {
+    let count = 0;
+    for (;;) {
+      const ask = { query: { prefix } };
+      const done = await this.#connection.json<{ deleted: number; has_more: boolean }>('DELETE', `${this.#path}/files`, ask);
+      count += done.deleted;
+      if (!done.has_more) return count;
+    }
+  }
+
   /** What it takes. */
   info(): Promise<BucketInfo> {
     return this.#connection.json('GET', this.#path);

@@ -1,6 +1,6 @@
 // Events as functions get them.
 
-import type { Document, Fields } from './document.ts';
+import type { Fields, Recorded } from './document.ts';
 import type { FileInfo } from './file.ts';
 
 /** An event in the CloudEvents JSON format. */
@@ -25,12 +25,12 @@ export interface CloudEvent<D = unknown, T extends string = string> {
 
 /** What a change of a document says; the document's own fields can be read of it, too. */
 export type DatabaseData<T = Fields> = {
-  document: Document<T> | null;
-  previous_document: Document<T> | null;
+  document: Recorded<T> | null;
+  previous_document: Recorded<T> | null;
   action: 'create' | 'update' | 'delete';
   collection: string;
   changed_fields: string[];
-} & Partial<Document<T>>;
+} & Partial<Recorded<T>>;
 
 /** A document was created, updated or deleted. */
 export interface DatabaseEvent<T = Fields> extends CloudEvent<DatabaseData<T>> {

@@ -1,0 +1,3 @@
+import { auth } from "@evoke/sdk";
+
+const user = await auth.verifyToken(req.headers.authorization);

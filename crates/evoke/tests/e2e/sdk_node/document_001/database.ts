@@ -1,0 +1,3 @@
+import { db } from "@evoke/sdk";
+
+const users = await db.collection("users").where("active", "==", true).get();
