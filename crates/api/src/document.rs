@@ -112,6 +112,14 @@ pub struct Document {
     pub updated_at: Timestamp,
 }
 
+/// A document as it is given, or the fields of it that change.
+#[derive(ToSchema)]
+#[schema(example = json!({ "id": "ada", "email": "ada@example.com", "active": true }))]
+pub struct DocumentBody {
+    /// The id; made if it is not given.
+    pub id: Option<String>,
+}
+
 /// Which documents, in which order.
 #[derive(ToSchema)]
 #[schema(example = json!({ "where": [["active", "==", true]], "order_by": ["-age"], "limit": 20 }))]

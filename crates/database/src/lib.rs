@@ -2,8 +2,9 @@
 //! commits through the journal, together with the news, and never knows where documents are kept
 //! or who listens.
 //!
-//! Reading order: [`database`] (the handle), [`operation`] (what is asked for), `plan` (what becomes
-//! of it, pure), `write` (rounds of plan, ask and commit), [`changes`] (what happened, in order).
+//! Reading order: [`database`] (the handle), [`operation`] (what is asked for), `plan` (what
+//! becomes of it, pure), `write` (rounds of plan, ask and commit), [`changes`] (what happened, in
+//! order).
 
 pub mod changes;
 mod collections;

@@ -1,6 +1,6 @@
-//! Changes that are under way. An event has its id before its hooks are asked and is committed long
-//! after, so events come into the log out of order. Who follows a collection in the order of ids has
-//! to know up to where nothing can come any more.
+//! Changes that are under way. An event has its id before its hooks are asked and is committed
+//! long after, so events come into the log out of order. Who follows a collection in the order of
+//! ids has to know up to where nothing can come any more.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -345,7 +345,7 @@ async fn changes_are_told_once_and_in_order_to_whoever_comes_back() {
     assert_eq!(&*waiting.await.unwrap().unwrap().kind, "database.users.delete");
 }
 
-/// What has its id and is not committed yet holds back what comes after it, in its collection alone.
+/// What has its id and is not committed yet holds back what comes after it in its collection.
 #[tokio::test]
 async fn nothing_is_told_before_what_may_still_come_in_front_of_it() {
     let (world, database) = open().await;

@@ -3,6 +3,7 @@
 use evoke_testkit::{Answer, TestServer};
 use serde_json::{Value, json};
 
+use crate::pages::{files, steps, walk};
 use crate::support::dev;
 
 /// A function that gives back what it got.
@@ -169,4 +170,12 @@ async fn hooks_of_an_alyx_manifest_are_taken_as_they_stand() {
     let refused = server.answer(server.request("DELETE", path)).await.expect(422);
     assert_eq!((refused.code().as_str(), refused.text.contains("users stay")), ("HK_001", true));
     server.get(path).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_guide_runs_as_it_is_written() {
+    let page = include_str!("../../../../docs/database.md");
+    let server = dev(&files(page)).await;
+    assert_eq!(steps(page).len(), 8);
+    walk(&server, page).await;
 }

@@ -152,9 +152,10 @@ async fn a_server_in_production_knows_only_what_was_declared_and_whom_it_gave_a_
         ("functions/f/index.mjs", code),
     ];
     let options = Options { command: "serve", ..Options::default() };
-    let server = TestServer::start(BINARY, &files, options).await;
+    let mut server = TestServer::start(BINARY, &files, options).await;
     let refused = server.get("/api/collections").await.expect(401);
     assert_eq!(refused.code(), "FN_009");
+    assert_eq!(server.terminate().await, Some(0));
     let key = std::process::Command::new(BINARY)
         .args(["keys", "create", "test", "--local", "-o", "json"])
         .current_dir(server.dir())
@@ -162,6 +163,7 @@ async fn a_server_in_production_knows_only_what_was_declared_and_whom_it_gave_a_
         .expect("make a key");
     let key: Value = serde_json::from_slice(&key.stdout).expect("a key");
     let key = key["key"].as_str().expect("the key");
+    server.restart().await;
     let post = |path: &str, body: Value| {
         server.answer(server.request("POST", path).bearer_auth(key).json(&body))
     };

@@ -226,7 +226,10 @@ async fn a_transaction_is_refused_whole_by_one_of_its_hooks() {
     let manifest = manifest("node", &[on("*", json!({ "mode": "sync", "name": "guard" }))]);
     let server =
         dev(&[("functions/f/function.json", &manifest), ("functions/f/index.mjs", code)]).await;
-    let create = |collection: &str, n: i64| json!({ "op": "create", "collection": collection, "id": "x", "document": { "n": n } });
+    let create = |collection: &str, n: i64| {
+        let document = json!({ "n": n });
+        json!({ "op": "create", "collection": collection, "id": "x", "document": document })
+    };
     let operations = json!({ "operations": [create("users", 1), create("orders", -1)] });
     let refused = server.post("/api/transactions", operations).await.expect(422);
     assert_eq!(refused.code(), "HK_001");

@@ -41,8 +41,8 @@ impl FromQuery for Filter {
 
 /// Follow the changes of a collection
 ///
-/// As server-sent events called `change`, in the order of their ids, each once: from now on, or from
-/// behind the one in `Last-Event-ID`, as far back as the log goes.
+/// As server-sent events called `change`, in the order of their ids, each once: from now on, or
+/// from behind the one in `Last-Event-ID`, as far back as the log goes.
 #[utoipa::path(
     get, path = "/collections/{name}/changes", tag = "database",
     operation_id = "follow_collection",

@@ -3,7 +3,7 @@
 use axum::Json as Out;
 use axum::response::{IntoResponse, Response};
 use evoke_api::Page;
-use evoke_api::document::{Document, Tally, UpdateBody};
+use evoke_api::document::{Document, DocumentBody, Tally, UpdateBody};
 use evoke_database::{Action, Asked, Operation, Wanted};
 use evoke_document::{Document as Stored, parse_filter};
 use evoke_model::Problem;
@@ -44,7 +44,7 @@ pub(crate) async fn list(
     post, path = "/collections/{name}/documents", tag = "database",
     operation_id = "create_documents",
     params(("name" = String, Path)),
-    request_body(content = Document, description = "A document, or a list of them"),
+    request_body(content = DocumentBody, description = "A document, or a list of them"),
     responses(
         (status = 201, description = "The document, or of a list `{data: [...]}`; durable",
          body = Document),
@@ -71,8 +71,8 @@ pub(crate) async fn create(
 
 /// Change all documents that meet conditions
 ///
-/// In portions of 100, each in a commit of its own, each document with its event and its hooks. What
-/// was changed stays so where a later portion is refused.
+/// In portions of 100, each in a commit of its own, each document with its event and its hooks.
+/// What was changed stays so where a later portion is refused.
 #[utoipa::path(
     patch, path = "/collections/{name}/documents", tag = "database",
     operation_id = "update_documents",
@@ -94,8 +94,8 @@ pub(crate) async fn update_all(
 
 /// Delete all documents that meet conditions
 ///
-/// In portions of 100, each in a commit of its own, each document with its event and its hooks. What
-/// was deleted stays so where a later portion is refused.
+/// In portions of 100, each in a commit of its own, each document with its event and its hooks.
+/// What was deleted stays so where a later portion is refused.
 #[utoipa::path(
     delete, path = "/collections/{name}/documents", tag = "database",
     operation_id = "delete_documents",
@@ -166,7 +166,7 @@ impl FromQuery for Put {
         ("If-Match" = Option<String>, Header, description = "The revision it must have."),
         ("If-None-Match" = Option<String>, Header, description = "`*`: it may not be there."),
     ),
-    request_body = Document,
+    request_body = DocumentBody,
     responses(
         (status = 200, description = "The document", body = Document),
         (status = 201, description = "The document, which is new", body = Document),
@@ -206,7 +206,7 @@ pub(crate) async fn replace(
         ("name" = String, Path), ("id" = String, Path),
         ("If-Match" = Option<String>, Header, description = "The revision it must have."),
     ),
-    request_body = Document,
+    request_body = DocumentBody,
     responses((status = 200, description = "The document", body = Document)),
 )]
 pub(crate) async fn update(

@@ -22,8 +22,8 @@ pub(crate) fn invalid(problems: Vec<Problem>) -> Refusal {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct List {
-    /// All must hold: `field,operator,value`, repeated, where the value is JSON if it can be read so
-    /// and else a text; or `[[field, operator, value], ...]`.
+    /// All must hold: `field,operator,value`, repeated, where the value is JSON if it can be read
+    /// so and else a text; or `[[field, operator, value], ...]`.
     #[param(rename = "where", value_type = Option<Vec<String>>, example = json!(["age,>=,18"]))]
     filter: Vec<String>,
     /// Fields to order by, with commas between; `-` in front for the other way round.
