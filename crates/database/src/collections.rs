@@ -167,23 +167,32 @@ impl Collections {
         }
     }
 
-    /// A collection to create a document in.
+    /// A collection to create a document in; where there is none yet, one without a schema.
     ///
     /// # Errors
-    /// DB_001, or why it cannot be made.
-    pub(crate) async fn to_fill(&self, name: &str) -> Result<Arc<Defined>, Rejection> {
-        match self.to_read(name)? {
-            Some(defined) => Ok(defined),
-            None => {
-                let new = Collection { name: name.to_owned(), ..Collection::default() };
-                let _turn = self.defining.lock().await;
-                // Another may have made it meanwhile.
-                match self.known(name) {
-                    Some(defined) => Ok(defined),
-                    None => self.put(new).await,
-                }
-            }
+    /// DB_001.
+    pub(crate) fn to_fill(&self, name: &str) -> Result<Arc<Defined>, Rejection> {
+        if let Some(defined) = self.to_read(name)? {
+            return Ok(defined);
         }
+        let new = Collection { name: name.to_owned(), ..Collection::default() };
+        Ok(Arc::new(Defined { name: name.into(), collection: new, schema: None, names_id: false }))
+    }
+
+    /// Makes a collection that is not there yet, for its first document.
+    ///
+    /// # Errors
+    /// Why it cannot be made.
+    pub(crate) async fn ensure(&self, defined: &Defined) -> Result<(), Rejection> {
+        if self.known(&defined.name).is_some() {
+            return Ok(());
+        }
+        let _turn = self.defining.lock().await;
+        // Another may have made it meanwhile.
+        if self.known(&defined.name).is_none() {
+            self.put(defined.collection.clone()).await?;
+        }
+        Ok(())
     }
 
     /// Puts a collection with its schema and its indexes.

@@ -170,6 +170,10 @@ impl Database {
             let found = self.inner.look(operations).await?;
             let fresh = || data::made_id(self.inner.journal.fresh_id());
             let steps = plan::plan(operations, found, asked, fresh)?;
+            // A document that is refused makes no collection.
+            for step in &steps {
+                self.inner.collections.ensure(step.collection()).await?;
+            }
             if let Round::Written(outcomes) = self.inner.write(steps, asked, origin).await? {
                 return Ok(outcomes);
             }
@@ -205,7 +209,7 @@ impl Inner {
             let is_new = matches!(wanted, Wanted::Create(_) | Wanted::Upsert(_));
             let defined = match &last {
                 Some((name, defined)) if *name == collection.as_str() => Some(defined.clone()),
-                _ if is_new => Some(self.collections.to_fill(collection).await?),
+                _ if is_new => Some(self.collections.to_fill(collection)?),
                 _ => self.collections.to_read(collection)?,
             };
             let document = match (id, &defined) {

@@ -42,7 +42,9 @@ impl Inner {
             [Step::Stays(kept)] => return Ok(Round::Written(vec![kept.outcome()])),
             _ => {}
         }
-        let collections = steps.iter().map(|step| step.collection().name.clone()).collect();
+        let mut collections: Vec<_> =
+            steps.iter().map(|step| step.collection().name.clone()).collect();
+        collections.dedup();
         let _begun = self.ongoing.begin(self.journal.as_ref(), collections);
         let mut made = Made::default();
         for (place, step) in steps.iter().enumerate() {

@@ -128,7 +128,8 @@ async fn unknown_collections_are_refused_or_come_with_their_first_document() {
     assert_eq!(database.get("users", "x").await.unwrap_err().code, Code::DocumentNotFound);
     let refused = database.change(on("x", Wanted::Delete), &origin()).await.unwrap_err();
     assert_eq!(refused.code, Code::DocumentNotFound);
-    assert_eq!(database.collections(), []);
+    assert!(database.change(on("x", Wanted::Create(json!(7))), &origin()).await.is_err());
+    assert_eq!(database.collections(), [], "a document that is refused makes none");
     one(&database, on("x", Wanted::Create(json!({})))).await.unwrap();
     assert_eq!(database.collections()[0].name, "users");
     for name in ["_users", "", "a.b", "../x", &"x".repeat(64)] {
