@@ -87,6 +87,9 @@ fn carry_out(cli: Cli, hooks: Hooks) -> Outcome {
         }
         Command::Dlq(command) => talk(&server, async |client| commands::dlq(client, command).await),
         Command::Db(command) => talk(&server, async |client| commands::db(client, command).await),
+        Command::Files(command) => {
+            talk(&server, async |client| commands::files(client, command).await)
+        }
         Command::Operations(command) => {
             talk(&server, async |client| commands::operations(client, command).await)
         }

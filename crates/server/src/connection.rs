@@ -57,7 +57,9 @@ pub(crate) async fn run(stream: TcpStream, server: Arc<Server>, stop: Cancellati
         Version::Http1 => {
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(head_wait);
-            builder.max_buf_size(HEAD_BYTES_MAX).pipeline_flush(true);
+            // Answers to pipelined requests are not collected: a connection that does so takes
+            // bodies without end into memory for a client that reads slowly.
+            builder.max_buf_size(HEAD_BYTES_MAX);
             let mut connection = pin!(builder.serve_connection(io, service));
             tokio::select! {
                 result = connection.as_mut() => result,

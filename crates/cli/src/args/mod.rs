@@ -4,6 +4,7 @@ mod db;
 mod dlq;
 mod events;
 mod executions;
+mod files;
 mod functions;
 mod keys;
 mod local;
@@ -23,6 +24,7 @@ pub use dlq::{
 };
 pub use events::{EventsCommand, ListEvents, ReplayArgs, SendEvent, TailEvents};
 pub use executions::{ExecutionsCommand, ListExecutions, TailExecutions};
+pub use files::{FilesCommand, GetFile, LinkFor, ListFiles, PutBucket, PutFile, SignFile};
 pub use functions::{
     FunctionsCommand, InitArgs, InvokeArgs, LogsArgs, SampleEvent, TestFormat, TestFunction,
     TestSubject,
@@ -162,6 +164,9 @@ pub enum Command {
     /// Collections of documents: list, get, create, update, delete, query, count
     #[command(subcommand, visible_alias = "database")]
     Db(DbCommand),
+    /// Files of buckets: list, upload, download, delete, sign links
+    #[command(subcommand)]
+    Files(FilesCommand),
     /// Replays and redrives: list, show, follow, cancel
     #[command(subcommand, visible_alias = "ops")]
     Operations(OperationsCommand),

@@ -48,6 +48,20 @@ pub(crate) mod columns {
         column("FIELDS", super::fields),
     ];
 
+    pub(crate) const BUCKETS: &[Column] = &[
+        column("NAME", |item| text(&item["name"])),
+        column("PUBLIC", |item| super::yes(&item["public"])),
+        column("MAX BYTES", |item| text(&item["max_file_bytes"])),
+        column("TYPES", |item| super::texts(&item["allowed_types"])),
+    ];
+
+    pub(crate) const FILES: &[Column] = &[
+        column("NAME", |item| text(&item["name"])),
+        column("BYTES", |item| text(&item["size_bytes"])),
+        column("TYPE", |item| text(&item["content_type"])),
+        column("UPDATED", |item| time(&item["updated_at"])),
+    ];
+
     pub(crate) const EXECUTIONS: &[Column] = &[
         column("ID", |item| text(&item["id"])),
         column("STATUS", |item| status(&item["status"])),
@@ -236,6 +250,12 @@ fn cut(line: &str) -> String {
 fn target(target: &Value) -> String {
     let to = ["name", "url"].into_iter().find_map(|field| target[field].as_str());
     format!("{} {}", text(&target["type"]), to.unwrap_or_default()).trim_end().to_owned()
+}
+
+/// Texts of a list: `image/*, text/plain`.
+fn texts(items: &Value) -> String {
+    let texts: Vec<String> = items.as_array().into_iter().flatten().map(text).collect();
+    texts.join(", ")
 }
 
 /// The names of things, a few of them.

@@ -64,7 +64,9 @@ impl Objects {
 
     async fn keys_until(&self, count: usize) -> Vec<String> {
         until(&format!("there are {count} objects"), async || {
-            Some(self.keys().await).filter(|keys| keys.len() == count)
+            let keys = self.keys().await;
+            eprintln!("{keys:?}");
+            Some(keys).filter(|keys| keys.len() == count)
         })
         .await
     }
@@ -121,8 +123,8 @@ async fn files_live_in_an_object_store_under_keys_of_their_own() {
     objects.keys_until(4).await;
 
     // What nobody names goes at the next start; what is not ours stays.
-    let folder = keys[0].rsplit_once('/').expect("a folder").0;
-    let stray = format!("/files/{folder}/{}-00000001", "0".repeat(32));
+    let folder = keys[0].rsplitn(3, '/').last().expect("a folder");
+    let stray = format!("/files/{folder}/00/{}-00000001", "0".repeat(32));
     objects.ask(reqwest::Method::PUT, &stray).await;
     objects.ask(reqwest::Method::PUT, "/files/some/where/others").await;
     objects.keys_until(6).await;

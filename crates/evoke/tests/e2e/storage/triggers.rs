@@ -177,5 +177,5 @@ async fn a_function_uses_files_with_its_token_and_is_the_cause_of_what_follows()
     server.ended("function=thumb&status=success", 1).await;
     assert_eq!(super::get(&server, ("out", "x")).await, b"HELLO");
     let events = server.get("/api/events?type=storage.out.upload").await.json();
-    assert!(events["data"][0]["causationid"].is_string(), "{events}");
+    assert!(events["data"][0]["cause_id"].is_string(), "{events}");
 }
