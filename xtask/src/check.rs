@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use crate::run::{self, cargo, command, run};
-use crate::{generated, quickstart, setup, tidy};
+use crate::{generated, quickstart, sdk, setup, tidy};
 
 /// Everything that must pass. The runs of `cargo test` come last, so that the output ends with
 /// them.
@@ -14,6 +14,7 @@ pub fn test() -> Result<()> {
     generated::compare()?;
     quickstart::walk()?;
     workers()?;
+    sdk::typescript()?;
     // Of the workspace's build: one of its package alone has other features of its dependencies, so
     // that nearly all of them would be compiled once more.
     run(&mut command(&generated::built("evoke-sim").to_string_lossy()))?;

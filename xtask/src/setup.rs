@@ -40,6 +40,7 @@ const NODE_PACKAGES: &[(&str, &str)] = &[
     ("croner", "11.0.1"),
     ("cron-parser", "5.10.5"),
     ("@octokit/webhooks-methods", "6.0.0"),
+    ("typescript", "5.9.3"),
     ("jose", "6.2.17"),
 ];
 
