@@ -84,7 +84,7 @@ def rate_limit(
     Each worker process counts for itself. A limit over all of them is the trigger's policy `rate`.
     """
     seconds = _seconds(window)
-    if max_requests < 1 or seconds <= 0:
+    if max_requests < 1 or not seconds > 0:
         raise ValueError("a rate limit lets one request through at least, in some time")
     return _Limit(max_requests, seconds, key, clock)
 
