@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evoke_model::{Event, EventId, Rejection};
 use evoke_ports::store::{EventQuery, Order};
@@ -10,6 +11,9 @@ use tokio::sync::watch;
 
 use crate::database::Inner;
 use crate::refusal;
+
+/// How long a collection is quiet before what others wrote meanwhile is passed by.
+const REST: Duration = Duration::from_secs(10);
 
 /// Events read at a time.
 const EVENTS_MAX: u32 = 500;
@@ -46,10 +50,35 @@ impl Changes {
             // Noted before it is looked, so that nothing falls between the two.
             self.ended.borrow_and_update();
             self.look().await?;
-            if self.ready.is_empty() && self.ended.changed().await.is_err() {
-                tracing::debug!("Changes of a collection are no more told");
-                std::future::pending::<()>().await;
+            if self.ready.is_empty() {
+                self.wait().await;
             }
+        }
+    }
+
+    /// Waits until a change of the collection came to its end.
+    async fn wait(&mut self) {
+        loop {
+            tokio::select! {
+                changed = self.ended.changed() => {
+                    if changed.is_err() {
+                        tracing::debug!("Changes of a collection are no more told");
+                        std::future::pending::<()>().await;
+                    }
+                    return;
+                }
+                () = tokio::time::sleep(REST) => self.pass_by(),
+            }
+        }
+    }
+
+    /// Passes by what came into the log meanwhile, which is of others, so that it is not looked
+    /// through once there is a change.
+    pub(crate) fn pass_by(&mut self) {
+        let journal = self.inner.journal.as_ref();
+        let settled = self.inner.ongoing.settled(journal, &self.collection).as_u64();
+        if self.ended.has_changed().is_ok_and(|has_changed| !has_changed) {
+            self.after = self.after.max(settled - 1);
         }
     }
 

@@ -49,8 +49,10 @@ impl Ongoing {
         readers.entry(collection).or_insert_with(|| watch::channel(0).0).subscribe()
     }
 
+    /// Both within one lock: who finds a change over has been told of it.
     fn end(&self, id: EventId) {
-        let collections = self.under_way.lock().remove(&id).unwrap_or_default();
+        let mut under_way = self.under_way.lock();
+        let collections = under_way.remove(&id).unwrap_or_default();
         let mut readers = self.readers.lock();
         for collection in collections {
             match readers.get(&collection) {

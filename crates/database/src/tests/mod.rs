@@ -359,6 +359,9 @@ async fn nothing_is_told_before_what_may_still_come_in_front_of_it() {
     assert_eq!(others.next().await.unwrap().subject.as_deref(), Some("o"));
     let held = futures_util::FutureExt::now_or_never(users.next());
     assert!(held.is_none());
+    // Nor is it passed by while it is held back.
+    users.pass_by();
     drop(begun);
+    users.pass_by();
     assert_eq!(users.next().await.unwrap().subject.as_deref(), Some("x"));
 }
