@@ -18,7 +18,9 @@ use crate::draft::{Checksums, Draft};
 use crate::file::Metadata;
 use crate::janitor::{Trash, UPLOAD_LIFE};
 use crate::name::{BucketName, FileName};
-use crate::publish::{Along, Change, Conditions, Planned, Unpublished, Uploaded, contended};
+use crate::publish::{
+    Along, Change, Conditions, Planned, Unpublished, Uploaded, contended, rejection_of,
+};
 use crate::records::{self, NUMBER, PARTS, UPLOAD, UPLOADS, field, unreadable};
 use crate::start::{Inner, Storage};
 use crate::upload::{Checked, NewFile};
@@ -339,6 +341,8 @@ impl Storage {
             let along = Along { changes, holds: Vec::new() };
             match self.publish(vec![planned], along, origin).await {
                 Ok(written) => {
+                    // A part that came between the look at them and the commit is no part of it.
+                    self.inner.forget_parts(&upload).await?;
                     let none = || Rejection::new(Code::Internal, "an upload is not there");
                     return written.into_iter().next().ok_or_else(none);
                 }
@@ -425,19 +429,30 @@ impl Inner {
 
     /// Removes an upload. Its blobs are found by the next sweep where they are not removed here.
     async fn forget_upload(&self, upload: &Upload) -> Result<(), Rejection> {
-        let stored = self.parts_of(&upload.id).await?;
-        let mut changes = vec![upload.change(Effect::Remove)];
-        changes.extend(
-            stored.iter().map(|(document, _)| DocumentChange {
-                expect: Expect::Anything,
-                ..forget(document)
-            }),
-        );
-        match self.journal.commit(changes, Vec::new()).await {
-            Ok(()) => {}
-            Err(Unkept::Rejected(rejection)) => return Err(rejection),
-            Err(Unkept::Conflict(_)) => return Err(gone(&upload.id)),
+        let removed = vec![upload.change(Effect::Remove)];
+        match self.journal.commit(removed, Vec::new()).await {
+            // From now on no part comes to it any more.
+            Ok(()) => self.forget_parts(upload).await,
+            Err(Unkept::Rejected(rejection)) => Err(rejection),
+            Err(Unkept::Conflict(_)) => Err(gone(&upload.id)),
         }
+    }
+
+    /// Removes the parts of an upload that is over.
+    async fn forget_parts(&self, upload: &Upload) -> Result<(), Rejection> {
+        let stored = self.parts_of(&upload.id).await?;
+        if stored.is_empty() {
+            return Ok(());
+        }
+        let forgotten = |(document, _): &(Arc<Document>, StoredPart)| DocumentChange {
+            expect: Expect::Anything,
+            ..forget(document)
+        };
+        let changes = stored.iter().map(forgotten).collect();
+        self.journal
+            .commit(changes, Vec::new())
+            .await
+            .map_err(|unkept| rejection_of(unkept, |_| contended()))?;
         for (_, part) in stored {
             self.discard(Trash::Blob(upload.content.part(part.blob)));
         }
@@ -448,12 +463,18 @@ impl Inner {
     pub(crate) async fn expire_uploads(&self) -> Result<(), Rejection> {
         let end = self.journal.now().minus(UPLOAD_LIFE);
         let old = Condition { field: field("_created_at")?, op: Op::Le(Scalar::Time(end)) };
-        for document in self.all(UPLOADS, vec![old]).await? {
+        for document in self.all(UPLOADS, vec![old.clone()]).await? {
             let upload = Upload::read(&document)?;
             match self.forget_upload(&upload).await {
                 Err(rejection) if rejection.code != Code::UploadNotFound => return Err(rejection),
                 _ => {}
             }
+        }
+        // A crash may leave parts of an upload that is gone; none is older than its upload.
+        for document in self.all(PARTS, vec![old]).await? {
+            let forgotten = DocumentChange { expect: Expect::Anything, ..forget(&document) };
+            let kept = self.journal.commit(vec![forgotten], Vec::new()).await;
+            kept.map_err(|unkept| rejection_of(unkept, |_| contended()))?;
         }
         Ok(())
     }
