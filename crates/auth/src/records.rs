@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evoke_document::{Collection, Condition, Document, FieldPath, Index, Op, Query, Scalar, Sort};
-use evoke_model::{Code, EventId, Rejection, Timestamp};
-use evoke_ports::store::{DocumentChange, Documents, Effect, Error, Expect, Page, Why};
+use evoke_model::{Code, EventId, Problem, Rejection, Timestamp};
+use evoke_ports::store::{BadCursor, DocumentChange, Documents, Effect, Error, Expect, Page, Why};
 use evoke_ports::{Agreed, Journal, Unkept};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -230,6 +230,11 @@ pub(crate) fn internal(what: &str) -> Rejection {
 }
 
 fn unavailable(error: &Error) -> Rejection {
+    if error.source.is::<BadCursor>() {
+        let problem = Problem::new("cursor", error.source.to_string());
+        let problem = problem.suggest("the next_cursor of a page of the same list");
+        return Rejection::of(Code::InvalidRequest, vec![problem]);
+    }
     tracing::error!("Users cannot be read: {error}");
     Rejection::new(Code::StoreUnavailable, "the store cannot be read at this moment")
 }

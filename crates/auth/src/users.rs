@@ -42,7 +42,7 @@ impl Auth {
     /// A page of users, the oldest first.
     ///
     /// # Errors
-    /// ST_001.
+    /// API_001 for a bad cursor, ST_001.
     pub async fn users(&self, query: UserQuery) -> Result<Page<User>, Rejection> {
         let mut filter = Vec::new();
         if let Some(email) = query.email {

@@ -254,6 +254,8 @@ async fn the_operator_makes_changes_and_removes_users() {
     let first = world.auth.users(page(None)).await.unwrap();
     let second = world.auth.users(page(first.next)).await.unwrap();
     assert_eq!((first.items.len(), second.items.len(), second.next), (2, 1, None));
+    let bad = page(Some("of another list".to_owned()));
+    assert_eq!(code(world.auth.users(bad).await), "API_001");
     let admins = UserQuery { role: Some("admin".to_owned()), limit: 10, ..UserQuery::default() };
     assert_eq!(world.auth.users(admins).await.unwrap().items.len(), 1);
     let by_email =
