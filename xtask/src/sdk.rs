@@ -1,5 +1,5 @@
 //! The SDK for TypeScript: its packages are built, their types are tried, and their tests are run
-//! under each version of Node and under Bun.
+//! under each version of Node and under Bun. That for Python: its tests are run.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -23,6 +23,7 @@ pub fn typescript() -> Result<()> {
         link(&folder, package)?;
         compile(&folder, package)?;
     }
+    write_examples(&folder.join("types/examples"))?;
     compile(&folder, "types")?;
     for package in PACKAGES.map(|package| folder.join(package)) {
         let tests = tests(&package.join("test"))?;
@@ -34,6 +35,16 @@ pub fn typescript() -> Result<()> {
         run(bun.current_dir(&package).arg("test"))?;
     }
     Ok(())
+}
+
+/// Tests the SDK for Python; one of the tests is that its two faces are one.
+///
+/// # Errors
+/// What fails.
+pub fn python() -> Result<()> {
+    let mut python = command("python3");
+    python.current_dir(root().join("sdk/python"));
+    run(python.args(["-m", "unittest", "discover", "-t", ".", "-s", "tests"]))
 }
 
 /// Lets one package be imported by the other, as if it were installed.
@@ -52,6 +63,21 @@ fn compile(folder: &Path, project: &str) -> Result<()> {
     let compiler = setup::tools().join("node_modules/typescript/bin/tsc");
     let mut node = command("node");
     run(node.current_dir(folder).arg(compiler).args(["--project", project]))
+}
+
+/// Writes the examples of the guide, so that their types are tried with the others.
+fn write_examples(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("clear {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+    let page = fs::read_to_string(root().join("docs/sdk/typescript.md")).context("the guide")?;
+    for (number, block) in page.split("```ts\n").skip(1).enumerate() {
+        let text = block.split("```").next().unwrap_or_default();
+        let path = folder.join(format!("example-{number}.ts"));
+        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// The files of tests; Node 18 takes no patterns.

@@ -2,8 +2,8 @@
 //! files; a worker gets each as one file of JavaScript, since each further file would cost a start
 //! its share.
 //!
-//! It is a CommonJS file, so that `import` and `require` have the same one. Modules get it through a
-//! file that names what is exported: Node takes ten times as long to find that out by itself.
+//! It is a CommonJS file, so that `import` and `require` have the same one. Modules get it through
+//! a file that names what is exported: Node takes ten times as long to find that out by itself.
 
 use std::borrow::Cow;
 use std::io;

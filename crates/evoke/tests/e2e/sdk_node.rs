@@ -9,6 +9,7 @@ use crate::api::first_key;
 use crate::auth::signup;
 use crate::database::{manifest, on};
 use crate::facts::{invoke, until};
+use crate::pages;
 use crate::support::{BINARY, dev};
 
 const RUNTIMES: [&str; 4] = ["nodejs18", "nodejs20", "nodejs22", "bun"];
@@ -95,7 +96,7 @@ async fn every_service_is_there_in_every_runtime() {
 }
 
 /// What an event led to, as `type: function, function`, one line an event, deeper ones indented.
-fn lineage(node: &Value, depth: usize, out: &mut Vec<String>) {
+pub fn lineage(node: &Value, depth: usize, out: &mut Vec<String>) {
     let runs = node["executions"].as_array().expect("executions");
     let mut names: Vec<_> =
         runs.iter().filter_map(|run| run["execution"]["function"].as_str()).collect();
@@ -211,4 +212,16 @@ async fn changes_are_followed_and_hooks_say_no_with_the_sdk() {
         let expected = json!([true, 403, "not one of ours: email is foreign", "email"]);
         assert_eq!(found["refused"], expected, "{runtime}");
     }
+}
+
+#[tokio::test]
+async fn the_guide_runs_as_written() {
+    let page = include_str!("../../../../docs/sdk/typescript.md");
+    let files = pages::files(page);
+    assert!(files.len() >= 10, "{files:?}");
+    let server = dev(&files).await;
+    // What an app installs is what functions have.
+    let packages = server.dir().join(".evoke/node_modules");
+    std::os::unix::fs::symlink(packages, server.dir().join("node_modules")).expect("a link");
+    pages::walk(&server, page).await;
 }

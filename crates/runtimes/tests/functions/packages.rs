@@ -115,7 +115,8 @@ async fn answer(mut stream: TcpStream) {
             continue;
         }
         let body: Value = serde_json::from_str(body).unwrap_or_default();
-        let told = json!({ "ids": [header("authorization:"), header("traceparent:"), header("x-request-id:"), body["data"]] });
+        let told = [header("authorization:"), header("traceparent:"), header("x-request-id:")];
+        let told = json!({ "ids": [told[0], told[1], told[2], body["data"]] });
         let told = told.to_string();
         let answer = format!(
             "HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{told}",

@@ -85,6 +85,8 @@ export interface Context {
   readonly traceparent?: string;
   readonly user: { id: string; email: string; roles: string[] } | null;
   readonly params: Record<string, string> | undefined;
+  /** What `validate` of `@evoke/functions` found to fit, as the schema made it. */
+  readonly valid?: { body?: any; query?: any; params?: any };
   readonly env: Record<string, string | undefined>;
   readonly signal: AbortSignal;
   readonly deadline: Date;

@@ -132,7 +132,10 @@ async fn background_and_scheduled_functions_run_as_printed() {
             json!({ "id": format!("ada-{runtime}"), "email": "ada@example.com", "name": "Ada" });
         create(&server, &format!("users_{runtime}"), ada).await;
         let mail = content(&noted("background", runtime)).await;
-        let expected = json!({ "to": "ada@example.com", "subject": "Welcome!", "template": "welcome", "data": { "name": "Ada" } });
+        let expected = json!({
+            "to": "ada@example.com", "subject": "Welcome!", "template": "welcome",
+            "data": { "name": "Ada" },
+        });
         let mail: serde_json::Value =
             serde_json::from_str(mail.trim().strip_prefix("mail ").expect("a mail")).expect("JSON");
         assert_eq!(mail, expected, "{runtime}");

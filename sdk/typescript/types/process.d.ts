@@ -1,0 +1,3 @@
+// What the guide's examples use of Node.
+
+declare const process: { env: Record<string, string | undefined> };
