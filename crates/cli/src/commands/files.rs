@@ -91,12 +91,12 @@ async fn put(client: &Client, args: PutFile) -> Outcome {
         let own = own.ok_or_else(|| Failure::mistake("say under which name: BUCKET/NAME"))?;
         name.push_str(own);
     }
-    let body = if is_stdin {
-        let stdin = std::io::read_to_string(std::io::stdin());
-        Body::from(stdin.map_err(|error| Failure::mistake(format!("read stdin: {error}")))?)
+    let unreadable = |error| Failure::mistake(format!("read {}: {error}", args.file.display()));
+    let file = if is_stdin {
+        let stdin = std::io::stdin().as_fd().try_clone_to_owned().map_err(unreadable)?;
+        tokio::fs::File::from_std(stdin.into())
     } else {
-        let unreadable = |error| Failure::mistake(format!("read {}: {error}", args.file.display()));
-        Body::from(tokio::fs::File::open(&args.file).await.map_err(unreadable)?)
+        tokio::fs::File::open(&args.file).await.map_err(unreadable)?
     };
     let content_type = args.content_type.as_deref();
     let file = client.put_file((bucket, &name), content_type, Body::from(file)).await?;
