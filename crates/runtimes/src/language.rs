@@ -36,8 +36,8 @@ pub trait Language: Send + Sync + 'static {
     /// The program that makes an interpreter a worker: file name and text.
     fn shim(&self) -> (&'static str, &'static str);
 
-    /// Files that workers find beside the shim's folder: paths from the folder that is above it, and
-    /// texts.
+    /// Files that workers find beside the shim's folder: paths from the folder that is above it,
+    /// and texts.
     ///
     /// # Errors
     /// They cannot be made.
