@@ -14,7 +14,7 @@ pub fn test() -> Result<()> {
     generated::compare()?;
     quickstart::walk()?;
     workers()?;
-    sdk::typescript()?;
+    sdk::all()?;
     // Of the workspace's build: one of its package alone has other features of its dependencies, so
     // that nearly all of them would be compiled once more.
     run(&mut command(&generated::built("evoke-sim").to_string_lossy()))?;

@@ -27,7 +27,7 @@ cargo xtask VERB
   fix                  format, clippy's own fixes, generated files
   tidy                 the rules of the house: floors, sizes, words, links, error pages
   openapi              write docs/openapi.json from the built server
-  sdk                  build the SDK for TypeScript and run its tests
+  sdk                  build the SDK for TypeScript and run its tests, and those for Python
   bench [ARGS...]      the benchmarks of docs/benchmarks.md, release build
   kill9 [--rounds N]   the crash test, 100 rounds unless told otherwise
   sim [ARGS...]        the seeded simulation: --seeds N [--from S], or --seed X for one and its trace;
@@ -61,7 +61,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["fix"] => check::fix(),
         ["tidy"] => tidy::check(),
         ["openapi"] => generated::write(),
-        ["sdk"] => setup::everything().and_then(|()| sdk::typescript()),
+        ["sdk"] => setup::everything().and_then(|()| sdk::all()),
         ["bench", rest @ ..] => check::bench(rest),
         ["sim", rest @ ..] => check::sim(rest),
         ["kill9"] => check::kill9("100"),

@@ -13,11 +13,16 @@ use crate::setup;
 const PACKAGES: [&str; 2] = ["sdk", "functions"];
 const NODES: [&str; 3] = ["node18", "node20", "node22"];
 
-/// Builds and tests it.
+/// Builds and tests both.
 ///
 /// # Errors
 /// What does not build, or fails.
-pub fn typescript() -> Result<()> {
+pub fn all() -> Result<()> {
+    typescript()?;
+    python()
+}
+
+fn typescript() -> Result<()> {
     let folder = root().join("sdk/typescript");
     for package in PACKAGES {
         link(&folder, package)?;
@@ -37,11 +42,8 @@ pub fn typescript() -> Result<()> {
     Ok(())
 }
 
-/// Tests the SDK for Python; one of the tests is that its two faces are one.
-///
-/// # Errors
-/// What fails.
-pub fn python() -> Result<()> {
+/// One of its tests is that the two faces it has are one.
+fn python() -> Result<()> {
     let mut python = command("python3");
     python.current_dir(root().join("sdk/python"));
     run(python.args(["-m", "unittest", "discover", "-t", ".", "-s", "tests"]))

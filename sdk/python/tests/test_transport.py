@@ -42,6 +42,12 @@ class Faces:
                 self.call(raw.url, "POST", json={})
             self.assertEqual((caught.exception.code, raw.opened), ("bad_answer", 1))
 
+    def test_a_change_with_a_condition_may_have_been_made(self):
+        with Raw([b""], [OK]) as raw:
+            with self.assertRaises(EvokeError):
+                self.call(raw.url, "PUT", json={}, headers={"if-match": '"evt_1"'})
+            self.assertEqual(raw.opened, 1)
+
     def test_a_key_makes_it_repeatable(self):
         with Raw([b""], [OK]) as raw:
             key = {"idempotency-key": "k"}

@@ -176,7 +176,7 @@ class Validation(unittest.TestCase):
         self.assertEqual(handler(request("POST", body={"a": 1})).body, {"a": 1})
         for body in (b"{", b"", b"[]"):
             response = handler(request("POST", body=body))
-            self.assertEqual((response.status, told(response)["code"]), (400, "API_001"))
+            self.assertEqual((response.status, told(response)["code"]), (422, "API_001"))
             self.assertEqual(len(told(response)["problems"]), 1)
 
     def test_other_schemas(self):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Answers that are read whole; what is larger is streamed.
 WHOLE_BYTES_MAX = 256 << 20
+CONDITIONS = frozenset(("if-match", "if-none-match"))
 
 
 class Outgoing:
@@ -48,7 +49,11 @@ class Outgoing:
     def is_repeatable(self) -> bool:
         """Whether a second one does no harm."""
         names = {name.lower() for name in self.headers}
-        return self.repeatable or self.method in IDEMPOTENT or "idempotency-key" in names
+        if self.repeatable or "idempotency-key" in names:
+            return True
+        # A change with a condition may have been made: then the condition holds no more.
+        has_condition = self.method != "GET" and not CONDITIONS.isdisjoint(names)
+        return self.method in IDEMPOTENT and not has_condition
 
     def has_whole_body(self) -> bool:
         """Whether it can be sent a second time at all."""

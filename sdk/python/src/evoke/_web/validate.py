@@ -21,15 +21,15 @@ class _Validate(Step):
             value = request.json()
         except ValueError as error:
             problems = [{"field": "", "message": f"the body is not JSON: {error}"}]
-            return refused(400, INVALID, "the body is not JSON", problems=problems)
+            return refused(422, INVALID, "the request does not fit", problems=problems)
         request.valid, problems = self._check(value)
         if problems:
-            return refused(400, INVALID, "the body is not as it should be", problems=problems)
+            return refused(422, INVALID, "the request does not fit", problems=problems)
         return None
 
 
 def validate(schema: Any) -> Step:
-    """Lets only JSON bodies through that fit; others get 400 with all that is wrong.
+    """Lets only JSON bodies through that fit; others get 422 with all that is wrong.
 
     `schema` is a JSON Schema as a dict, a class with `model_validate` (pydantic), or a function
     that gives the value to be used and raises `ValueError`. What it gives is `request.valid`.
