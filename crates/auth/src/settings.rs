@@ -91,6 +91,9 @@ impl fmt::Debug for Trust {
     }
 }
 
+/// Shows a mail to whoever runs the server.
+pub type Show = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How mail leaves.
 #[derive(Clone, Default)]
 pub enum Mail {
@@ -98,7 +101,7 @@ pub enum Mail {
     #[default]
     None,
     /// It is shown to whoever runs the server.
-    Shown(Arc<dyn Fn(&str) + Send + Sync>),
+    Shown(Show),
     /// Through a server for mail.
     Smtp {
         /// `smtp://user:password@host:587` or `smtps://...`.

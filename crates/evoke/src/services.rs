@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use evoke_auth::Auth;
+use evoke_auth::settings::Show;
 use evoke_database::{Database, Parts, Unknown};
 use evoke_project::ProjectConfig;
 use evoke_server::Services;
@@ -48,7 +49,7 @@ async fn storage(
 
 async fn auth(config: &ProjectConfig, app: &App, mode: Mode) -> anyhow::Result<Auth> {
     // Only on a laptop: what is printed by a server is kept and read by others.
-    let show: Option<Arc<dyn Fn(&str) + Send + Sync>> = match mode {
+    let show: Option<Show> = match mode {
         Mode::Dev => Some(Arc::new(|mail: &str| anstream::eprintln!("{mail}"))),
         Mode::Serve => None,
     };

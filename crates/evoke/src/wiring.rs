@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use evoke_auth::settings::{self as auth, Issuer, Mail, Signup, Trust, VerifiedOnly};
+use evoke_auth::settings::{self as auth, Issuer, Mail, Show, Signup, Trust, VerifiedOnly};
 use evoke_engine::retention::KindPattern;
 use evoke_engine::{RetentionPolicy, Rule, Settings};
 use evoke_project::ProjectConfig;
@@ -52,11 +51,7 @@ fn retention(config: &ProjectConfig) -> anyhow::Result<RetentionPolicy> {
 
 /// What the service of users is told. `url` is where the server is reached; `show` takes mail where
 /// no server for mail is named.
-pub fn users(
-    config: &ProjectConfig,
-    url: &str,
-    show: Option<Arc<dyn Fn(&str) + Send + Sync>>,
-) -> auth::Settings {
+pub fn users(config: &ProjectConfig, url: &str, show: Option<Show>) -> auth::Settings {
     let wished = &config.users;
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mail = match (given(&config.mail.url), show) {

@@ -1,6 +1,5 @@
 //! How mail leaves: through a server for mail, or shown to whoever runs this one.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +8,7 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use super::Letter;
+use crate::settings::Show;
 
 /// How long a server for mail may take for one mail.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ pub enum Unsent {
 }
 
 /// Shows letters instead of sending them.
-pub(super) struct Shown(pub(super) Arc<dyn Fn(&str) + Send + Sync>);
+pub(super) struct Shown(pub(super) Show);
 
 #[async_trait]
 impl Outbox for Shown {

@@ -150,7 +150,8 @@ impl Users {
         }
         for (field, page) in [("verify_page", &self.verify_page), ("reset_page", &self.reset_page)]
         {
-            if !page.is_empty() && !(is_address(page) && page.contains("{token}")) {
+            let is_page = is_address(page) && page.contains("{token}");
+            if !page.is_empty() && !is_page {
                 let wrong = Wrong::new("expected the address of a page with {token} in it");
                 let wrong = wrong.suggest("https://shop.example.com/verify?token={token}");
                 report.problem(format!("users.{field}"), wrong);
