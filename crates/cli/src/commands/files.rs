@@ -53,7 +53,7 @@ async fn put_bucket(client: &Client, args: PutBucket) -> Outcome {
         settings["max_file_bytes"] = bytes.into();
     }
     let bucket = client.put_bucket(&args.name, &settings).await?;
-    output::one(&bucket, args.output.output, |bucket| name_of(bucket))
+    output::one(&bucket, args.output.output, name_of)
 }
 
 fn name_of(item: &Value) -> String {

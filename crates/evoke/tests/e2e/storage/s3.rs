@@ -64,9 +64,7 @@ impl Objects {
 
     async fn keys_until(&self, count: usize) -> Vec<String> {
         until(&format!("there are {count} objects"), async || {
-            let keys = self.keys().await;
-            eprintln!("{keys:?}");
-            Some(keys).filter(|keys| keys.len() == count)
+            Some(self.keys().await).filter(|keys| keys.len() == count)
         })
         .await
     }
