@@ -4,6 +4,7 @@
 import atexit
 import functools
 import http.server
+import importlib.util
 import json
 import os
 import shutil
@@ -857,6 +858,58 @@ class PythonShim(unittest.TestCase):
             seen[1][:4],
             ("/api/functions/other/invoke", "Bearer tok_1", "respond-async", "00-1-2-01"),
         )
+
+    def test_has_the_package_with_the_token_of_each_call(self):
+        code = """
+        import os, threading
+        from evoke import context as now, Request, Response
+        from evoke.settings import ambient
+        at_once = threading.Barrier(8, timeout=20)
+        def handler(event, context):
+            at_once.wait()
+            who = ambient()
+            return [who.token, who.traceparent, who.request_id, now().execution_id]
+        """
+        worker = self.worker(code, url="http://127.0.0.1:9")
+        calls = [
+            worker.event(token=f"t{n}", traceparent=f"p{n}", requestId=f"r{n}", executionId=f"e{n}")
+            for n in range(8)
+        ]
+        for n, call in enumerate(calls):
+            expected = [f"t{n}", f"p{n}", f"r{n}", f"e{n}"]
+            self.assertEqual(worker.ended(call).result, expected, call.error)
+
+    def test_a_package_of_the_functions_own_goes_before(self):
+        files = {".evoke/python/evoke/__init__.py": "own = True"}
+        code = """
+        import evoke
+        def handler(event, context):
+            return [evoke.own, type(context.evoke).__module__]
+        """
+        worker = self.worker({**files, "main.py": code})
+        self.assertEqual(
+            worker.ended(worker.event()).result, [True, "_evoke_package._sync.client"]
+        )
+
+    def test_what_is_compiled_already_is_not_compiled_again(self):
+        import py_compile
+
+        folder = tempfile.mkdtemp(prefix="evoke-shim-")
+        self.addCleanup(shutil.rmtree, folder)
+        path = os.path.join(folder, "dep.py")
+        # The source says something else than what was compiled of it, which only shows when it is
+        # read.
+        for text in ("name = 'compiled'", "name = 'source!!'"):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.utime(path, (1e9, 1e9))
+            if text.endswith("compiled'"):
+                py_compile.compile(path, importlib.util.cache_from_source(path))
+        worker = self.worker(
+            f"import sys\nsys.path.insert(0, {folder!r})\nimport dep\n"
+            "def handler(event): return dep.name"
+        )
+        self.assertEqual(worker.ended(worker.event()).result, "compiled")
 
     def test_refuses_an_answer_that_fits_no_frame(self):
         worker = self.worker("def handler(value): return 'x' * (65 << 20)")
