@@ -49,7 +49,7 @@ class Storage(Case):
             self.assertEqual((told.size_bytes, told.etag), (3, "abc"))
             self.assertEqual((self.last.method, self.last.body), ("PUT", b"abc"))
             self.assertEqual(self.last.target, "/api/buckets/uploads/files/a%20b/%C3%BC.jpg")
-            self.assertEqual(self.last.headers["x-evoke-meta-who"], "Ada%20%C3%BC")
+            self.assertEqual(self.last.headers["x-meta-who"], "Ada%20%C3%BC")
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "x")
             with open(path, "wb") as made:
@@ -104,7 +104,7 @@ class Storage(Case):
             "content-type": "image/jpeg",
             "etag": '"abc"',
             "last-modified": "Tue, 01 Dec 2026 09:00:00 GMT",
-            "x-evoke-meta-who": "Ada%20%C3%BC",
+            "x-meta-who": "Ada%20%C3%BC",
         }
         file = self.serve((200, None, headers)).storage.bucket("uploads").file("x")
         known = file.metadata()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Bucket", "FileInfo", "FilePage", "Published", "Session", "SignedLink", "User"]
 
 # What carries an entry of metadata in the headers of a file.
-METADATA_PREFIX = "x-evoke-meta-"
+METADATA_PREFIX = "x-meta-"
 
 
 class Published(dict[str, Any]):
