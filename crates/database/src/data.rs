@@ -71,13 +71,16 @@ pub(crate) fn check_set(set: &Value) -> Result<(), Vec<Problem>> {
 /// What an event says of a change.
 pub(crate) fn of_change(change: &Change) -> Value {
     let (id, old, new) = (&change.id, change.old(), change.new_fields());
-    json!({
-        "document": new.map(|fields| whole(id, fields)),
-        "previous_document": old.map(|fields| whole(id, fields)),
-        "action": change.action().as_str(),
-        "collection": &*change.collection.name,
-        "changed_fields": changed_fields(old, new),
-    })
+    let document =
+        |fields: Option<&Map<_, _>>| fields.map_or(Value::Null, |fields| whole(id, fields));
+    // Made without `json!`, which copies what it is given: documents with all that is in them.
+    Value::from_iter([
+        ("document", document(new)),
+        ("previous_document", document(old)),
+        ("action", change.action().as_str().into()),
+        ("collection", change.collection.name.as_ref().into()),
+        ("changed_fields", changed_fields(old, new).into()),
+    ])
 }
 
 /// The data of an event with another document in it.
