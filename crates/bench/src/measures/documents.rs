@@ -66,8 +66,8 @@ pub(super) fn measure(bench: &Bench<'_>) -> Result<Vec<Row>> {
         count: form.pick(30_000, 150_000),
     };
     let hooked = Load { collection: HOOKED, count: form.pick(20_000, 100_000), ..singles };
-    let in_lists = creating.beside_floor("lists of 100", lists, LIST)?;
-    let one_by_one = creating.beside_floor("single creates", singles, CONNECTIONS as usize)?;
+    let in_lists = creating.beside_floor("lists of 100", lists)?;
+    let one_by_one = creating.beside_floor("single creates", singles)?;
     let paced = creating.open_loop()?;
     let asked = creating.rounds("with a hook", hooked, || Ok(None))?;
     creating.ticking.server.stop()?;
@@ -115,9 +115,11 @@ impl<'a> Creating<'a> {
         Ok(Self { bench, ticking })
     }
 
-    /// A load in rounds, each behind one of the raw store with so many documents in a transaction.
-    fn beside_floor(&self, what: &str, load: Load, size: usize) -> Result<Found> {
+    /// A load in rounds, each behind one of the raw store with as many documents in a transaction
+    /// as the load has under way at once, which is the most the server can commit together.
+    fn beside_floor(&self, what: &str, load: Load) -> Result<Found> {
         let count = self.bench.options.form.pick(60_000, 150_000);
+        let size = load.size * load.connections as usize;
         self.rounds(what, load, || {
             floors::create_documents(self.bench.folder, (&document(), size), count).map(Some)
         })
