@@ -26,6 +26,7 @@ pub mod storage;
 pub mod trace;
 pub mod tree;
 pub mod trigger;
+pub mod version;
 pub mod webhook;
 
 pub use audit::AuditEntry;
@@ -51,4 +52,5 @@ pub use schedule::{
 };
 pub use tree::Tree;
 pub use trigger::{PollSkip, PollStanding, TestBody, Trigger, TriggerBody};
+pub use version::{RollbackBody, Version};
 pub use webhook::{Webhook, WebhookBody};

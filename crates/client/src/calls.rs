@@ -55,6 +55,23 @@ impl Client {
         self.get(&["api", "functions", name]).await
     }
 
+    /// The versions of a function that can be run, newest first.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn versions(&self, name: &str) -> Result<Page, Error> {
+        self.list(&["api", "functions", name, "versions"], &[], u32::MAX).await
+    }
+
+    /// Makes the code of an older version current again; gives the function.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn roll_back(&self, name: &str, to: Option<u32>) -> Result<Value, Error> {
+        let body = to.map_or_else(|| json!({}), |version| json!({ "version": version }));
+        self.send_json(Method::POST, &["api", "functions", name, "rollback"], &body).await
+    }
+
     /// Calls a function with a JSON payload.
     pub async fn invoke(&self, name: &str, data: &Value, how: Calling) -> Result<Invoked, Error> {
         let route = ["api", "functions", name, "invoke"];

@@ -29,6 +29,7 @@ pub(crate) mod action {
     pub(crate) const REDRIVE: &str = "dead_letter.redrive";
     pub(crate) const REPLAY: &str = "event.replay";
     pub(crate) const CANCEL: &str = "operation.cancel";
+    pub(crate) const ROLL_BACK: &str = "function.rollback";
     pub(crate) const CREATE_TRIGGER: &str = "trigger.create";
     pub(crate) const UPDATE_TRIGGER: &str = "trigger.update";
     pub(crate) const ENABLE_TRIGGER: &str = "trigger.enable";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use evoke_model::function::FunctionRecord;
+use evoke_model::function::{FunctionRecord, VersionRecord};
 use evoke_model::trigger::Owner;
 use evoke_model::{
     Code, FunctionSpec, FunctionVersion, Millis, Policy, Problem, Rejection, Target, Trigger,
@@ -115,12 +115,14 @@ impl Engine {
         match result {
             Ok(record) => {
                 let version = Some(record.version);
+                self.inner.prune(&name);
                 self.inner.feed.tell(|| Notice::Deployed { function, version, error: None });
                 Ok(self.view(record))
             }
             Err(error) => {
                 self.inner.registry.failed(&name, error.clone());
                 self.inner.note_broken(&wished).await;
+                self.inner.restore(&name).await;
                 self.inner.feed.tell(|| Notice::Deployed {
                     function,
                     version: None,
@@ -153,8 +155,9 @@ impl Engine {
         functions.remove(&name);
         inner.catalog.replace(snapshot.triggers.clone(), functions);
         if let Some(old) = inner.registry.remove(&name) {
-            inner.tasks.spawn(async move { old.pool.drain(DRAIN_GRACE).await });
+            inner.retire(old);
         }
+        inner.prune(&name);
         Ok(())
     }
 
@@ -169,7 +172,7 @@ impl Engine {
 }
 
 impl Inner {
-    fn runtime(&self, name: &str) -> Result<&Arc<dyn Runtime>, DeployError> {
+    pub(crate) fn runtime(&self, name: &str) -> Result<&Arc<dyn Runtime>, DeployError> {
         let named = |runtime: &&Arc<dyn Runtime>| runtime.names().contains(&name);
         self.runtimes.iter().find(named).ok_or_else(|| {
             let known: Vec<_> =
@@ -191,11 +194,22 @@ impl Inner {
         // One deployment of a function at a time, so that versions are numbered in order.
         let _turn = self.deployments.of(&name).await;
         let old = self.catalog.load().functions.get(&name).cloned();
-        let (version, record) = self.next_version(&deployment, old);
-        let pool = runtime.open(version.clone(), self.host(&name)).await?;
+        let (Deployed { version, pool }, record) = match old {
+            Some(old) if old.rolled_back.as_ref() == Some(&deployment.hash) => {
+                (self.rolled_back(&old).await?, old)
+            }
+            old => {
+                let (version, record) = self.next_version(&deployment, old);
+                let pool = runtime.open(version.clone(), self.host(&name)).await?;
+                (Deployed { version, pool }, record)
+            }
+        };
         let result = self.activate(deployment.triggers, &record).await;
         if let Err(rejection) = result {
-            pool.drain(Millis::ZERO).await;
+            let current = self.registry.entry(&name).and_then(|entry| entry.deployed);
+            if current.is_none_or(|current| !Arc::ptr_eq(&current.pool, &pool)) {
+                pool.drain(Millis::ZERO).await;
+            }
             return Err(DeployError {
                 code: Code::InvalidConfiguration,
                 message: rejection.message,
@@ -203,11 +217,52 @@ impl Inner {
                 problems: rejection.problems,
             });
         }
-        if let Some(old) = self.registry.swap(&name, Deployed { version, pool }) {
-            self.tasks.spawn(async move { old.pool.drain(DRAIN_GRACE).await });
+        self.take_over(Deployed { version, pool });
+        Ok(record)
+    }
+
+    /// The current version of a function that was rolled back from what its folder holds.
+    async fn rolled_back(&self, record: &FunctionRecord) -> Result<Deployed, DeployError> {
+        let name = &record.spec.name;
+        if let Some(current) = self.registry.entry(name).and_then(|entry| entry.deployed)
+            && current.version.number == record.version
+        {
+            return Ok(current);
+        }
+        let kept = record.kept(record.version).ok_or_else(|| {
+            let message = self.not_kept(name, record.version);
+            DeployError { code: Code::DeploymentFailed, message, stack: None, problems: Vec::new() }
+        })?;
+        self.open_kept(record, kept, kept.spec.scaling.clone()).await
+    }
+
+    /// Has a version take all new calls; those under way end on the one before.
+    pub(crate) fn take_over(&self, new: Deployed) {
+        let (name, pool) = (new.version.spec.name.clone(), new.pool.clone());
+        let old = self.registry.swap(&name, new);
+        if let Some(old) = old.filter(|old| !Arc::ptr_eq(&old.pool, &pool)) {
+            self.retire(old);
         }
         self.dispatcher.wake_function(&name);
-        Ok(record)
+    }
+
+    /// Has a version work whose function is marked as broken, and stays so.
+    pub(crate) fn put_back(&self, deployed: Deployed) {
+        let name = deployed.version.spec.name.clone();
+        let error = self.registry.entry(&name).and_then(|entry| entry.error);
+        self.take_over(deployed);
+        if let Some(error) = error {
+            self.registry.failed(&name, error);
+        }
+    }
+
+    /// Ends a version when its calls are over.
+    fn retire(&self, old: Deployed) {
+        let draining = self.versions.draining(&old);
+        self.tasks.spawn(async move {
+            old.pool.drain(DRAIN_GRACE).await;
+            drop(draining);
+        });
     }
 
     /// Lists a function whose first deployment failed, as version 0, so that people see why. It is
@@ -234,6 +289,16 @@ impl Inner {
         let now = self.clock.now();
         let same = old.as_ref().is_some_and(|old| old.hash == deployment.hash && old.version > 0);
         let number = old.as_ref().map_or(1, |old| if same { old.version } else { old.version + 1 });
+        let mut versions = old.as_ref().map_or_else(Vec::new, |old| old.versions.clone());
+        if versions.last().is_none_or(|last| last.number != number) {
+            versions.push(VersionRecord {
+                number,
+                hash: deployment.hash.clone(),
+                spec: deployment.spec.clone(),
+                created_at: now,
+                rollback_to: None,
+            });
+        }
         let record = FunctionRecord {
             id: old.as_ref().map_or_else(|| self.ids.function(now), |old| old.id),
             version: number,
@@ -243,6 +308,8 @@ impl Inner {
             created_at: old.as_ref().map_or(now, |old| old.created_at),
             updated_at: old.as_ref().filter(|_| same).map_or(now, |old| old.updated_at),
             deleted_at: None,
+            versions,
+            rolled_back: None,
         };
         let version = FunctionVersion {
             function: record.id,
@@ -256,7 +323,7 @@ impl Inner {
         (Arc::new(version), record)
     }
 
-    fn host(&self, name: &str) -> Host {
+    pub(crate) fn host(&self, name: &str) -> Host {
         let function: Arc<str> = name.into();
         let teller = function.clone();
         let metrics = self.metrics.clone();
@@ -324,10 +391,7 @@ impl Inner {
         let known = self.catalog.load().functions.get(&record.spec.name) == Some(record);
         if !known {
             self.committer.change(Write::from(Change::Function(record.clone()))).await?;
-            let snapshot = self.catalog.load();
-            let mut functions = snapshot.functions.clone();
-            functions.insert(record.spec.name.clone(), record.clone());
-            self.catalog.replace(snapshot.triggers.clone(), functions);
+            self.enter_function(record.clone());
         }
         let kept: Vec<_> = made.iter().map(|(_, made)| made.trigger.id).collect();
         for (old, made) in made {
@@ -337,6 +401,16 @@ impl Inner {
             self.delete(old).await?;
         }
         Ok(())
+    }
+}
+
+impl Inner {
+    /// Has everybody see a function as it is stored. Called with the gate held.
+    pub(crate) fn enter_function(&self, record: FunctionRecord) {
+        let snapshot = self.catalog.load();
+        let mut functions = snapshot.functions.clone();
+        functions.insert(record.spec.name.clone(), record);
+        self.catalog.replace(snapshot.triggers.clone(), functions);
     }
 }
 

@@ -39,6 +39,7 @@ mod traces;
 pub mod tree;
 pub mod triggers;
 mod turns;
+pub mod versions;
 
 pub use audit::Actor;
 pub use call::{HttpCallMeta, Invocation, Invoked};
@@ -54,8 +55,9 @@ pub use record::ExecutionView;
 pub use registry::Registry;
 pub use retention::{KindPattern, Retained, RetentionPolicy, RetentionView, Rule};
 pub use schedules::{Backfill, Backfilled, Fired, ScheduleStatus};
-pub use settings::{CommitterRuns, LOG_BYTES_MAX, RetentionRuns, Settings};
+pub use settings::{CommitterRuns, Fill, LOG_BYTES_MAX, RetentionRuns, Settings};
 pub use start::{Engine, Parts, StartError};
 pub use test_run::TestEvent;
 pub use tree::{Tree, TreeEvent, TreeExecution};
 pub use triggers::{Declared, NewTrigger};
+pub use versions::VersionView;

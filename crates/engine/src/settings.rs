@@ -1,8 +1,12 @@
 //! The numbers of the engine, each with its reason.
 
-use evoke_model::{ByteSize, Millis};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+
+use evoke_model::{ByteSize, Code, Millis, Problem};
+use evoke_ports::runtime::DeployError;
 
 use crate::retention::RetentionPolicy;
 
@@ -17,6 +21,12 @@ pub struct Settings {
     pub url: Arc<str>,
     /// A folder for sockets, shims and caches.
     pub scratch: Arc<Path>,
+    /// How many versions of a function can be run, the current one included; default 10.
+    pub keep_versions: usize,
+    /// The workers of a version that is not current end when it was not called for so long.
+    pub version_idle: Millis,
+    /// Fills in the references of variables when an old version is opened.
+    pub fill: Fill,
     /// The number of this node, 0 to 255.
     pub node: u8,
     /// How long what is kept.
@@ -38,12 +48,62 @@ impl Default for Settings {
             depth_max: 16,
             url: "http://127.0.0.1:8090".into(),
             scratch: Path::new(".evoke").into(),
+            keep_versions: 10,
+            version_idle: Millis::from_secs(60),
+            fill: Fill::default(),
             node: 0,
             retention: RetentionPolicy::default(),
             retention_runs: RetentionRuns::default(),
             log_bytes_max: LOG_BYTES_MAX,
             committer: CommitterRuns::default(),
         }
+    }
+}
+
+/// What fills in the references in the variables of a function (`${secrets.KEY}`). What was filled
+/// in is never stored, so it is asked again whenever an old version is opened.
+#[derive(Clone)]
+pub struct Fill(Arc<Filler>);
+
+type Filler = dyn Fn(&BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Vec<Problem>>
+    + Send
+    + Sync;
+
+impl Fill {
+    /// Fills in with this.
+    pub fn with(
+        fill: impl Fn(&BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Vec<Problem>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self(Arc::new(fill))
+    }
+
+    /// # Errors
+    /// FN_006 with all that cannot be filled in.
+    pub(crate) fn fill(
+        &self,
+        written: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, DeployError> {
+        (self.0)(written).map_err(|problems| {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            let (code, message) = (Code::InvalidConfiguration, lines.join("; "));
+            DeployError { code, message, stack: None, problems }
+        })
+    }
+}
+
+impl Default for Fill {
+    /// Takes variables as they are written.
+    fn default() -> Self {
+        Self::with(|written| Ok(written.clone()))
+    }
+}
+
+impl fmt::Debug for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fill")
     }
 }
 

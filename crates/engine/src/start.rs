@@ -27,6 +27,7 @@ use crate::timed::Timed;
 use crate::token::Tokens;
 use crate::traces::Traces;
 use crate::turns::Turns;
+use crate::versions::Versions;
 
 /// How long what was broken off at the end may take to say so.
 const LAST_WORDS: Millis = Millis::from_secs(2);
@@ -98,6 +99,8 @@ pub(crate) struct Inner {
     pub(crate) operations: Operations,
     pub(crate) retention: Retention,
     pub(crate) timed: Timed,
+    /// Versions that are open beside the current ones.
+    pub(crate) versions: Arc<Versions>,
     /// One deployment of a function at a time, by its name.
     pub(crate) deployments: Turns,
     /// One message of a sender who waits at a time, by the key of its event.
@@ -177,6 +180,7 @@ impl Engine {
         catalog.replace(triggers, functions);
         let plan_limits = PlanLimits { depth_max: settings.depth_max };
         let keys = RwLock::new(definitions.keys().await?);
+        let versions = Versions::new(clock.clone());
         let gauges = metrics.register_more(Gauges::register);
         let inner = Arc::new(Inner {
             retention: Retention::new(Shelf::new(store.archive(), settings.committer), gauges),
@@ -204,6 +208,7 @@ impl Engine {
             dispatcher,
             traces,
             timed: Timed::default(),
+            versions,
             gates: crate::gates::Gates::default(),
         });
         inner.dispatcher.start(&inner).await?;
@@ -246,6 +251,7 @@ impl Engine {
         for deployed in inner.registry.all() {
             deployed.pool.drain(Millis::ZERO).await;
         }
+        inner.versions.close().await;
         for runtime in &inner.runtimes {
             runtime.close().await;
         }

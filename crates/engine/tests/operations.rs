@@ -178,7 +178,7 @@ async fn a_redrive_goes_to_a_function_that_is_there() {
         (refused.code, refused.problems[0].field.as_str()),
         (Code::InvalidRequest, "to.version")
     );
-    assert!(refused.message.contains("version 1 is"), "{}", refused.message);
+    assert!(refused.message.contains("is not kept; kept is 1"), "{}", refused.message);
     assert!(engine.operations().is_empty());
 
     let operation = engine.redrive(to("repair", Some(1)), &somebody()).await.expect("it begins");

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use evoke_auth::settings::{self as auth, Issuer, Mail, Show, Signup, Trust, VerifiedOnly};
 use evoke_engine::retention::KindPattern;
-use evoke_engine::{RetentionPolicy, Rule, Settings};
-use evoke_project::ProjectConfig;
+use evoke_engine::{Fill, RetentionPolicy, Rule, Settings};
 use evoke_project::config::ForeignIssuer;
+use evoke_project::{ProjectConfig, Reference, fill_environment};
 use evoke_telemetry::{Telemetry, TelemetryConfig};
 
 /// The numbers of the engine.
@@ -21,9 +21,16 @@ pub fn engine(config: &ProjectConfig, url: String, scratch: PathBuf) -> anyhow::
         depth_max: u16::try_from(config.events.depth_max).unwrap_or(u16::MAX),
         url: url.into(),
         scratch: scratch.into(),
+        keep_versions: config.runtimes.keep_versions as usize,
+        fill: Fill::with(|written| fill_environment(written, &of_this_process)),
         retention: retention(config)?,
         ..Settings::default()
     })
+}
+
+/// The value of a reference in the environment of this process.
+fn of_this_process(reference: &Reference) -> Option<String> {
+    std::env::var(reference.variable()).ok()
 }
 
 fn retention(config: &ProjectConfig) -> anyhow::Result<RetentionPolicy> {

@@ -72,7 +72,23 @@ pub struct FunctionVersion {
     pub created_at: Timestamp,
 }
 
-/// What a store keeps of a function: its current version.
+/// What a store keeps of a version that can be run again.
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct VersionRecord {
+    /// 1, 2, 3, ...
+    pub number: u32,
+    /// SHA-256 over code and manifest, in hex.
+    pub hash: String,
+    /// What its manifest says.
+    pub spec: FunctionSpec,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The version whose code it has, where it was made by a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_to: Option<u32>,
+}
+
+/// What a store keeps of a function: its current version, and which others can be run.
 #[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct FunctionRecord {
     /// The id.
@@ -91,4 +107,18 @@ pub struct FunctionRecord {
     pub updated_at: Timestamp,
     /// When it was deleted.
     pub deleted_at: Option<Timestamp>,
+    /// The versions that can be run, oldest first, the current one included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<VersionRecord>,
+    /// The hash of what the function's folder held when it was rolled back: as long as it holds
+    /// that, the folder is not deployed again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<String>,
+}
+
+impl FunctionRecord {
+    /// A version that can be run.
+    pub fn kept(&self, number: u32) -> Option<&VersionRecord> {
+        self.versions.iter().find(|version| version.number == number)
+    }
 }

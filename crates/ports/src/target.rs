@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::descriptor::Descriptor;
-use crate::runtime::LogSink;
+use crate::runtime::{Deployed, LogSink};
 
 /// A kind of target.
 pub trait Target: Send + Sync {
@@ -74,6 +74,9 @@ pub struct Job {
     pub trigger_kind: Arc<str>,
     /// The rule's name, shared by all its executions.
     pub trigger_name: Arc<str>,
+    /// The version of a function that runs; `None` is the current one. Other targets know no
+    /// versions.
+    pub version: Option<Deployed>,
     /// When the attempt runs out of time by the trigger's policy; the function's own limit may be
     /// earlier. `None` leaves it to the target.
     pub deadline: Option<Timestamp>,

@@ -278,13 +278,16 @@ pub struct Runtimes {
     pub tools: Vec<String>,
     /// A worker that was not called for this long is ended. Default: `5m`.
     pub idle: Millis,
+    /// How many versions of a function are kept and can be run again, the current one included.
+    /// Default: 10.
+    pub keep_versions: u32,
     /// Whether missing dependencies of functions are installed. Default: true.
     pub install: bool,
 }
 
 impl Default for Runtimes {
     fn default() -> Self {
-        Self { tools: Vec::new(), idle: Millis::from_secs(300), install: true }
+        Self { tools: Vec::new(), idle: Millis::from_secs(300), keep_versions: 10, install: true }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use evoke_model::Problem;
 use serde_json::Value;
 
 use crate::reader::{Report, Table, Wrong, describe};
@@ -100,6 +101,31 @@ pub fn read(
         }
     }
     out
+}
+
+/// Fills in the references of variables as they were written, which were checked when they were
+/// read.
+///
+/// # Errors
+/// All that cannot be filled in any more.
+pub fn fill_environment(
+    written: &BTreeMap<String, String>,
+    lookup: &dyn Fn(&Reference) -> Option<String>,
+) -> Result<BTreeMap<String, String>, Vec<Problem>> {
+    let mut filled = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, text) in written {
+        match fill(text, lookup) {
+            Ok(value) => {
+                filled.insert(name.clone(), value);
+            }
+            Err(wrong) => {
+                let at = format!("environment.{name}");
+                problems.extend(wrong.into_iter().map(|wrong| wrong.at(&at)));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(filled) } else { Err(problems) }
 }
 
 fn variable(name: &str, value: &Value) -> Result<String, Wrong> {
@@ -206,6 +232,21 @@ mod tests {
             assert_eq!(fill(text, &lookup).unwrap_err().len(), 1, "{text}");
         }
         assert_eq!(fill("${A} ${B} ${secrets.C}", &lookup).unwrap_err().len(), 3);
+    }
+
+    #[test]
+    fn variables_are_filled_in_again() {
+        let written = |value: &str| {
+            BTreeMap::from([
+                ("A".to_owned(), "${secrets.KEY}!".to_owned()),
+                ("B".into(), value.into()),
+            ])
+        };
+        let filled = fill_environment(&written("plain"), &lookup).unwrap();
+        assert_eq!(filled["A"], "s3cret!");
+        let problems = fill_environment(&written("${secrets.NONE}"), &lookup).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].to_string().starts_with("environment.B: ${secrets.NONE} is not set"));
     }
 
     #[test]

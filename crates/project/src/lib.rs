@@ -35,7 +35,7 @@ pub mod watch;
 
 pub use config::ProjectConfig;
 pub use desired::{Desired, DesiredFunction, DesiredTrigger, FileProblem, Written};
-pub use environment::Reference;
+pub use environment::{Reference, fill_environment};
 pub use read::{ReadContext, RuntimeName, read, reread, runtime_names};
 pub use scaffold::scaffold;
 pub use schema::manifest_schema;

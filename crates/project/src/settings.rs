@@ -224,6 +224,7 @@ fn check(config: &ProjectConfig, report: &mut Report) {
     }
     let idle = Millis::from_secs(1)..=Millis::from_secs(7 * 86_400);
     within("runtimes.idle", &config.runtimes.idle, &idle, report);
+    within("runtimes.keep_versions", &config.runtimes.keep_versions, &(1..=1_000), report);
     within("defaults.memory", &config.defaults.memory, &MEMORY_RANGE, report);
     within("defaults.timeout", &config.defaults.timeout, &TIMEOUT_RANGE, report);
     if !config.store.url.starts_with("sqlite:") && config.store.url != "memory:" {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evoke_model::{Attempt, Data, Execution, ExecutionId, Timestamp, TriggerId};
+use evoke_model::{Attempt, Data, Execution, ExecutionId, Redirect, Timestamp, TriggerId};
 use evoke_ports::Store;
 use evoke_ports::store::{
     Archive, DeadLetters, Definitions, Documents, Due, Error, Events, ExecutionQuery, Executions,
@@ -162,6 +162,10 @@ impl Executions for SimStore {
 
     async fn edited(&self, id: ExecutionId) -> Result<Option<Data>, Error> {
         self.record().edited(id).await
+    }
+
+    async fn redirects(&self) -> Result<Vec<Redirect>, Error> {
+        self.record().redirects().await
     }
 
     async fn spent(&self, now: Timestamp) -> Result<Vec<Spent>, Error> {

@@ -61,6 +61,7 @@ pub(crate) fn job(data: &str) -> Job {
         trigger_kind: trigger.kind.as_str().into(),
         trigger_name: trigger.name.as_str().into(),
         trigger: Arc::new(trigger),
+        version: None,
         deadline: None,
         cancel: CancellationToken::new(),
         logs: Arc::new(NoLogs),

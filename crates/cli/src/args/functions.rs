@@ -33,6 +33,14 @@ pub enum FunctionsCommand {
         after_help = "Example:\n  evoke functions invoke on-order --data '{\"total\": 150}'\n  evoke functions invoke on-order --data @order.json --async"
     )]
     Invoke(InvokeArgs),
+    /// List the versions that can be run: dead letters and events can be sent to them
+    #[command(after_help = "Example:\n  evoke functions versions on-order")]
+    Versions(Show),
+    /// Make the code of an older version current again, as a new version
+    #[command(
+        after_help = "Example:\n  evoke functions rollback on-order\n  evoke functions rollback on-order --to 3"
+    )]
+    Rollback(RollbackArgs),
     /// Print what a function printed
     #[command(after_help = "Example:\n  evoke functions logs on-order --level error -f")]
     Logs(LogsArgs),
@@ -111,6 +119,19 @@ pub struct InvokeArgs {
     /// Do not wait: print the id of the execution
     #[arg(long = "async")]
     pub later: bool,
+}
+
+/// `evoke functions rollback`.
+#[derive(Args, Clone, Debug)]
+pub struct RollbackArgs {
+    /// The function
+    pub name: String,
+    /// The version that has the code [default: the newest of other code than the current one has]
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<u32>,
+    /// How the function is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `evoke functions logs`.

@@ -21,6 +21,15 @@ pub(crate) async fn functions(client: &Client, command: FunctionsCommand) -> Out
             let function = client.function(&show.id).await?;
             output::one(&function, show.output.output, output::whole)
         }
+        FunctionsCommand::Versions(show) => {
+            print_page(&client.versions(&show.id).await?, columns::VERSIONS, show.output.output)
+        }
+        FunctionsCommand::Rollback(args) => {
+            let function = client.roll_back(&args.name, args.to).await?;
+            let version = &function["version"];
+            output::say(&format!("{} has the code it had, as version {version}", args.name));
+            output::one(&function, args.output.output, output::whole)
+        }
         FunctionsCommand::Invoke(args) => invoke(client, &args).await,
         FunctionsCommand::Logs(args) => logs(client, &args).await,
         // These are carried out before there is a client.

@@ -28,6 +28,15 @@ pub(crate) mod columns {
         column("TRIGGERS", |item| super::names(&item["triggers"])),
     ];
 
+    pub(crate) const VERSIONS: &[Column] = &[
+        column("VERSION", |item| text(&item["version"])),
+        column("CURRENT", |item| if item["is_current"] == true { "yes" } else { "" }.to_owned()),
+        column("RUNTIME", |item| text(&item["runtime"])),
+        column("CREATED", |item| time(&item["created_at"])),
+        column("CODE OF", |item| text(&item["rollback_to"])),
+        column("HASH", |item| text(&item["hash"]).chars().take(12).collect()),
+    ];
+
     pub(crate) const EVENTS: &[Column] = &[
         column("ID", |item| text(&item["id"])),
         column("TYPE", |item| text(&item["type"])),

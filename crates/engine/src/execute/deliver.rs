@@ -9,7 +9,8 @@ use evoke_delivery::breaker::Signal;
 use evoke_matching::{Index, Rule};
 use evoke_model::policy::{DebounceMode, Policy};
 use evoke_model::{Code, Data, Event, Failure, Outcome, Redirect, Target, Trigger};
-use evoke_ports::{Delivered, Endpoint, Functions, Job};
+use evoke_ports::runtime::Deployed;
+use evoke_ports::{Delivered, Endpoint, Job};
 use futures_util::FutureExt;
 
 use super::{Part, Running};
@@ -37,11 +38,9 @@ impl Inner {
         // Those of a call that were sent elsewhere by hand make calls of their own, which say
         // nothing of the trigger's target.
         for same in parts.chunk_by_mut(|a, b| a.redirect() == b.redirect()) {
-            match same[0].redirect().map(|redirect| self.redirected(redirect)) {
-                None => signal = self.call(endpoint, same).await,
-                Some(elsewhere) => {
-                    self.call(&elsewhere, same).await;
-                }
+            match same[0].redirect().cloned() {
+                None => signal = self.call(endpoint, None, same).await,
+                Some(redirect) => self.redirected(&redirect, same).await,
             }
         }
         signal
@@ -69,10 +68,17 @@ impl Inner {
     }
 
     /// Makes one call of the executions in `parts` that can be called at all.
-    async fn call(&self, endpoint: &Opened, parts: &mut [Part]) -> Signal {
+    async fn call(
+        &self,
+        endpoint: &Opened,
+        version: Option<Deployed>,
+        parts: &mut [Part],
+    ) -> Signal {
         match parts {
-            [only] if !is_batched(&only.running.trigger.policy) => self.one(endpoint, only).await,
-            parts => self.batch(endpoint, parts).await,
+            [only] if !is_batched(&only.running.trigger.policy) => {
+                self.one(endpoint, version, only).await
+            }
+            parts => self.batch(endpoint, version, parts).await,
         }
     }
 
@@ -95,12 +101,12 @@ impl Inner {
     }
 
     /// A call of one execution, which is nearly every call.
-    async fn one(&self, endpoint: &Opened, part: &mut Part) -> Signal {
+    async fn one(&self, endpoint: &Opened, version: Option<Deployed>, part: &mut Part) -> Signal {
         let Some((endpoint, mut event)) = self.ready(endpoint, part) else {
             return Signal::Unknown;
         };
         let span = self.open_call(&part.running, &mut event);
-        let end = carry_out(endpoint.deliver(job(&part.running, event))).await;
+        let end = carry_out(endpoint.deliver(Job { version, ..job(&part.running, event) })).await;
         if let Some(span) = span {
             self.traces.called(span, &part.running.target, &[], self.clock.now());
         }
@@ -110,7 +116,12 @@ impl Inner {
     }
 
     /// A call of several executions, or of one where they come as a list.
-    async fn batch(&self, endpoint: &Opened, parts: &mut [Part]) -> Signal {
+    async fn batch(
+        &self,
+        endpoint: &Opened,
+        version: Option<Deployed>,
+        parts: &mut [Part],
+    ) -> Signal {
         let mut events = Vec::with_capacity(parts.len());
         let mut target = None;
         for part in &mut *parts {
@@ -121,7 +132,7 @@ impl Inner {
         }
         let Some((endpoint, running)) = target else { return Signal::Unknown };
         let span = self.open_call(&running, &mut events[0]);
-        let job = job(&running, events[0].clone());
+        let job = Job { version, ..job(&running, events[0].clone()) };
         let end = carry_out(endpoint.deliver_batch(job, &events)).await;
         if let Some(span) = span {
             self.traces.called(span, &running.target, &events[1..], self.clock.now());
@@ -142,18 +153,17 @@ impl Inner {
         Some(span)
     }
 
-    /// The function an execution was sent to by hand.
-    fn redirected(&self, redirect: &Redirect) -> Opened {
-        let Redirect { function, version } = redirect;
-        let current = self.registry.current(function)?.version.number;
-        if version.is_some_and(|version| version != current) {
-            let wished = version.unwrap_or_default();
-            let message = format!(
-                "version {wished} of function {function:?} is not there any more, {current} is"
-            );
-            return Err(Failure::new(Code::FunctionNotFound, message).for_good());
+    /// Makes a call of executions that were sent to a function by hand.
+    async fn redirected(&self, redirect: &Redirect, parts: &mut [Part]) {
+        match self.version(redirect).await {
+            Ok(lent) => {
+                let endpoint = self.catalog.opened(&Target::function(&redirect.function));
+                self.call(&endpoint, Some(lent.deployed.clone()), parts).await;
+            }
+            Err(failure) => {
+                self.call(&Err(failure), None, parts).await;
+            }
         }
-        self.catalog.opened(&Target::function(function))
     }
 }
 
@@ -184,6 +194,7 @@ pub(crate) fn job(running: &Running, event: Arc<Event>) -> Job {
         trigger: running.trigger.clone(),
         trigger_kind: running.kind.clone(),
         trigger_name: running.name.clone(),
+        version: None,
         deadline: timeout.map(|timeout| running.started_at.plus(timeout)),
         cancel: running.cancel.clone(),
         logs: running.lines.clone(),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use evoke_model::operation::OperationStatus;
-use evoke_model::{Cause, Code, ExecutionId, Millis, Operation, OperationId, Rejection, State};
+use evoke_model::{
+    Cause, Code, ExecutionId, Millis, Operation, OperationId, Redirect, Rejection, State,
+};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -146,6 +148,12 @@ impl Operations {
     /// All of them, oldest first.
     pub(super) fn all(&self) -> Vec<Arc<Live>> {
         self.list.lock().values().cloned().collect()
+    }
+
+    /// Where operations under way send things.
+    pub(crate) fn redirects(&self) -> Vec<Redirect> {
+        let running = self.all().into_iter().filter(|live| live.is_running());
+        running.filter_map(|live| super::request::redirect(&live.operation())).collect()
     }
 
     /// # Errors

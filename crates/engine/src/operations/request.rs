@@ -1,7 +1,10 @@
 //! What may be asked for. As JSON these are the words of the API, and what is kept of a request.
 
+use evoke_model::operation::OperationKind;
 use evoke_model::policy::Rate;
-use evoke_model::{Code, EventId, Problem, Redirect, Rejection, Timestamp, TriggerId};
+use evoke_model::{
+    Code, EventId, Failure, Operation, Problem, Redirect, Rejection, Timestamp, TriggerId,
+};
 use evoke_ports::Functions;
 use serde::{Deserialize, Serialize};
 
@@ -156,24 +159,33 @@ fn check_trigger(inner: &Inner, id: TriggerId) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// The code of older versions is not kept, so a version that is named must be the one that is
-/// there.
-fn check_redirect(inner: &Inner, to: &Redirect) -> Result<(), Rejection> {
-    let deployed = inner.registry.current(&to.function);
-    let deployed = deployed.map_err(|failure| Rejection::new(failure.code, failure.message))?;
-    let there = deployed.version.number;
-    match to.version {
-        Some(wanted) if wanted != there => {
-            let message = format!(
-                "version {wanted} of function {:?} is not deployed, version {there} is",
-                to.function
-            );
-            let problem = Problem::new("to.version", message)
-                .suggest("leave the version out, or deploy the wanted one first");
-            Err(Rejection::of(Code::InvalidRequest, vec![problem]))
-        }
-        _ => Ok(()),
+/// Where an operation sends things, where it names a function.
+pub(super) fn redirect(operation: &Operation) -> Option<Redirect> {
+    let request = operation.request.clone();
+    match operation.kind {
+        OperationKind::Redrive => serde_json::from_value::<Redrive>(request).ok()?.to,
+        OperationKind::Replay => match serde_json::from_value::<Replay>(request).ok()?.to {
+            ReplayTo::Function(to) => Some(to),
+            ReplayTo::Matching | ReplayTo::Trigger(_) => None,
+        },
     }
+}
+
+/// A version that is named must be one that can be run.
+fn check_redirect(inner: &Inner, to: &Redirect) -> Result<(), Rejection> {
+    let current = inner.registry.current(&to.function);
+    let record = inner.catalog.load().functions.get(&*to.function).cloned();
+    let Some((number, record)) = to.version.zip(record) else {
+        let refused = |failure: Failure| Rejection::new(failure.code, failure.message);
+        return current.map(drop).map_err(refused);
+    };
+    let is_there = current.is_ok_and(|current| current.version.number == number);
+    if is_there || record.kept(number).is_some() {
+        return Ok(());
+    }
+    let problem = Problem::new("to.version", inner.not_kept(&to.function, number))
+        .suggest("evoke functions versions NAME lists them");
+    Err(Rejection::of(Code::InvalidRequest, vec![problem]))
 }
 
 #[cfg(test)]

@@ -91,6 +91,7 @@ async fn deliver(
         trigger: calling.trigger.clone(),
         trigger_kind: calling.trigger.kind.as_str().into(),
         trigger_name: calling.trigger.name.as_str().into(),
+        version: None,
         deadline: calling.timeout.map(|timeout| now.plus(timeout)),
         cancel: calling.cancel.clone(),
         logs: calling.logs.clone(),

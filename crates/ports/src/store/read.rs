@@ -164,6 +164,9 @@ pub trait Executions: Send + Sync {
     /// The data an execution gets instead of its event's, where it was edited.
     async fn edited(&self, id: ExecutionId) -> Result<Option<Data>, Error>;
 
+    /// Where waiting executions were sent by hand, each place once.
+    async fn redirects(&self) -> Result<Vec<Redirect>, Error>;
+
     /// What rate limits have spent, as far as it still counts at `now`.
     async fn spent(&self, now: Timestamp) -> Result<Vec<Spent>, Error>;
 }

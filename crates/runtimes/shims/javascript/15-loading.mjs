@@ -27,7 +27,7 @@ async function load(message) {
       process.env[name] = value;
     process.env.EVOKE_URL = message.url;
     process.env.EVOKE_FUNCTION = message.function;
-    process.chdir(message.code);
+    process.chdir(message.directory ?? message.code);
     installWeb();
     offerPackages(message.code);
     handler = await find(message.code, message.handler);

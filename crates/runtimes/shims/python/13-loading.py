@@ -17,7 +17,7 @@ def load(message):
         os.environ["EVOKE_URL"] = message["url"]
         os.environ["EVOKE_FUNCTION"] = message["function"]
         code = message["code"]
-        os.chdir(code)
+        os.chdir(message.get("directory") or code)
         # The pyc of a file that is saved twice in one second would be taken for that of both.
         sys.dont_write_bytecode = True
         # What is compiled already is found where it is: beside the modules of the language and of

@@ -75,10 +75,12 @@ impl Starter {
         let code = recipe.code.to_str().ok_or_else(|| {
             StartError::Machine(format!("the path {} is not UTF-8", recipe.code.display()))
         })?;
+        let directory = recipe.version.code.to_str().unwrap_or(code);
         let load = Load {
             function: &spec.name,
             version: recipe.version.number,
             code,
+            directory,
             handler: &recipe.handler,
             environment: &recipe.version.environment,
             url: &recipe.url,

@@ -17,6 +17,8 @@ pub struct Load<'a> {
     pub version: u32,
     /// Absolute folder of the code.
     pub code: &'a str,
+    /// Absolute folder to work in: that of the function, of which the code is a copy.
+    pub directory: &'a str,
     /// `file.export`.
     pub handler: &'a str,
     /// The function's environment.

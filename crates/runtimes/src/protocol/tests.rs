@@ -113,7 +113,8 @@ fn load() -> Vec<u8> {
     let load = Load {
         function: "on-order",
         version: 4,
-        code: "/srv/functions/on-order",
+        code: "/srv/.evoke/versions/on-order.4",
+        directory: "/srv/functions/on-order",
         handler: "index.handler",
         environment: &environment,
         url: "http://127.0.0.1:8090",

@@ -1,13 +1,13 @@
 //! Functions and what they did.
 
 use axum::Json;
-use evoke_api::{Execution, Function, Page};
+use evoke_api::{Execution, Function, Page, RollbackBody, Version};
 use evoke_model::State;
 use evoke_ports::store::ExecutionQuery;
 use utoipa::IntoParams;
 
 use super::selection::{Selection, Whose, states};
-use crate::extract::{Segment, Shared};
+use crate::extract::{By, JsonOrNothing, Segment, Shared};
 use crate::query::{FromQuery, Paging, Params, Query, Span, Window};
 use crate::refusal::Refusal;
 
@@ -57,6 +57,45 @@ pub(crate) async fn show(
     Segment(id): Segment,
 ) -> Result<Json<Function>, Refusal> {
     Ok(Json(server.engine.function(&id)?.into()))
+}
+
+/// List the versions of a function
+///
+/// Those that can be run, newest first: dead letters and events can be sent to them.
+#[utoipa::path(
+    get, path = "/functions/{id}/versions", tag = "functions",
+    operation_id = "list_function_versions",
+    params(("id" = String, Path, description = "Id or name"), Window),
+    responses((status = 200, description = "The versions", body = Page<Version>)),
+)]
+pub(crate) async fn versions(
+    Shared(server): Shared,
+    Segment(id): Segment,
+    Params(window): Params<Window>,
+) -> Result<Json<Page<Version>>, Refusal> {
+    let versions = server.engine.versions(&id)?;
+    Ok(Json(window.page(versions.into_iter().map(Version::from).collect())))
+}
+
+/// Roll a function back
+///
+/// Makes the code of an older version current again, as a new version. Triggers stay as they are.
+/// The function's folder is deployed again when it changes.
+#[utoipa::path(
+    post, path = "/functions/{id}/rollback", tag = "functions",
+    operation_id = "roll_back_function",
+    params(("id" = String, Path, description = "Id or name")),
+    request_body(content = Option<RollbackBody>),
+    responses((status = 200, description = "The function", body = Function)),
+)]
+pub(crate) async fn rollback(
+    Shared(server): Shared,
+    Segment(id): Segment,
+    By(actor): By,
+    JsonOrNothing(body): JsonOrNothing,
+) -> Result<Json<Function>, Refusal> {
+    let RollbackBody { version } = RollbackBody::read(&body).map_err(Refusal::invalid)?;
+    Ok(Json(server.engine.rollback(&id, version, &actor).await?.into()))
 }
 
 /// List the executions of a function

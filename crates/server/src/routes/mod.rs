@@ -2,8 +2,8 @@
 //! are made from the same list.
 
 pub(crate) mod audit;
-pub(crate) mod buckets;
 pub(crate) mod auth;
+pub(crate) mod buckets;
 pub(crate) mod claimed;
 pub(crate) mod collections;
 pub(crate) mod dead_letters;
@@ -84,6 +84,8 @@ fn resources() -> OpenApiRouter {
         .routes(routes!(functions::show, invoke::invoke_by_name))
         .routes(routes!(invoke::invoke))
         .routes(routes!(functions::executions))
+        .routes(routes!(functions::versions))
+        .routes(routes!(functions::rollback))
         .routes(routes!(logs::list))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::delete))

@@ -4,7 +4,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evoke_model::{Attempt, Data, Event, EventId, Execution, ExecutionId, Timestamp, TriggerId};
+use evoke_model::{
+    Attempt, Data, Event, EventId, Execution, ExecutionId, Redirect, Timestamp, TriggerId,
+};
 use evoke_ports::store::{
     DeadLetters, Due, Error, EventQuery, Events, ExecutionQuery, Executions, Order, Page, Spent,
     Waiting,
@@ -137,6 +139,18 @@ impl Executions for MemoryStore {
     async fn edited(&self, id: ExecutionId) -> Result<Option<Data>, Error> {
         let tables = self.shared.tables.read();
         Ok(tables.executions.get(&ExecutionPlace::of(id)).and_then(|row| row.edited.clone()))
+    }
+
+    async fn redirects(&self) -> Result<Vec<Redirect>, Error> {
+        let tables = self.shared.tables.read();
+        let mut found: Vec<Redirect> = Vec::new();
+        for (trigger, _, event) in &tables.open {
+            let place = ExecutionPlace::of(ExecutionId { event: *event, trigger: *trigger });
+            let redirect =
+                tables.executions.get(&place).and_then(|row| row.execution.redirect.as_ref());
+            found.extend(redirect.filter(|redirect| !found.contains(redirect)).cloned());
+        }
+        Ok(found)
     }
 
     async fn spent(&self, now: Timestamp) -> Result<Vec<Spent>, Error> {

@@ -1,7 +1,7 @@
 //! Reading the executions.
 
 use async_trait::async_trait;
-use evoke_model::{Attempt, Data, Execution, ExecutionId, Timestamp, TriggerId};
+use evoke_model::{Attempt, Data, Execution, ExecutionId, Redirect, Timestamp, TriggerId};
 use evoke_ports::store::{
     DeadLetters, Due, Error, ExecutionQuery, Executions, Order, Page, Spent, Waiting,
 };
@@ -63,10 +63,30 @@ impl Executions for Pool {
         self.read("read edited data", move |connection| waiting::edited(connection, id)).await
     }
 
+    async fn redirects(&self) -> Result<Vec<Redirect>, Error> {
+        self.read("read where executions were sent", redirects).await
+    }
+
     async fn spent(&self, now: Timestamp) -> Result<Vec<Spent>, Error> {
         self.read("read what limits have spent", move |connection| spent::list(connection, now))
             .await
     }
+}
+
+/// Where open executions were sent by hand. Asked for now and then, beside which all of them are
+/// looked through: an index would cost each of the others.
+const REDIRECTS: &str =
+    "SELECT DISTINCT redirect FROM executions WHERE state < 2 AND redirect IS NOT NULL";
+
+fn redirects(connection: &Connection) -> Result<Vec<Redirect>, error::Error> {
+    let mut statement = connection.prepare_cached(REDIRECTS)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        // What cannot be read names no version; whoever reads its execution is told.
+        found.extend(serde_json::from_str(&row.get::<_, String>(0)?).ok());
+    }
+    Ok(found)
 }
 
 /// One execution.

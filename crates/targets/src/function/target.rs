@@ -90,8 +90,9 @@ impl Endpoint for FunctionEndpoint {
 }
 
 impl FunctionEndpoint {
-    async fn call(&self, job: Job, input: Input) -> Delivered {
-        let Deployed { version, pool } = match self.functions.current(&self.name) {
+    async fn call(&self, mut job: Job, input: Input) -> Delivered {
+        let wanted = job.version.take().map_or_else(|| self.functions.current(&self.name), Ok);
+        let Deployed { version, pool } = match wanted {
             Ok(deployed) => deployed,
             Err(failure) => return Delivered { outcome: Outcome::Failure(failure), version: 0 },
         };

@@ -31,6 +31,11 @@ fn functions() {
     let function = FunctionRecord::from(stored);
     assert_eq!(function.spec.name, "resize");
     assert_eq!(function.spec.scaling.max_instances, 100);
+    assert_eq!(function.versions, [], "written before versions were kept");
+
+    let stored = stays::<StoredFunction>(include_str!("../golden/function.versions.1.json"));
+    let function = FunctionRecord::from(stored);
+    assert_eq!(function.kept(2).and_then(|version| version.rollback_to), Some(1));
 }
 
 #[test]

@@ -153,7 +153,12 @@ async fn a_redirect_is_kept_until_there_is_another(bench: &mut Bench) {
         bench.change(Change::Reopen { id, due: bench.now, redirect: asked });
         assert_eq!(bench.execution(id).await.redirect.as_ref(), Some(expected));
         assert_eq!(bench.due(id.trigger).await[0].redirect.as_deref(), Some(expected));
+        let named = bench.store.executions().redirects().await.expect("read redirects");
+        assert_eq!(named.iter().collect::<Vec<_>>(), [expected]);
     }
+    bench.bury(id, State::Failed, CAUSE);
+    let named = bench.store.executions().redirects().await.expect("read redirects");
+    assert_eq!(named, [], "only what waits counts");
 }
 
 async fn they_are_filtered(bench: &mut Bench) {

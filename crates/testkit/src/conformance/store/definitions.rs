@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evoke_model::function::FunctionRecord;
+use evoke_model::function::{FunctionRecord, VersionRecord};
 use evoke_model::policy::{Policy, Priority};
 use evoke_model::trigger::Owner;
 use evoke_model::{
@@ -72,6 +72,26 @@ pub(super) fn function(id: u64, at: Timestamp) -> FunctionRecord {
         created_at: at,
         updated_at: at.plus(Millis::from_secs(1)),
         deleted_at: None,
+        versions: vec![version(1, Some(3), at), version(2, None, at)],
+        rolled_back: Some("cd".repeat(32)),
+    }
+}
+
+fn version(number: u32, rollback_to: Option<u32>, at: Timestamp) -> VersionRecord {
+    VersionRecord {
+        number,
+        hash: format!("{number:064x}"),
+        spec: FunctionSpec {
+            name: "resize".to_owned(),
+            runtime: "nodejs20".to_owned(),
+            handler: None,
+            memory: FunctionSpec::MEMORY_DEFAULT,
+            timeout: FunctionSpec::TIMEOUT_DEFAULT,
+            environment: [("MODE".to_owned(), "${secrets.MODE}".to_owned())].into(),
+            scaling: Scaling::default(),
+        },
+        created_at: at,
+        rollback_to,
     }
 }
 
