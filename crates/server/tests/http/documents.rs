@@ -100,7 +100,8 @@ async fn the_server_says_what_it_can_do() {
     let of = |family: &str| -> Vec<Value> {
         kinds[family].as_array().expect("a list").iter().map(|kind| kind["type"].clone()).collect()
     };
-    let sources = ["database", "event", "http", "invoke", "poll", "schedule", "webhook"];
+    let sources =
+        ["auth", "database", "event", "http", "invoke", "poll", "schedule", "storage", "webhook"];
     assert_eq!(of("sources"), sources);
     assert_eq!((of("targets"), of("runtimes")), (vec![json!("function")], vec![json!("fake")]));
     let found = world.get("/api/doctor").await.json();
