@@ -55,8 +55,8 @@ pub struct File {
     pub size_bytes: u64,
     /// The media type its sender gave it, or its name tells.
     pub content_type: String,
-    /// SHA-256 of its bytes in hex. Of a file that came in parts: that of the hashes of its parts, a
-    /// hyphen, and how many there were.
+    /// SHA-256 of its bytes in hex. Of a file that came in parts: that of the hashes of its
+    /// parts, a hyphen, and how many there were.
     pub etag: String,
     /// What its sender keeps with it.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
@@ -205,7 +205,8 @@ impl SignedLink {
         let (expires, signature) = (link.expires, &link.signature);
         Self {
             url: format!(
-                "{base}/storage/{bucket}/{name}?expires={expires}&method={method}&signature={signature}"
+                "{base}/storage/{bucket}/{name}?expires={expires}&method={method}\
+                 &signature={signature}"
             ),
             method: LinkMethod::as_str(link.method).to_owned(),
             expires_at: Timestamp::from_millis(link.expires.saturating_mul(1_000)),

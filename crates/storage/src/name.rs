@@ -1,5 +1,5 @@
-//! Names of buckets and files, as far as they are good. A name is a key and never a path: nothing of
-//! it reaches a file system.
+//! Names of buckets and files, as far as they are good. A name is a key and never a path:
+//! nothing of it reaches a file system.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ const FILE_LEN_MAX: usize = 1_024;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BucketName(Arc<str>);
 
-/// The name of a file in a bucket: 1 to 1024 bytes, segments with `/` between them, none of which is
-/// empty, `.` or `..`; no control characters.
+/// The name of a file in a bucket: 1 to 1024 bytes, segments with `/` between them, none of
+/// which is empty, `.` or `..`; no control characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FileName(Arc<str>);
 

@@ -29,7 +29,8 @@ impl Storage {
     }
 
     /// Reads a part of a file, which `choose` picks once it knows the file; where it picks none,
-    /// nothing is read. What is given is of one and the same file, even if it is replaced meanwhile.
+    /// nothing is read. What is given is of one and the same file, even if it is replaced
+    /// meanwhile.
     ///
     /// # Errors
     /// See [`Storage::file`]; what `choose` says; SO_011.

@@ -1,5 +1,5 @@
-//! Files in buckets: which were uploaded and deleted, and hooks that may say no before they are. The
-//! files themselves are kept by the storage service.
+//! Files in buckets: which were uploaded and deleted, and hooks that may say no before they
+//! are. The files themselves are kept by the storage service.
 
 mod config;
 mod source;
@@ -13,9 +13,11 @@ use serde_json::json;
 
 fn descriptor() -> Descriptor {
     let bucket = json!({
-        "type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[A-Za-z0-9*][A-Za-z0-9_*-]*$",
+        "type": "string", "minLength": 1, "maxLength": 63,
+        "pattern": "^[A-Za-z0-9*][A-Za-z0-9_*-]*$",
     });
     let event = json!({ "enum": ["upload", "delete"] });
+    let prefix = json!({ "type": "string", "minLength": 1 });
     let media = json!({ "type": "string", "pattern": "^[^/\\s]+/[^/\\s]+$" });
     Descriptor {
         kind: "storage",
@@ -44,8 +46,8 @@ fn descriptor() -> Descriptor {
                 "prefix": {
                     "description": "Only files whose name begins so, or with one of these.",
                     "anyOf": [
-                        { "type": "string", "minLength": 1 },
-                        { "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } },
+                        prefix,
+                        { "type": "array", "minItems": 1, "items": prefix },
                     ],
                 },
                 "content_type": {
@@ -55,7 +57,12 @@ fn descriptor() -> Descriptor {
                 },
             },
         }),
-        example: json!({ "bucket": "uploads", "events": ["upload"], "prefix": "images/", "content_type": "image/*" }),
+        example: json!({
+            "bucket": "uploads",
+            "events": ["upload"],
+            "prefix": "images/",
+            "content_type": "image/*",
+        }),
         docs: "triggers/storage.md",
         runs: Runs::EveryNode,
     }

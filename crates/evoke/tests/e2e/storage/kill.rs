@@ -1,5 +1,5 @@
-//! SIGKILL in the middle of uploads: what is listed afterwards is whole, what was answered is there,
-//! and no blob is left that nobody names.
+//! SIGKILL in the middle of uploads: what is listed afterwards is whole, what was answered
+//! is there, and no blob is left that nobody names.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -30,10 +30,7 @@ pub(crate) struct View {
 
 impl FromQuery for View {
     fn read(query: &mut Query) -> Self {
-        Self {
-            download: query.texts("download").pop(),
-            info: query.flag("info").unwrap_or(false),
-        }
+        Self { download: query.texts("download").pop(), info: query.flag("info").unwrap_or(false) }
     }
 }
 
@@ -74,8 +71,8 @@ pub(crate) async fn write(
 /// Upload a file
 ///
 /// The body is the file, of any size up to the bucket's limit. It is visible once all of it is on
-/// the disk and every hook agreed; until then the one it replaces is. `X-Meta-NAME` headers are kept
-/// with it. `Content-MD5`, `Content-Digest` (SHA-256) and `X-Content-SHA256` are checked.
+/// the disk and every hook agreed; until then the one it replaces is. `X-Meta-NAME` headers
+/// are kept with it. `Content-MD5`, `Content-Digest` (SHA-256) and `X-Content-SHA256` are checked.
 #[utoipa::path(
     put, path = "/buckets/{bucket}/files/{*name}", tag = "storage",
     operation_id = "put_file",
@@ -137,8 +134,8 @@ pub(crate) async fn get(
 
 /// Change what is known of a file
 ///
-/// Its media type and what is kept with it (JSON Merge Patch). Its bytes stay, and no event tells of
-/// it.
+/// Its media type and what is kept with it (JSON Merge Patch). Its bytes stay, and no event
+/// tells of it.
 #[utoipa::path(
     patch, path = "/buckets/{bucket}/files/{*name}", tag = "storage",
     operation_id = "change_file",

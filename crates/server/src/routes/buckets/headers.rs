@@ -175,7 +175,10 @@ mod tests {
         for (name, expected) in [
             ("a/b.txt", "attachment; filename=\"b.txt\"; filename*=UTF-8''b.txt"),
             ("a\\..\\b", "attachment; filename=\"b\"; filename*=UTF-8''b"),
-            ("\"x\"; y=é", "attachment; filename=\"_x__ y__\"; filename*=UTF-8''%22x%22%3B%20y%3D%C3%A9"),
+            (
+                "\"x\"; y=é",
+                "attachment; filename=\"_x__ y__\"; filename*=UTF-8''%22x%22%3B%20y%3D%C3%A9",
+            ),
         ] {
             assert_eq!(attachment(name).unwrap(), expected, "{name}");
         }
