@@ -16,6 +16,19 @@ pub(crate) fn limit(query: &Query) -> usize {
     query.limit.clamp(1, LIMIT_MAX) as usize
 }
 
+/// Bytes of documents after which a page ends, however many it may hold: a page is kept in memory
+/// whole, more than once on its way to a caller. More than one document has.
+pub(crate) const PAGE_BYTES_MAX: usize = 8 << 20;
+
+/// How many of the documents that were found, in their order and by their bytes, are a page.
+pub(crate) fn page_len(query: &Query, bytes: impl Iterator<Item = usize>) -> usize {
+    let sums = bytes.scan(0, |sum: &mut usize, bytes| {
+        *sum += bytes;
+        Some(*sum)
+    });
+    sums.take(limit(query)).take_while(|sum| *sum <= PAGE_BYTES_MAX).count()
+}
+
 /// The cursor of a place in the order of a query.
 pub(crate) fn encode(collection: &str, query: &Query, place: &Place<'_>) -> String {
     let values: Vec<Value> = place.0.iter().map(to_json).collect();

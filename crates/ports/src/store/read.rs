@@ -296,7 +296,8 @@ pub trait Documents: Send + Sync {
     /// One document; `None` also where there is no such collection.
     async fn document(&self, collection: &str, id: &str) -> Result<Option<Arc<Document>>, Error>;
 
-    /// A page of documents. A collection that is not there is empty.
+    /// A page of documents, which ends early where they are large. A collection that is not there
+    /// is empty.
     async fn find(&self, collection: &str, query: Query) -> Result<Page<Arc<Document>>, Error>;
 
     /// How many documents meet all conditions.

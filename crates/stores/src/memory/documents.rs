@@ -35,10 +35,12 @@ impl Documents for MemoryStore {
             })
             .collect();
         found.sort_by(|(one, _), (other, _)| query.compare(one, other));
-        let limit = cursor::limit(&query);
-        let last = found.get(limit - 1).filter(|_| found.len() > limit);
+        let bytes = found.iter().map(|(_, row)| row.document.body.len());
+        let count = cursor::page_len(&query, bytes);
+        let last = count.checked_sub(1).and_then(|last| found.get(last));
+        let last = last.filter(|_| found.len() > count);
         let next = last.map(|(place, _)| cursor::encode(collection, &query, place));
-        let items = found.iter().take(limit).map(|(_, row)| Arc::clone(&row.document)).collect();
+        let items = found.iter().take(count).map(|(_, row)| Arc::clone(&row.document)).collect();
         Ok(Page { items, next })
     }
 

@@ -50,7 +50,7 @@ impl Documents for Pool {
         let selects = select::page(&collection, &query, after.as_ref());
         self.read(ACTION, move |connection| {
             let items = or_else_empty(connection, &collection, || {
-                in_one_view(connection, || found(connection, &selects, cursor::limit(&query) + 1))
+                in_one_view(connection, || found(connection, &selects, &query))
             })?;
             page(&collection, &query, items)
         })
@@ -162,22 +162,29 @@ fn in_one_view<T>(
     Ok(answer)
 }
 
+/// The documents of a page and one more, if there is one.
 fn found(
     connection: &Connection,
     selects: &[Select],
-    limit: usize,
+    query: &Query,
 ) -> Result<Vec<Arc<Document>>, Error> {
-    let mut found = Vec::new();
+    let limit = cursor::limit(query) + 1;
+    let mut found: Vec<Arc<Document>> = Vec::new();
+    let mut bytes = 0;
     for Select { sql, values } in selects {
-        if found.len() == limit {
+        if found.len() == limit || bytes > cursor::PAGE_BYTES_MAX {
             break;
         }
         let rest = Value::Integer((limit - found.len()) as i64);
         prepared(connection, sql, |select| {
-            let rows =
+            let mut rows =
                 select.query_map(params_from_iter(values.iter().chain([&rest])), document)?;
-            for row in rows {
-                found.push(Arc::new(row?));
+            while bytes <= cursor::PAGE_BYTES_MAX
+                && let Some(row) = rows.next()
+            {
+                let document = row?;
+                bytes += document.body.len();
+                found.push(Arc::new(document));
             }
             Ok(())
         })?;
@@ -203,17 +210,17 @@ fn prepared<T>(
     answer
 }
 
-/// The page of documents of which one more was looked for than it may have.
+/// The page of documents of which more were looked for than it may have.
 fn page(
     collection: &str,
     query: &Query,
     mut items: Vec<Arc<Document>>,
 ) -> Result<Page<Arc<Document>>, Error> {
-    let limit = cursor::limit(query);
-    if items.len() <= limit {
+    let count = cursor::page_len(query, items.iter().map(|document| document.body.len()));
+    if items.len() <= count {
         return Ok(Page { items, next: None });
     }
-    items.truncate(limit);
+    items.truncate(count);
     let next = match items.last() {
         None => None,
         Some(document) => {

@@ -22,6 +22,7 @@ pub(super) async fn run<H: Harness>(harness: &H) {
     a_refused_change_takes_its_news_with_it(&mut bench(harness).1).await;
     conditions_hold_between_values_of_one_type(&mut bench(harness).1).await;
     documents_come_in_order_and_in_pages(&mut bench(harness).1).await;
+    a_page_ends_before_it_is_too_large(&mut bench(harness).1).await;
     names_are_told_apart(&mut bench(harness).1).await;
     they_are_there_when_the_store_is_opened_again(harness).await;
 }
@@ -454,6 +455,26 @@ async fn documents_come_in_order_and_in_pages(bench: &mut Bench) {
     let none = Query { limit: 0, ..query(&["v"], vec![]) };
     let page = documents.find("people", none).await.expect("find");
     assert_eq!((page.items.len(), page.next.is_some()), (1, true), "a page has at least one");
+}
+
+async fn a_page_ends_before_it_is_too_large(bench: &mut Bench) {
+    people(bench, Vec::new());
+    let text = "x".repeat(1_000_000);
+    for n in 0..20 {
+        let body = json!({ "n": n, "text": text });
+        assert_eq!(change(bench, vec![create(&format!("p{n:02}"), &body)]), made());
+    }
+    let mut query = Query { limit: 1_000, ..query(&["n"], Vec::new()) };
+    let mut pages = Vec::new();
+    loop {
+        let page = bench.store.documents().find("people", query.clone()).await.expect("a page");
+        pages.push(page.items.len());
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(pages, [8, 8, 4]);
 }
 
 async fn names_are_told_apart(bench: &mut Bench) {
