@@ -48,10 +48,12 @@ function offerPackages(code) {
     });
   }
   if (bun) return offerToBun(code);
-  const { Module, register, registerHooks } = require('node:module');
+  const { Module, registerHooks } = require('node:module');
   if (registerHooks !== undefined) return void registerHooks({ resolve: resolveOurs });
+  // Before, hooks of `import` run in a thread of their own, which takes 30 ms to start. They are not
+  // needed for the code itself: it is below the folder the packages are in. Only what it links to
+  // from elsewhere goes without.
   offerToRequire(Module);
-  if (register !== undefined && isMentioned(code)) offerToImport(register);
 }
 
 const isUnknown = (error) =>
@@ -81,40 +83,6 @@ function offerToRequire(Module) {
       return packageFile(request);
     }
   };
-}
-
-/**
- * Before Node 22.15 the hooks of `import` run in a thread of their own, which takes 30 ms to start.
- * So only code that needs it gets one.
- */
-function offerToImport(register) {
-  const files = PACKAGES.map((name) => [name, packageModule(name)]);
-  const hooks = `const files = new Map(${JSON.stringify(files)});
-    export const resolve = (specifier, context, next) =>
-      !files.has(specifier)
-        ? next(specifier, context)
-        : next(specifier, context).catch((error) => {
-            if (error?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-            return files.get(specifier);
-          });`;
-  register(`data:text/javascript,${encodeURIComponent(hooks)}`);
-}
-
-/** Folders below the code's own that are looked at, and files. */
-const MENTION_DEPTH = 8;
-let mentionsLeft = 1000;
-
-/** Whether a module in the folder names one of the packages. */
-function isMentioned(code, depth = 0) {
-  const { readdirSync, readFileSync } = require('node:fs');
-  // Builds of TypeScript are in the same folder as the packages, where Node finds them by itself.
-  if (code.startsWith(packageFile('').split('/node_modules/')[0])) return false;
-  const entries = readdirSync(code, { withFileTypes: true });
-  const isCode = ({ name }) => (name.endsWith('.mjs') || name.endsWith('.js')) && mentionsLeft-- > 0;
-  if (entries.some((one) => isCode(one) && readFileSync(`${code}/${one.name}`, 'utf8').includes('@evoke/')))
-    return true;
-  const isFolder = (one) => one.isDirectory() && one.name !== 'node_modules' && one.name[0] !== '.';
-  return depth < MENTION_DEPTH && entries.some((one) => isFolder(one) && isMentioned(`${code}/${one.name}`, depth + 1));
 }
 
 function offerToBun(code) {
