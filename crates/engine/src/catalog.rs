@@ -200,6 +200,18 @@ impl Catalog {
         self.sources.get(kind)?.origin()
     }
 
+    /// Whether only the server itself makes events from this source.
+    pub(crate) fn is_own(&self, source: &str) -> bool {
+        let below = |root: &str| {
+            source.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        source.starts_with('/')
+            && self.sources.values().any(|kind| match kind.origin() {
+                Some(root) => below(root),
+                None => kind.has_hooks() && below(&format!("/{}", kind.descriptor().kind)),
+            })
+    }
+
     /// An event as a trigger makes it, where its kind can say.
     pub(crate) fn sample(&self, trigger: &Arc<Trigger>) -> Option<Sample> {
         let source = self.sources.get(trigger.kind.as_str())?;

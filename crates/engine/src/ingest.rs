@@ -26,12 +26,13 @@ const TRIGGER_KEY_TTL: Millis = Millis::from_secs(86_400);
 
 impl Engine {
     /// Accepts events: all of them or, when one is not valid, none. When this returns they are on
-    /// disk together with their planned executions.
+    /// disk together with their planned executions. What happened to the data services and to
+    /// triggers only they can say: an event from one of their sources is not valid.
     ///
     /// # Errors
     /// EV_001 with all problems; EV_003 or ST_001 when they cannot be kept.
     pub async fn emit(&self, drafts: Vec<Draft>) -> Result<Vec<Emitted>, Rejection> {
-        check(&drafts)?;
+        self.inner.check(&drafts)?;
         self.take("event", drafts).await
     }
 
@@ -74,24 +75,31 @@ impl Engine {
     }
 }
 
-fn check(drafts: &[Draft]) -> Result<(), Rejection> {
-    if drafts.len() > EVENTS_PER_REQUEST_MAX {
-        let message = format!(
-            "a request may carry {EVENTS_PER_REQUEST_MAX} events, this one has {}",
-            drafts.len()
-        );
-        return Err(Rejection::of(Code::InvalidEvent, vec![Problem::new("events", message)]));
-    }
-    let problems: Vec<_> = drafts
-        .iter()
-        .enumerate()
-        .filter(|(_, draft)| draft.kind.is_empty())
-        .map(|(index, _)| Problem::new(format!("events[{index}].type"), "may not be empty"))
-        .collect();
-    if problems.is_empty() { Ok(()) } else { Err(Rejection::of(Code::InvalidEvent, problems)) }
-}
-
 impl Inner {
+    fn check(&self, drafts: &[Draft]) -> Result<(), Rejection> {
+        if drafts.len() > EVENTS_PER_REQUEST_MAX {
+            let message = format!(
+                "a request may carry {EVENTS_PER_REQUEST_MAX} events, this one has {}",
+                drafts.len()
+            );
+            return Err(Rejection::of(Code::InvalidEvent, vec![Problem::new("events", message)]));
+        }
+        let mut problems = Vec::new();
+        for (index, draft) in drafts.iter().enumerate() {
+            if draft.kind.is_empty() {
+                problems.push(Problem::new(format!("events[{index}].type"), "may not be empty"));
+            }
+            if let Some(source) =
+                draft.source.as_deref().filter(|source| self.catalog.is_own(source))
+            {
+                let message = format!("{source:?} is the server's own");
+                let problem = Problem::new(format!("events[{index}].source"), message);
+                problems.push(problem.suggest("another source, or none"));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Rejection::of(Code::InvalidEvent, problems)) }
+    }
+
     /// Opens the spans of events on their way in; what follows from an event is caused by its span.
     /// `None` where nobody wants spans.
     fn open_spans(&self, drafts: &mut [Draft]) -> Option<Vec<Option<Open>>> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evoke_document::{Collection, Document};
-use evoke_engine::{Actor, Engine, NewTrigger, Parts};
+use evoke_engine::{Actor, Draft, Engine, NewTrigger, Parts};
 use evoke_model::policy::{Mode, OnFailure, Priority};
 use evoke_model::trigger::Subscription;
 use evoke_model::{Code, Data, Failure, Policy, Problem, Rejection, State};
@@ -20,7 +20,7 @@ use evoke_stores::memory::MemoryStore;
 use evoke_stores::sqlite::{SqliteOptions, SqliteStore};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use support::{Script, parts, script, trigger};
+use support::{Script, draft, parts, script, trigger};
 use wait::{query, reach};
 
 /// A source with hooks whose configuration is the pattern.
@@ -286,4 +286,22 @@ async fn what_makes_no_sense_where_somebody_waits_is_refused() {
     let new = trigger("a", policy);
     let no = house.engine.create_trigger(new, &Actor::local()).await.expect_err("refused");
     assert_eq!(no.problems[0].field, "policy.allow_modify");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happened_to_documents_nobody_else_can_say() {
+    let house = House::on(Arc::new(MemoryStore::new()), script(8, |_| Ok(Data::None))).await;
+    for source in ["/database", "/database/users"] {
+        let forged = Draft { source: Some(source.into()), ..draft("database.users.create") };
+        let no = house.engine.emit(vec![draft("a"), forged]).await.expect_err("refused");
+        assert_eq!(
+            (no.code, no.problems[0].field.as_str()),
+            (Code::InvalidEvent, "events[1].source")
+        );
+    }
+    for source in ["/databases", "database/users", "/shop/database"] {
+        let own = Draft { source: Some(source.into()), ..draft("database.users.create") };
+        house.engine.emit(vec![own]).await.expect("accepted");
+    }
+    assert_eq!(house.events().await.len(), 3);
 }

@@ -37,7 +37,8 @@ pub trait Source: Send + Sync {
     }
 
     /// Whether triggers of this kind with `mode: sync` are hooks: asked before what they want to
-    /// know of happens, and able to say no. See [`crate::Journal::ask`].
+    /// know of happens, and able to say no. See [`crate::Journal::ask`]. The events of such a kind
+    /// come from a `source` that begins with a slash and the kind, and nobody else may send them.
     fn has_hooks(&self) -> bool {
         false
     }
