@@ -188,7 +188,10 @@ impl Inner {
         })
     }
 
-    async fn deploy(&self, deployment: Deployment) -> Result<FunctionRecord, DeployError> {
+    async fn deploy(
+        self: &Arc<Self>,
+        deployment: Deployment,
+    ) -> Result<FunctionRecord, DeployError> {
         let runtime = self.runtime(&deployment.spec.runtime)?.clone();
         let name = deployment.spec.name.clone();
         // One deployment of a function at a time, so that versions are numbered in order.
@@ -237,7 +240,7 @@ impl Inner {
     }
 
     /// Has a version take all new calls; those under way end on the one before.
-    pub(crate) fn take_over(&self, new: Deployed) {
+    pub(crate) fn take_over(self: &Arc<Self>, new: Deployed) {
         let (name, pool) = (new.version.spec.name.clone(), new.pool.clone());
         let old = self.registry.swap(&name, new);
         if let Some(old) = old.filter(|old| !Arc::ptr_eq(&old.pool, &pool)) {
@@ -247,7 +250,7 @@ impl Inner {
     }
 
     /// Has a version work whose function is marked as broken, and stays so.
-    pub(crate) fn put_back(&self, deployed: Deployed) {
+    pub(crate) fn put_back(self: &Arc<Self>, deployed: Deployed) {
         let name = deployed.version.spec.name.clone();
         let error = self.registry.entry(&name).and_then(|entry| entry.error);
         self.take_over(deployed);
@@ -257,11 +260,17 @@ impl Inner {
     }
 
     /// Ends a version when its calls are over.
-    fn retire(&self, old: Deployed) {
+    fn retire(self: &Arc<Self>, old: Deployed) {
         let draining = self.versions.draining(&old);
+        let inner = self.clone();
         self.tasks.spawn(async move {
             old.pool.drain(DRAIN_GRACE).await;
             drop(draining);
+            let (name, number) = (&old.version.spec.name, old.version.number);
+            let is_kept = |record: &FunctionRecord| record.kept(number).is_some();
+            if !inner.catalog.load().functions.get(name).is_some_and(is_kept) {
+                inner.prune(name);
+            }
         });
     }
 

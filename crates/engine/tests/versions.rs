@@ -30,7 +30,7 @@ use evoke_testkit::ManualClock;
 use over::{dead, once, over, somebody};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use support::{descriptor, draft, parts, script, trigger};
+use support::{descriptor, draft, engine, parts, script, trigger};
 use wait::{query, reach};
 
 /// What the runtime and the functions did.
@@ -157,7 +157,7 @@ impl Endpoint for ToFunction {
         let mut seen = self.2.lock();
         seen.called.push(version.number);
         let outcome = match seen.failing.contains(&version.hash) {
-            true => Outcome::Failure(Failure::new(Code::FunctionError, "not today")),
+            true => Outcome::Failure(Failure::new(Code::FunctionError, "not today").for_good()),
             false => Outcome::Success(Data::None),
         };
         Delivered { outcome, version: version.number }
@@ -189,6 +189,7 @@ fn with(store: Arc<dyn Store>, seen: &Shared) -> Parts {
     parts.sources.push(Arc::new(Direct(descriptor("invoke"))));
     parts.runtimes.push(Arc::new(Language(descriptor("fake"), seen.clone())));
     parts.settings.keep_versions = 3;
+    parts.settings.version_idle = Millis::from_secs(2);
     parts.settings.fill = Fill::with(|written| {
         let filled = |(name, text): (&String, &String)| (name.clone(), format!("filled {text}"));
         Ok(written.iter().map(filled).collect())
@@ -313,9 +314,19 @@ async fn a_version_that_is_not_kept_is_refused_by_name() {
         assert_eq!(back.map_err(|refused| refused.code), Err(Code::InvalidRequest));
     }
     let other = Redirect { function: "resise".into(), version: Some(1) };
-    let refused = engine.redrive(Redrive { to: Some(other), ..Redrive::default() }, &somebody());
-    let refused = refused.await.map(|_| ()).expect_err("no such function");
+    let redrive = Redrive { to: Some(other), ..Redrive::default() };
+    let refused = engine.redrive(redrive, &somebody()).await.map(|_| ());
+    let refused = refused.expect_err("no such function");
     assert_eq!(refused.code, Code::FunctionNotFound);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_that_is_not_there_has_no_versions() {
+    let engine = engine(Arc::new(MemoryStore::new()), script(4, |_| Ok(Data::None))).await;
+    let listed = engine.versions("resize").map(|_| ()).map_err(|refused| refused.code);
+    assert_eq!(listed, Err(Code::FunctionNotFound));
+    let back = engine.rollback("resize", Some(1), &somebody()).await.map(|_| ());
+    assert_eq!(back.map_err(|refused| refused.code), Err(Code::FunctionNotFound));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -337,6 +348,8 @@ async fn the_last_versions_are_kept_and_those_that_something_names() {
     engine.cancel_operation(waiting.id, &somebody()).await.ok();
     engine.set_trigger_enabled(orders.id, Enabled::Yes, &somebody()).await.expect("enabled");
     reach(&engine, query(&[State::Pending]), 0).await;
+    let ends = || seen.lock().ended.iter().filter(|number| **number == 1).count();
+    comes("the workers of the first end again", || ends() == 2).await;
     deploy(&engine, "h7").await;
     comes("the first is forgotten", || seen.lock().kept.len() == 3).await;
     assert_eq!(numbers(&engine), [7, 6, 5]);

@@ -42,7 +42,9 @@ impl Language {
                  return {'rate': rate(), 'key': os.environ['KEY']}\n"
                     .to_owned(),
                 match n {
-                    1 => "def rate():\n    raise ValueError('no rate in version 1')\n".to_owned(),
+                    1 => "def rate():\n    error = ValueError('no rate in version 1')\n    \
+                          error.retry = False\n    raise error\n"
+                        .to_owned(),
                     n => format!("def rate():\n    return {n}\n"),
                 },
             ),
@@ -54,7 +56,8 @@ impl Language {
                 ),
                 match n {
                     1 => "export const rate = () => {\n  \
-                          throw new Error('no rate in version 1');\n};\n"
+                          const error = new Error('no rate in version 1');\n  \
+                          error.retry = false;\n  throw error;\n};\n"
                         .to_owned(),
                     n => format!("export const rate = () => {n};\n"),
                 },
