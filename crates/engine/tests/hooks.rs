@@ -20,7 +20,7 @@ use evoke_stores::memory::MemoryStore;
 use evoke_stores::sqlite::{SqliteOptions, SqliteStore};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use support::{Script, draft, parts, script, trigger};
+use support::{Script, draft, engine, parts, script, trigger};
 use wait::{query, reach};
 
 /// A source with hooks whose configuration is the pattern.
@@ -282,9 +282,14 @@ async fn what_makes_no_sense_where_somebody_waits_is_refused() {
     };
     let no = house.engine.create_trigger(new, &Actor::local()).await.expect_err("refused");
     assert_eq!(no.problems[0].field, "policy.retry");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_told_afterwards_changes_nothing() {
+    let engine = engine(Arc::new(MemoryStore::new()), script(8, |_| Ok(Data::None))).await;
     let policy = Policy { allow_modify: Some(true), ..Policy::default() };
     let new = trigger("a", policy);
-    let no = house.engine.create_trigger(new, &Actor::local()).await.expect_err("refused");
+    let no = engine.create_trigger(new, &Actor::local()).await.expect_err("refused");
     assert_eq!(no.problems[0].field, "policy.allow_modify");
 }
 
