@@ -146,7 +146,8 @@ impl Asking {
             Ok(None) => Ok(()),
             Ok(Some(rejection)) => self.refuse(&trigger, rejection),
             Err(failure) if trigger.policy.on_failure == Some(OnFailure::Continue) => {
-                tracing::warn!(execution.id = %id, "A hook failed, the change goes on: {}", failure.message);
+                let why = &failure.message;
+                tracing::warn!(execution.id = %id, "A hook failed, the change goes on: {why}");
                 Ok(())
             }
             Err(failure) => self.refuse(&trigger, failed(&trigger, &failure)),

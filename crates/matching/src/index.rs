@@ -37,7 +37,7 @@ pub struct Index {
 pub(crate) struct Entry {
     pub(crate) trigger: Arc<Trigger>,
     wanted: Option<Wanted>,
-    /// All must hold: what the subscription asks for beside its patterns, and what the trigger does.
+    /// All must hold: what the subscription asks for beside its patterns, and the trigger's own.
     filters: Vec<Expression>,
     /// That of all its executions, if they do not have their own.
     priority: i32,

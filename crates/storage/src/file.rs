@@ -185,33 +185,15 @@ pub(crate) fn check_metadata(metadata: &Metadata) -> Result<(), Rejection> {
 }
 
 /// The type that goes with the end of a name.
-fn guessed(name: &str) -> &'static str {
-    let Some((_, end)) = name.rsplit_once('.') else { return TYPE_DEFAULT };
-    match end.to_ascii_lowercase().as_str() {
-        "avif" => "image/avif",
-        "css" => "text/css",
-        "csv" => "text/csv",
-        "gif" => "image/gif",
-        "gz" => "application/gzip",
-        "htm" | "html" => "text/html",
-        "jpg" | "jpeg" => "image/jpeg",
-        "js" | "mjs" => "text/javascript",
-        "json" => "application/json",
-        "md" => "text/markdown",
-        "mp3" => "audio/mpeg",
-        "mp4" => "video/mp4",
-        "pdf" => "application/pdf",
-        "png" => "image/png",
-        "svg" => "image/svg+xml",
-        "txt" => "text/plain; charset=utf-8",
-        "wasm" => "application/wasm",
-        "wav" => "audio/wav",
-        "webm" => "video/webm",
-        "webp" => "image/webp",
-        "xml" => "application/xml",
-        "zip" => "application/zip",
-        _ => TYPE_DEFAULT,
+fn guessed(name: &str) -> String {
+    let Some(guessed) = mime_guess::from_path(name).first() else {
+        return TYPE_DEFAULT.to_owned();
+    };
+    // A text of no named encoding is read as something else than it mostly is.
+    if guessed.type_() == mime_guess::mime::TEXT && guessed.get_param("charset").is_none() {
+        return format!("{guessed}; charset=utf-8");
     }
+    guessed.to_string()
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::reader::{Report, Wrong};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Storage {
-    /// `file:FOLDER` (relative to the project), or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME` for
-    /// S3 and what speaks its protocol, with the keys in `AWS_ACCESS_KEY_ID` and
+    /// `file:FOLDER` (relative to the project), or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`
+    /// for S3 and what speaks its protocol, with the keys in `AWS_ACCESS_KEY_ID` and
     /// `AWS_SECRET_ACCESS_KEY`. Default: `file:.evoke/storage`.
     pub url: String,
 }
