@@ -83,6 +83,7 @@ pub async fn declare(database: &Database, desired: &Desired) {
 /// Brings the functions of `desired` to the engine; `running` is what was brought before.
 pub async fn apply(engine: &Engine, desired: &Desired, running: Option<&Desired>) -> Vec<Deployed> {
     remove_gone(engine, desired).await;
+    restore_broken(engine, desired).await;
     let is_new = |function: &&DesiredFunction| {
         running.and_then(|running| running.function(&function.spec.name)) != Some(*function)
     };
@@ -126,6 +127,19 @@ pub(crate) fn new_trigger(trigger: DesiredTrigger) -> Declared {
     let DesiredTrigger { name, kind, config, target, policy, enabled, written } = trigger;
     let new = NewTrigger { name, kind, config, target, policy, enabled };
     Declared { new, written: written.map(|written| (written.config, written.target)) }
+}
+
+/// Has functions run as they were that are there but broken, where nothing runs of them since a
+/// restart.
+async fn restore_broken(engine: &Engine, desired: &Desired) {
+    for view in engine.functions() {
+        let record = &view.record;
+        let name = &record.spec.name;
+        let is_broken = desired.function(name).is_none() && desired.keeps(name, &record.code);
+        if is_broken && view.status.is_none() {
+            engine.restore(name).await;
+        }
+    }
 }
 
 /// Takes away functions whose folder is gone. Those that are there but broken stay.

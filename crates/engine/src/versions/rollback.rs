@@ -60,6 +60,14 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Has a function run as it did before, where nothing runs of it since the start and what its
+    /// folder holds cannot be deployed.
+    pub async fn restore(&self, name: &str) {
+        self.inner.restore(name).await;
+    }
+}
+
 impl Inner {
     async fn roll_back(
         self: &Arc<Self>,
