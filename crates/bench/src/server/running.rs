@@ -97,7 +97,7 @@ impl Server {
         self.rss_bytes() + below.into_iter().map(process::rss_bytes).sum::<u64>()
     }
 
-    /// Waits until the server has nothing to do, but no longer than this; tells how long it was busy.
+    /// Waits until the server has nothing to do, but no longer than this; for how long it had.
     pub(crate) fn settle(&self, at_most: Duration) -> Duration {
         let began = Instant::now();
         let mut used = self.cpu_ms().0;
