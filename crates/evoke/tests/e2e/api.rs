@@ -284,6 +284,9 @@ fn management() -> Vec<(String, String)> {
             || path.starts_with("/docs/errors/")
             || path == "/schemas/function.json"
             || path.starts_with("/webhooks/")
+            || path.starts_with("/storage/")
+            || path == "/.well-known/jwks.json"
+            || path.starts_with("/api/auth/") && !path.starts_with("/api/auth/users")
     };
     let mut routes = Vec::new();
     for (path, methods) in paths.iter().filter(|(path, _)| !is_public(path)) {

@@ -113,8 +113,9 @@ async fn the_manifests_of_the_documents_deploy_what_is_there_and_warn_of_the_res
         let server = TestServer::start(BINARY, &files, options).await;
         let output = server.output();
         let is_missing = |kind: &str| output.contains(&format!("kind \"{kind}\" is not available"));
-        assert!(is_missing("database"), "{output}");
-        assert!(!["webhook", "schedule", "http", "event"].into_iter().any(is_missing), "{output}");
+        assert_eq!(is_missing("queue"), manifest.contains("type: queue"), "{output}");
+        let there = ["database", "storage", "auth", "webhook", "schedule", "http", "event"];
+        assert!(!there.into_iter().any(is_missing), "{output}");
         let function = server.get(&format!("/api/functions/{name}")).await.expect(200).json();
         assert_eq!(function["status"], "ready", "{function}\n{output}");
         let answer = server.post(route, json!({})).await.expect(200);
