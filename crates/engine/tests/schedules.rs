@@ -111,14 +111,38 @@ impl Bed {
         self.engine.create_trigger(new, &Actor::local()).await.expect("a schedule").id
     }
 
-    /// Goes on, from one moment somebody waits for to the next, so that nothing is late.
+    /// Goes on, from one moment somebody waits for or something is due to the next, so that nothing
+    /// is late.
     async fn pass(&self, wait: Millis) {
         let until = self.clock.steady.now().plus(wait);
         while self.clock.steady.now() < until {
-            let next = self.clock.steady.next_wake().unwrap_or(until);
+            let now = self.clock.steady.now();
+            let off = self.clock.off.load(Ordering::SeqCst);
+            let due = self.due().map(|due| Timestamp::from_micros(due.as_micros() - off));
+            let next = [self.clock.steady.next_wake(), due].into_iter().flatten();
+            let next = next.filter(|next| *next > now).min().unwrap_or(until);
             self.clock.steady.advance_to(next.min(until));
             for _ in 0..20 {
                 tokio::task::yield_now().await;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            self.catch_up().await;
+        }
+    }
+
+    /// When the next occurrence is due.
+    fn due(&self) -> Option<Timestamp> {
+        let triggers = self.engine.triggers();
+        let next = |id| self.engine.schedule_status(id).and_then(|status| status.next);
+        triggers.iter().filter_map(|trigger| next(trigger.id)).min()
+    }
+
+    /// Waits until what is due has fired, however busy the machine is. One that stands still for
+    /// another reason is not waited for for long.
+    async fn catch_up(&self) {
+        for _ in 0..500 {
+            if self.due().is_none_or(|due| due > self.clock.now()) {
+                return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
