@@ -23,6 +23,8 @@ const PYTHON_PACKAGES: &[&str] = &[
     "standardwebhooks==1.1.0",
     "svix==2.9.1",
     "croniter==7.0.0",
+    // For machines whose system keeps no time zones.
+    "tzdata==2026.6",
     "stripe==16.1.0",
     "slack-sdk==3.47.0",
     "twilio==9.13.0",

@@ -13,7 +13,7 @@ use crate::support::dev;
 
 /// A target that notes that it began and ends when a file is there.
 const GATED: &str = "import { existsSync } from 'node:fs';\n\
-     const gate = new URL('../../gate', import.meta.url);\n\
+     const gate = process.cwd() + '/../../gate';\n\
      export const handler = async (event) => {\n  \
      while (!existsSync(gate)) await new Promise((done) => setTimeout(done, 10));\n  \
      return event.data;\n};\n";

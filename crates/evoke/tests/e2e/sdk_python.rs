@@ -140,9 +140,12 @@ async fn what_a_function_does_names_its_cause() {
         let id = server.emit(&format!("start.{name}"), json!({})).await;
         server.ended("function=seen&status=success&limit=100", (at + 1) * 3).await;
         let path = format!("/api/events/{id}/tree");
-        let tree = until("the function is done", async || {
+        let tree = until("the function is done and all it did is recorded", async || {
             let tree = server.get(&path).await.expect(200).json()["root"].clone();
-            (tree["executions"][0]["execution"]["status"] == "success").then_some(tree)
+            let run = &tree["executions"][0];
+            // The invocation is recorded behind its answer.
+            let is_whole = run["events"].as_array().is_some_and(|events| events.len() == 4);
+            (is_whole && run["execution"]["status"] == "success").then_some(tree)
         })
         .await;
         let mut lines = Vec::new();

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-QUEUE = Path(__file__).parents[2] / "data" / "queue"
+QUEUE = Path.cwd().parents[1] / "data" / "queue"
 DONE = QUEUE.parent / "done"
 BATCH = 10
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-QUEUE = Path(__file__).parents[2] / "data" / "queue"
+QUEUE = Path.cwd().parents[1] / "data" / "queue"
 
 
 def handler(question, context):
