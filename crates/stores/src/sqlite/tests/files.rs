@@ -1,7 +1,7 @@
 //! The file: who may open it, what is in it, how its log is kept short.
 
 use evoke_ports::Store;
-use evoke_ports::store::EventQuery;
+use evoke_ports::store::{EventQuery, Writer};
 use rusqlite::Connection;
 
 use super::{event_id, ingest, open, options};
@@ -117,14 +117,14 @@ async fn a_copy_taken_while_it_runs_has_everything() {
     assert_eq!(found, event_id(99).as_u64());
 }
 
-/// A database with a log of some pages, and the connection that moves it.
-fn with_log(folder: &tempfile::TempDir) -> (SqliteStore, Connection) {
+/// The writer of a database with a log of some pages, and the connection that moves it.
+fn with_log(folder: &tempfile::TempDir) -> (Box<dyn Writer>, Connection) {
     let store = open(folder);
     let mut writer = store.writer().unwrap();
     writer.commit(&[ingest(1, &[7; 100_000])]).unwrap();
     let connection = Connection::open(options(folder).path).unwrap();
     connection.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
-    (store, connection)
+    (writer, connection)
 }
 
 fn log_bytes(folder: &tempfile::TempDir) -> u64 {
@@ -136,7 +136,7 @@ const NEVER: u32 = u32::MAX;
 #[test]
 fn a_log_is_moved_and_one_that_is_far_too_large_is_cut_off() {
     let folder = tempfile::tempdir().unwrap();
-    let (_store, connection) = with_log(&folder);
+    let (_writer, connection) = with_log(&folder);
     let gates = Gates::default();
     let limits = Limits { hold_writer_pages: NEVER, hold_readers_pages: NEVER };
     let log = checkpoint::checkpoint(&connection, &gates, &limits).unwrap();
@@ -147,10 +147,34 @@ fn a_log_is_moved_and_one_that_is_far_too_large_is_cut_off() {
     assert_eq!(log_bytes(&folder), 0);
 }
 
+/// What is committed while a checkpoint is under way is moved before it ends, or the log would only
+/// ever grow under load.
+#[test]
+fn a_log_begins_anew_whatever_was_added_while_it_was_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut writer, connection) = with_log(&folder);
+    let gates = Gates::default();
+    let limits = Limits { hold_writer_pages: 1, hold_readers_pages: NEVER };
+    let log = std::thread::scope(|scope| {
+        let (gates, limits) = (&gates, &limits);
+        let commits = gates.commits.lock();
+        let moving = scope.spawn(move || checkpoint::checkpoint(&connection, gates, limits));
+        // The first steps find what is there; the last one waits for the gate.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        writer.commit(&[ingest(2, &[7; 100_000])]).unwrap();
+        drop(commits);
+        moving.join().unwrap().unwrap()
+    });
+    assert_eq!(log.moved, log.pages);
+    let before = log_bytes(&folder);
+    writer.commit(&[ingest(3, &[7; 100_000])]).unwrap();
+    assert_eq!(log_bytes(&folder), before, "the commit was written at the log's beginning");
+}
+
 #[test]
 fn a_reader_from_outside_delays_nobody() {
     let folder = tempfile::tempdir().unwrap();
-    let (_store, connection) = with_log(&folder);
+    let (_writer, connection) = with_log(&folder);
     let outside = Connection::open(options(&folder).path).unwrap();
     outside.execute_batch("BEGIN; SELECT count(*) FROM events").unwrap();
     connection.busy_timeout(std::time::Duration::ZERO).unwrap();
