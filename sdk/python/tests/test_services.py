@@ -8,7 +8,7 @@ import unittest
 from datetime import timedelta
 from unittest import mock
 
-from .fake import Fake
+from .fake import Fake, Raw
 from evoke import Client, EvokeError, Retries, http, reject, secrets
 from evoke.aio import Client as Waiting
 
@@ -218,10 +218,22 @@ class EventsAndFunctions(Case):
         told = accepted.functions.invoke("f", wait=False, idempotency_key="k")
         self.assertEqual(told, {"execution_id": "exe_1"})
         self.assertEqual(self.last.headers["prefer"], "respond-async")
-        broken = self.serve((502, {"error": {"code": "FN_004", "message": "x"}}, {}))
-        with self.assertRaises(EvokeError) as caught:
-            broken.functions.invoke("f")
-        self.assertEqual((caught.exception.code, len(self.fake.asked)), ("FN_004", 1))
+        ran = {"x-evoke-execution-id": "exe_1"}
+        for status, code in [(502, "FN_004"), (503, "FN_011"), (429, "FN_007")]:
+            broken = self.serve((status, {"error": {"code": code, "message": "x"}}, ran))
+            with self.assertRaises(EvokeError) as caught:
+                broken.functions.invoke("f", idempotency_key="k")
+            self.assertEqual((caught.exception.code, len(self.fake.asked)), (code, 1))
+
+    def test_a_call_that_is_waited_for_is_made_once_whatever_its_key(self):
+        accepted = b'HTTP/1.1 202 OK\r\nContent-Length: 23\r\n\r\n{"execution_id": "e_1"}'
+        for wait, opened in [(True, 1), (False, 2)]:
+            with Raw([b""], [accepted]) as raw, Client(raw.url) as client:
+                try:
+                    client.functions.invoke("f", wait=wait, idempotency_key="k")
+                except EvokeError as error:
+                    self.assertEqual((wait, error.code), (True, "bad_answer"))
+                self.assertEqual(raw.opened, opened)
 
 
 class Environment(Case):

@@ -12,6 +12,11 @@ QUICK = Retries(initial=0.001, chance=lambda: 1.0)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
+def refusal(status, code, **headers):
+    """An answer as an Evoke server refuses."""
+    return status, {"error": {"code": code, "message": "no"}}, {"retry-after": "0", **headers}
+
+
 def run(coroutine):
     return asyncio.run(coroutine)
 
@@ -53,11 +58,46 @@ class Faces:
             key = {"idempotency-key": "k"}
             self.assertEqual(self.call(raw.url, "POST", json={}, headers=key), {})
 
-    def test_who_is_full_took_nothing(self):
-        answers = [(503, {"error": {}}, {"retry-after": "0"}), (429, {}, {}), {"ok": True}]
+    def test_who_has_not_begun_is_asked_again(self):
+        codes = ["API_007", "API_010", "EV_003", "FN_007"]
+        answers = [refusal(503 if code != "FN_007" else 429, code) for code in codes]
+        quick = Retries(attempts=9, initial=0.001)
+        with Fake(lambda asked: answers.pop(0) if answers else {"ok": True}) as fake:
+            told = self.call(fake.url, "POST", json=1, retries=quick)
+            self.assertEqual(told, {"ok": True})
+            self.assertEqual([asked.body for asked in fake.asked], [b"1"] * 5)
+
+    def test_what_may_have_been_done_is_not_done_again(self):
+        ran = {"x-evoke-execution-id": "exe_1"}
+        for method, answer in [
+            ("POST", refusal(503, "ST_001")),
+            ("POST", (503, b"<html>busy</html>", {})),
+            ("POST", (429, {"error": 7}, {})),
+            # A function has run, and these are its own: whatever it says.
+            ("POST", refusal(503, "API_007", **ran)),
+            ("POST", refusal(429, "FN_007", **ran)),
+            ("GET", (503, {"sorry": True}, ran)),
+            # Whoever is locked out is not let in by waiting a little.
+            ("GET", refusal(429, "AU_003")),
+        ]:
+            with self.subTest(answer), Fake(lambda asked, answer=answer: answer) as fake:
+                with self.assertRaises(EvokeError) as caught:
+                    self.call(fake.url, method)
+                self.assertEqual((caught.exception.status, len(fake.asked)), (answer[0], 1))
+
+    def test_what_is_safe_is_asked_again_whatever_the_code(self):
+        answers = [refusal(503, "ST_001"), (502, {}, {}), {"ok": True}]
         with Fake(lambda asked: answers.pop(0)) as fake:
-            self.assertEqual(self.call(fake.url, "POST", json=1), {"ok": True})
-            self.assertEqual([asked.body for asked in fake.asked], [b"1"] * 3)
+            self.assertEqual(self.call(fake.url), {"ok": True})
+
+    def test_a_refusal_that_breaks_off_is_one(self):
+        broken = b"HTTP/1.1 503 No\r\nContent-Length: 9\r\n\r\n{"
+        with Raw([broken], [OK]) as raw:
+            self.assertEqual(self.call(raw.url), {})
+        with Raw([broken], [OK]) as raw:
+            with self.assertRaises(EvokeError) as caught:
+                self.call(raw.url, "POST")
+            self.assertEqual((caught.exception.status, raw.opened), (503, 1))
 
     def test_the_last_refusal_is_told(self):
         told = {
@@ -134,8 +174,8 @@ class Faces:
 
 
 class Blocking(Faces, unittest.TestCase):
-    def call(self, url, method="GET", path="/x", **options):
-        with Client(url, retries=QUICK) as client:
+    def call(self, url, method="GET", path="/x", *, retries=QUICK, **options):
+        with Client(url, retries=retries) as client:
             return client.call(method, path, **options)
 
     def calls(self, url, count, pause=0.0):
@@ -172,9 +212,9 @@ class Blocking(Faces, unittest.TestCase):
 
 
 class OnTheLoop(Faces, unittest.TestCase):
-    def call(self, url, method="GET", path="/x", **options):
+    def call(self, url, method="GET", path="/x", *, retries=QUICK, **options):
         async def work():
-            async with Waiting(url, retries=QUICK) as client:
+            async with Waiting(url, retries=retries) as client:
                 return await client.call(method, path, **options)
 
         return run(work())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -84,6 +85,14 @@ def refusal(status: int, body: Any, headers: Mapping[str, str], what: str) -> Ev
         docs=told.get("docs"),
         retry_after=retry_after(headers.get("retry-after")),
     )
+
+
+def code_of(body: bytes) -> str | None:
+    """The code in the body of a refusal; `None` where it is none of an Evoke server."""
+    try:
+        return str(json.loads(body)["error"]["code"])
+    except (KeyError, RecursionError, TypeError, ValueError):
+        return None
 
 
 def _problem(told: Any) -> Problem:

@@ -12,8 +12,14 @@ __all__ = ["Retries"]
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
 # Answers after which another attempt may do better.
 PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
-# Answers of an Evoke server with which it says that nothing was taken.
-NOT_TAKEN = frozenset((429, 503))
+# Codes with which an Evoke server says that it has not begun: it stops, it starts, its intake or
+# the queue of a function is full.
+NOT_BEGUN = frozenset(("API_007", "API_010", "EV_003", "FN_007"))
+# Codes of which the wait is left to the caller: an account is locked, and a program that sleeps
+# before the same password helps nobody.
+NEVER_AGAIN = frozenset(("AU_003",))
+# Answers of an Evoke server that may have one of these codes.
+CODED = frozenset((429, 503))
 
 
 def _chance() -> float:

@@ -139,7 +139,7 @@ class Client:
         length: int | None = None,
         headers: Mapping[str, str] | None = None,
         bearer: str | None = None,
-        repeatable: bool = False,
+        repeatable: bool | None = None,
         timeout: float | None = _NOTHING,
     ) -> Answer:
         """Sends a request to the server and gives its answer, whose body is still to be read.

@@ -32,13 +32,21 @@ class Functions:
 
         A failure of the function raises `EvokeError` with its code; it is not tried again. With
         `wait=False` the call is durable, made later and retried as the function's policy says, and
-        what is given is `{"execution_id": ...}`.
+        what is given is `{"execution_id": ...}`; with an `idempotency_key` it is then taken once.
         """
         headers = {} if wait else {"prefer": "respond-async"}
         if idempotency_key is not None:
             headers["idempotency-key"] = idempotency_key
         path = f"/api/functions/{segment(name)}/invoke"
-        answer = await self._client.send("POST", path, json=data, headers=headers, timeout=timeout)
+        answer = await self._client.send(
+            "POST",
+            path,
+            json=data,
+            headers=headers,
+            timeout=timeout,
+            # A key counts for durable calls only: one that is waited for would run once more.
+            repeatable=False if wait else None,
+        )
         kind = answer.headers.get("content-type", "")
         body = await answer.read()
         if not body:

@@ -6,8 +6,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BAD_ANSWER, TIMED_OUT, UNREACHABLE, EvokeError, retry_after
-from ..retries import IDEMPOTENT, NOT_TAKEN, PASSING, Retries
+from ..errors import BAD_ANSWER, TIMED_OUT, UNREACHABLE, EvokeError, code_of, retry_after
+from ..retries import CODED, IDEMPOTENT, NEVER_AGAIN, NOT_BEGUN, PASSING, Retries
 from ..wire import HEAD_BYTES_MAX, Broken, Decoder, Head, address_of, head_of, request_head
 from . import net
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Answers that are read whole; what is larger is streamed.
 WHOLE_BYTES_MAX = 256 << 20
 CONDITIONS = frozenset(("if-match", "if-none-match"))
+# Names the execution an answer is of.
+RAN = "x-evoke-execution-id"
 
 
 class Outgoing:
@@ -39,17 +41,19 @@ class Outgoing:
         # The length of a body that is not bytes, where it is known.
         self.length = length
         self.timeout = timeout
-        # Whether a second one does no harm, where that does not show.
-        self.repeatable = False
-        # Answers after which even a request that may not be repeated is sent again.
-        self.not_taken = NOT_TAKEN
+        # Whether a second one does no harm; `None` where method and headers tell that.
+        self.repeatable: bool | None = None
+        # Whether an Evoke server is asked, whose refusals say whether it has begun.
+        self.is_for_evoke = True
         # By the clock of the world: nothing is tried again after this.
         self.deadline: float | None = None
 
     def is_repeatable(self) -> bool:
         """Whether a second one does no harm."""
+        if self.repeatable is not None:
+            return self.repeatable
         names = {name.lower() for name in self.headers}
-        if self.repeatable or "idempotency-key" in names:
+        if "idempotency-key" in names:
             return True
         # A change with a condition may have been made: then the condition holds no more.
         has_condition = self.method != "GET" and not CONDITIONS.isdisjoint(names)
@@ -76,6 +80,8 @@ class Answer:
         self._outgoing = outgoing
         self._connection = connection
         self._rest = b""
+        # The body, where it was read before it was asked for.
+        self._kept = b""
         self._head: Head
         self._decoder: Decoder
 
@@ -108,8 +114,19 @@ class Answer:
             self._decoder.feed(self._rest)
             self._release()
 
+    async def code(self) -> str | None:
+        """What an Evoke server calls the refusal this is. The body can be read after it, too."""
+        try:
+            self._kept = await self.read()
+        except EvokeError:
+            return None
+        return code_of(self._kept)
+
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes."""
+        kept, self._kept = self._kept, b""
+        if kept:
+            yield kept
         try:
             while self._connection is not None:
                 data, self._rest = self._rest, b""
@@ -182,7 +199,7 @@ class Transport:
                     cause = error.cause if isinstance(error, _NotSent) else error
                     raise self.failure(outgoing, cause) from cause
             else:
-                wait = _wait_after_answer(retries, outgoing, attempt, answer)
+                wait = await _wait_after_answer(retries, outgoing, attempt, answer)
                 if wait is None:
                     return answer
                 answer.close()
@@ -254,15 +271,25 @@ def _wait_after_failure(
     return _in_time(outgoing, wait)
 
 
-def _wait_after_answer(
+async def _wait_after_answer(
     retries: Retries, outgoing: Outgoing, attempt: int, answer: Answer
 ) -> float | None:
-    if answer.status not in PASSING:
+    if answer.status not in PASSING or not outgoing.has_whole_body():
         return None
-    repeatable = outgoing.is_repeatable() or answer.status in outgoing.not_taken
     wanted = retry_after(answer.headers.get("retry-after"))
-    wait = retries.after_answer(attempt, repeatable and outgoing.has_whole_body(), wanted)
-    return _in_time(outgoing, wait)
+    wait = _in_time(outgoing, retries.after_answer(attempt, True, wanted))
+    return None if wait is None or not await _may_repeat(outgoing, answer) else wait
+
+
+async def _may_repeat(outgoing: Outgoing, answer: Answer) -> bool:
+    """Whether another try does no harm, and could do any good."""
+    if not outgoing.is_for_evoke:
+        return outgoing.is_repeatable()
+    if RAN in answer.headers:
+        # The function has run, and the status is its own.
+        return False
+    code = await answer.code() if answer.status in CODED else None
+    return code not in NEVER_AGAIN and (outgoing.is_repeatable() or code in NOT_BEGUN)
 
 
 def _in_time(outgoing: Outgoing, wait: float | None) -> float | None:

@@ -122,7 +122,7 @@ class Http:
         if params:
             url += ("&" if "?" in url else "?") + urlencode(params, doseq=True)
         outgoing = Outgoing(method.upper(), url, told, body, timeout=timeout)
-        outgoing.not_taken = frozenset()
+        outgoing.is_for_evoke = False
         if call.get("deadlineMs"):
             outgoing.deadline = call["deadlineMs"] / 1000
         answer = self._follow(outgoing, _patience(retries))
