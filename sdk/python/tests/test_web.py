@@ -118,19 +118,28 @@ class Auth(unittest.TestCase):
         plain = middleware([auth(), lambda request: request.user.id])
         anyone = middleware([auth(required=False), lambda request: str(request.user)])
         admin = middleware([auth(roles=["admin"]), lambda request: "in"])
+        maybe = middleware([auth(required=False, roles=["admin"]), lambda request: "in"])
         with mock.patch("evoke._sync.auth.Auth.verify_token", side_effect=verify):
             good, bad = ({"authorization": f"Bearer {word}"} for word in ("good", "bad"))
             self.assertEqual(plain(request(headers=good)).body, "u")
-            for handler, given, status in [
-                (plain, {}, 401),
-                (plain, bad, 401),
-                (anyone, bad, 401),
-                (anyone, {}, 200),
-                (admin, good, 403),
+            for handler, given, status, code in [
+                (plain, {}, 401, "AU_002"),
+                (plain, bad, 401, "AU_002"),
+                (anyone, bad, 401, "AU_002"),
+                (anyone, {}, 200, None),
+                (admin, good, 403, "AU_007"),
+                (maybe, {}, 401, "AU_002"),
+                (maybe, good, 403, "AU_007"),
             ]:
                 response = handler(request(headers=given))
                 self.assertEqual(response.status, status)
+                if code is not None:
+                    self.assertEqual(told(response)["code"], code)
             self.assertIn("admin", told(admin(request(headers=good)))["message"])
+
+    def test_roles_are_a_list(self):
+        with self.assertRaisesRegex(TypeError, r"\['admin'\]"):
+            auth(roles="admin")
 
     def test_whom_the_server_has_verified(self):
         context = SimpleNamespace(user={"id": "u", "roles": ["admin"]})

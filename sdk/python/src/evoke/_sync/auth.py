@@ -27,8 +27,8 @@ class Auth:
         self.users = Users(client)
 
     def __call__(self, *, required: bool = True, roles: Sequence[str] = ()) -> Step:
-        """A middleware that sets `request.user`. Without `required` strangers are let through; with
-        `roles` the user must have one of them."""
+        """A middleware that sets `request.user`. Without `required` strangers are let through,
+        unless there are `roles`, of which the user must have one."""
         from .._web.auth import auth
 
         return auth(required=required, roles=roles)

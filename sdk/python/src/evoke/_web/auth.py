@@ -11,7 +11,8 @@ from .middleware import Step, refused
 
 __all__ = ["auth"]
 
-DENIED = "FN_009"
+UNKNOWN = "AU_002"
+LACKS_ROLE = "AU_007"
 
 
 class _Auth(Step):
@@ -52,10 +53,12 @@ class _Auth(Step):
     def _admit(self, request: Any, user: User | None) -> Any:
         request.user = user
         if user is None:
-            return _unauthenticated("sign in first") if self._required else None
+            # Nobody has no role.
+            is_open = not self._required and not self._roles
+            return None if is_open else _unauthenticated("sign in first")
         if self._roles and self._roles.isdisjoint(user.roles):
             needed = " or ".join(sorted(self._roles))
-            return refused(403, DENIED, f"this takes the role {needed}")
+            return refused(403, LACKS_ROLE, f"this takes the role {needed}")
         return None
 
 
@@ -66,9 +69,12 @@ def _known(context: Any) -> User | None:
 
 
 def _unauthenticated(message: str) -> Any:
-    return refused(401, DENIED, message, headers={"www-authenticate": "Bearer"})
+    return refused(401, UNKNOWN, message, headers={"www-authenticate": "Bearer"})
 
 
 def auth(*, required: bool = True, roles: Sequence[str] = ()) -> Step:
     """See `evoke.auth`."""
+    if isinstance(roles, str):
+        # Its letters would be the roles.
+        raise TypeError(f"roles are a list: [{roles!r}]")
     return _Auth(required, frozenset(roles))
