@@ -35,10 +35,14 @@ class Call {
 
   /**
    * Nobody wants the answer. A stream is closed here; a handler is told by its signal and ends
-   * the call itself.
+   * the call itself. What runs then is still part of the call.
    */
   cancel(reason) {
     if (this.done || this.reason !== null) return;
+    calls.run(this, () => this.#stop(reason));
+  }
+
+  #stop(reason) {
     this.reason = reason;
     const error = abortError(reason);
     this.controller?.abort(error);

@@ -3,19 +3,21 @@
 function takeEvent(id, text) {
   const input = JSON.parse(text);
   const what = input.events === undefined ? dressed(input.event) : input.events.map(dressed);
-  start(new Call(id, input.context, false), what);
+  const call = new Call(id, input.context, false);
+  calls.run(call, start, call, what);
 }
 
 function takeRequest(id, text, body) {
   const { context, request } = JSON.parse(text);
   const call = new Call(id, context, true);
   call.params = request.params ?? {};
-  start(call, new LightRequest(request, body, call));
+  calls.run(call, start, call, new LightRequest(request, body, call));
 }
 
+/** Run as part of the call, so that what it returned is, too: a generator runs when it is read. */
 function start(call, input) {
   try {
-    const value = calls.run(call, handler, input, new Context(call));
+    const value = handler(input, new Context(call));
     if (typeof value?.then !== 'function') return settle(call, value);
     underWay.set(call.id, call);
     const promise = value instanceof Promise ? value : Promise.resolve(value);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, describe, test } from 'node:test';
-import { folder, INTERPRETERS, KIND, shim, u32, Worker } from './server.mjs';
+import { context, folder, INTERPRETERS, KIND, requestPayload, shim, u32, Worker } from './server.mjs';
 
 const only = process.env.ONLY?.split(',') ?? Object.keys(INTERPRETERS);
 const chosen = Object.entries(INTERPRETERS).filter(([name]) => only.includes(name));
@@ -600,6 +600,46 @@ for (const [name, path] of chosen) {
       big.ack = true;
       worker.send(KIND.ACK, big.id, u32(1 << 20));
       assert.equal((await ended(big)).body.length, 6 * 700_000);
+    });
+
+    test('keeps what is streamed part of its call', async () => {
+      const worker = await loaded(`
+        const pause = () => new Promise((done) => setTimeout(done, 2));
+        const told = () => process.env.EVOKE_TOKEN + ' ' + globalThis[Symbol.for('evoke.call')]()?.traceparent;
+        async function* generate() { try { console.log('begins'); yield told(); await pause(); console.log('goes on'); yield told(); while (lasts) { await pause(); yield 'more'; } } finally { console.log('ends ' + told()); } }
+        let lasts = false;
+        const pull = () => { let n = 0; return new ReadableStream({ async pull(c) { console.log('pulls'); await pause(); if (++n > 2) return c.close(); c.enqueue(new TextEncoder().encode(told())); } }, { highWaterMark: 0 }); };
+        export const handler = (req) => ({
+          sync: () => generate(), async: async () => generate(), response: () => new Response(generate()), pulled: async () => new Response(pull()),
+          few: function* () { console.log('few'); yield told(); },
+          json: () => ({ toJSON() { console.log('json'); return told(); } }),
+          cancelled: () => { lasts = true; return generate(); },
+        })[new URL(req.url).pathname.slice(1)]();`);
+      const asked = (key, n) => {
+        const own = context({ token: `tok_${n}`, traceparent: `trace_${n}` });
+        const request = { method: 'GET', url: `http://x.test/${key}`, headers: [], params: {} };
+        return worker.call(KIND.REQUEST, requestPayload(own, request, ''));
+      };
+      const keys = ['sync', 'async', 'response', 'pulled', 'few', 'json'];
+      const all = [...keys, ...keys].map((key, n) => [key, n, asked(key, n)]);
+      for (const [key, n, call] of all) {
+        await call.done;
+        const told = `tok_${n} trace_${n}`;
+        const wanted = key === 'json' ? `"${told}"` : key === 'few' ? told : told + told;
+        assert.equal(call.body.toString(), wanted, key);
+        const printed = {
+          pulled: ['pulls', 'pulls', 'pulls'],
+          few: ['few'],
+          json: ['json'],
+        };
+        assert.deepEqual(lines(call), printed[key] ?? ['begins', 'goes on', `ends ${told}`], key);
+      }
+      const call = asked('cancelled', 99);
+      while (call.chunks.length < 3) await once(worker, 'chunk');
+      worker.send(KIND.CANCEL, call.id, { reason: 'client_gone' });
+      await call.done;
+      while (worker.strays.length === 0) await once(worker, 'frame');
+      assert.deepEqual(worker.strays.map(({ line }) => line), ['ends tok_99 trace_99']);
     });
 
     test('is told when nobody wants the answer', async () => {
