@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import threading
 import unittest
 from datetime import datetime, timedelta, timezone
 
-from .fake import Fake
+from .fake import Fake, Raw
 from evoke import Client, EvokeError
 from evoke.aio import Client as Waiting
 
@@ -103,6 +104,29 @@ class Queries(Case):
             for change in (broken.delete, lambda broken=broken: broken.update({})):
                 with self.assertRaises(ValueError):
                     change()
+
+    def test_changes_of_many_are_waited_for_and_made_once(self):
+        slow = threading.Event()
+        with Fake(lambda asked: slow.wait(0.2) or {"matched": 1, "changed": 1}) as fake:
+            with Client(fake.url, timeout=0.01) as client:
+                old = client.db.collection("users").where("age", ">", 9)
+                self.assertEqual((old.update({"a": 1}), old.delete()), ((1, 1), (1, 1)))
+        for change in (lambda old: old.update({"a": 1}), lambda old: old.delete()):
+            with Raw([b""], [b""]) as raw, Client(raw.url) as client:
+                with self.assertRaises(EvokeError):
+                    change(client.db.collection("users").where("age", ">", 9))
+                self.assertEqual(raw.opened, 1)
+
+    def test_reads_are_tried_again(self):
+        for read, told in [
+            (lambda users: users.count(), b'{"count": 3}'),
+            (lambda users: users.explain(), b'{"plan": []}'),
+            (lambda users: users.get(), b'{"data": [], "next_cursor": null}'),
+        ]:
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(told)
+            with Raw([b""], [head + told]) as raw, Client(raw.url) as client:
+                read(client.db.collection("users"))
+                self.assertEqual(raw.opened, 2)
 
     def test_mistakes_are_told_before_anything_is_sent(self):
         users = self.serve({}).collection("users")

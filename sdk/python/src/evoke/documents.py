@@ -69,7 +69,7 @@ class Collection(NamedTuple):
 class Change(NamedTuple):
     """Something that happened to a document."""
 
-    # Goes on from here when it is given to `changes(since=...)`.
+    # Goes on from here when it is given to `changes(after=...)`.
     event_id: str
     time: datetime
     collection: str

@@ -69,25 +69,26 @@ class Query:
     def count(self) -> int:
         """How many there are."""
         asked = {"where": self._shape.where}
-        told = self._client.call("POST", f"{self._path}/count", json=asked)
+        told = self._read("count", asked)
         count = int(told["count"])
         return count if self._shape.limit is None else min(count, self._shape.limit)
 
     def explain(self) -> list[str]:
         """How the store would find them, one step a line."""
-        told = self._client.call("POST", f"{self._path}/explain", json=self._asked(None))
+        told = self._read("explain", self._asked(None))
         return list(told["plan"])
 
     def update(self, changes: Mapping[str, Any]) -> Tally:
         """Changes fields of all of them, each with its event and its hooks; `None` takes a field
-        away."""
+        away. It takes as long as there are documents, without an end to the waiting, and is not
+        tried again."""
         asked = {"where": self._all("update"), "set": fields_of(changes)}
-        return Tally(**self._client.call("PATCH", f"{self._path}/documents", json=asked))
+        return self._change_all("PATCH", json=asked)
 
     def delete(self) -> Tally:
-        """Deletes all of them, each with its event and its hooks."""
-        query = {"where": encode(self._all("delete"))}
-        return Tally(**self._client.call("DELETE", f"{self._path}/documents", query=query))
+        """Deletes all of them, each with its event and its hooks. It takes as long as there are
+        documents, without an end to the waiting, and is not tried again."""
+        return self._change_all("DELETE", query={"where": encode(self._all("delete"))})
 
     def __iter__(self) -> Iterator[Document]:
         """All of them, read page by page as they are wanted."""
@@ -112,8 +113,20 @@ class Query:
         asked = self._asked(cursor)
         limit = limit or self._shape.limit or PAGE_MAX
         asked["limit"] = min(limit, PAGE_MAX)
-        told = self._client.call("POST", f"{self._path}/query", json=asked)
+        told = self._read("query", asked)
         return Page(documents(told["data"]), told.get("next_cursor"))
+
+    def _read(self, what: str, asked: dict[str, Any]) -> Any:
+        """Asks something that has a body, and changes nothing."""
+        path = f"{self._path}/{what}"
+        return self._client.call("POST", path, json=asked, repeatable=True)
+
+    def _change_all(self, method: str, **asked: Any) -> Tally:
+        # A second one would run beside the first, and tell only of what that one left.
+        path = f"{self._path}/documents"
+        return Tally(
+            **self._client.call(method, path, timeout=None, repeatable=False, **asked)
+        )
 
     def _asked(self, cursor: str | None) -> dict[str, Any]:
         asked: dict[str, Any] = {"where": self._shape.where, "order_by": self._shape.order}
