@@ -1,14 +1,24 @@
 """Connections and retries, of both faces."""
 
 import asyncio
+import gc
+import os
+import select
 import threading
 import unittest
+import warnings
+import weakref
+from unittest import mock
 
 from .fake import Fake, Raw
 from evoke import Client, EvokeError, Retries
+from evoke._async import net as waiting
+from evoke._sync import net as blocking
 from evoke.aio import Client as Waiting
 
 QUICK = Retries(initial=0.001, chance=lambda: 1.0)
+# How 200,000 bytes are written.
+PARTS = [65536] * 3 + [3392]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -184,6 +194,29 @@ class Blocking(Faces, unittest.TestCase):
                 client.call("GET", "/x")
                 threading.Event().wait(pause)
 
+    def test_a_timeout_is_for_each_part_that_goes_out(self):
+        sock, body = mock.Mock(), os.urandom(200_000)
+        blocking.Connection(sock).send(body, 1.0)
+        parts = [bytes(call.args[0]) for call in sock.sendall.call_args_list]
+        self.assertEqual(([len(part) for part in parts], b"".join(parts)), (PARTS, body))
+
+    def test_where_there_is_no_poll(self):
+        with mock.patch.object(select, "poll"):
+            del select.poll
+            self.test_a_connection_is_used_again()
+            self.test_an_idle_connection_that_was_closed_is_not_used()
+
+    def test_the_awaited_form_has_the_same_settings(self):
+        async def work():
+            with self.assertRaises(EvokeError):
+                await client.aio.call("GET", "/x")
+            await client.aio.close()
+
+        with Fake(lambda asked: (500, {}, {})) as fake:
+            client = Client(fake.url, retries=Retries(attempts=2, initial=0.001))
+            run(work())
+            self.assertEqual(len(fake.asked), 2)
+
     def test_threads_share_a_client(self):
         with Fake(lambda asked: {"n": asked.query["n"]}) as fake:
             client, seen = Client(fake.url), []
@@ -238,6 +271,51 @@ class OnTheLoop(Faces, unittest.TestCase):
 
             for _ in range(3):
                 self.assertEqual(run(work()), {})
+
+    def test_a_timeout_is_for_each_part_that_goes_out(self):
+        done, body = [], os.urandom(200_000)
+
+        class Writer:
+            write = staticmethod(lambda part: done.append(bytes(part)))
+
+            @staticmethod
+            async def drain():
+                done.append(None)
+
+        run(waiting.Connection(None, Writer()).send(body, 1.0))
+        self.assertEqual(done[1::2], [None] * 4)
+        self.assertEqual(([len(part) for part in done[::2]], b"".join(done[::2])), (PARTS, body))
+
+    def test_a_loop_that_is_over_is_forgotten(self):
+        with Fake(lambda asked: {}) as fake:
+            client = Waiting(fake.url)
+            loops = weakref.WeakSet()
+
+            async def work():
+                loops.add(asyncio.get_running_loop())
+                return await client.call("GET", "/x")
+
+            with warnings.catch_warnings():
+                # Sockets of a loop that ended before they were closed.
+                warnings.simplefilter("ignore", ResourceWarning)
+                for _ in range(4):
+                    self.assertEqual(run(work()), {})
+                gc.collect()
+                self.assertLessEqual(len(loops), 1)
+                run(client.close())
+                gc.collect()
+            self.assertEqual(len(loops), 0)
+
+    def test_a_client_is_closed_from_another_loop(self):
+        with Fake(lambda asked: {}) as fake:
+            client = Waiting(fake.url)
+            loop = asyncio.new_event_loop()
+            self.addCleanup(loop.close)
+            loop.run_until_complete(client.call("GET", "/x"))
+            run(client.close())
+            loop.run_until_complete(client.call("GET", "/x"))
+            loop.run_until_complete(client.close())
+            self.assertEqual(len({asked.connection for asked in fake.asked}), 2)
 
     def test_what_is_cancelled_leaves_nothing_behind(self):
         gate = threading.Event()

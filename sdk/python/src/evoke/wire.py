@@ -7,15 +7,26 @@ costs 2, and a package of functions that are there without installing anything c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ._web.messages import Headers
 
-__all__ = ["Address", "Broken", "Decoder", "Head", "address_of", "head_of", "request_head"]
+__all__ = [
+    "Address",
+    "Broken",
+    "Decoder",
+    "Head",
+    "address_of",
+    "head_of",
+    "request_head",
+    "slices",
+]
 
 # A server that answers with more than this before the body begins is broken or hostile.
 HEAD_BYTES_MAX = 64 << 10
+# What is written at once: a timeout is for each of these, however large the whole is.
+SLICE_BYTES = 64 << 10
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -70,6 +81,13 @@ def request_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -
             raise ValueError(f"the header {name!r} has characters a header cannot have")
         lines.append(f"{name}: {value}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def slices(data: bytes) -> Iterator[memoryview]:
+    """Bytes as they are written, none of them copied."""
+    view = memoryview(data)
+    for start in range(0, len(view), SLICE_BYTES):
+        yield view[start : start + SLICE_BYTES]
 
 
 class Head(NamedTuple):

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from ..wire import Address
+from ..wire import Address, slices
 
 READ_BYTES = 64 << 10
 # Idle connections that are kept to one address, and for how long: servers close theirs sooner or
@@ -33,7 +33,6 @@ class Connection:
         self._writer = writer
         self._expired = False
         self.idle_since = 0.0
-        self.is_used = False
 
     @classmethod
     async def open(
@@ -51,10 +50,11 @@ class Connection:
             raise TimeoutError(f"no connection after {timeout} s") from None
 
     async def send(self, data: bytes, timeout: float | None) -> None:
-        """Writes all of it."""
-        self._writer.write(data)
-        with self._watch(timeout):
-            await self._writer.drain()
+        """Writes all of it; the time is for each part that goes out."""
+        for part in slices(data):
+            self._writer.write(part)
+            with self._watch(timeout):
+                await self._writer.drain()
 
     async def receive(self, timeout: float | None) -> bytes:
         """What has come; nothing when the other side is done."""
@@ -97,13 +97,17 @@ class Pool:
     """Connections that wait to be used again. Each event loop has its own."""
 
     def __init__(self) -> None:
-        self._of_loops: WeakKeyDictionary[Any, dict[Address, list[Connection]]] = (
-            WeakKeyDictionary()
-        )
+        self._lock = threading.Lock()
+        self._of_loops: dict[Any, dict[Address, list[Connection]]] = {}
 
     def _idle(self, address: Address) -> list[Connection]:
-        of_loop = self._of_loops.setdefault(asyncio.get_running_loop(), {})
-        return of_loop.setdefault(address, [])
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if loop not in self._of_loops:
+                # What waits for a loop that is over waits for ever: it goes with its loop.
+                for other in [other for other in self._of_loops if other.is_closed()]:
+                    del self._of_loops[other]
+            return self._of_loops.setdefault(loop, {}).setdefault(address, [])
 
     def take(self, address: Address) -> Connection | None:
         """A connection that is open, the one that was used last."""
@@ -119,17 +123,27 @@ class Pool:
         """Keeps a connection whose answer was read to its end."""
         idle = self._idle(address)
         connection.idle_since = time.monotonic()
-        connection.is_used = True
         idle.append(connection)
         if len(idle) > IDLE_MAX:
             idle.pop(0).close()
 
     def close(self) -> None:
-        """Ends all that wait."""
-        for of_loop in self._of_loops.values():
-            for idle in of_loop.values():
-                while idle:
-                    idle.pop().close()
+        """Ends all that wait, each on its own loop."""
+        with self._lock:
+            of_loops, self._of_loops = self._of_loops, {}
+        for loop, of_loop in of_loops.items():
+            waiting = [connection for idle in of_loop.values() for connection in idle]
+            if loop is asyncio._get_running_loop():
+                _close_all(waiting)
+                continue
+            # A loop that is over refuses this; its connections are gone when nobody has them.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_close_all, waiting)
+
+
+def _close_all(connections: list[Connection]) -> None:
+    for connection in connections:
+        connection.close()
 
 
 async def pieces_of(body: Any) -> AsyncIterator[bytes]:

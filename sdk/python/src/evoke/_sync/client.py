@@ -52,7 +52,8 @@ class Client:
         self.tls = tls
         self._key = api_key
         self._timeout = timeout
-        self._transport = Transport(retries or Retries(), tls)
+        self._retries = retries or Retries()
+        self._transport = Transport(self._retries, tls)
         self._has_warned = False
         # The call of a function it speaks for, where that is not the one under way.
         self._call: Mapping[str, Any] | None = None
@@ -73,8 +74,13 @@ class Client:
 
         if self._call is not None:
             return Waiting.of_call(self._call)
-        other = Waiting(self.url, api_key=self._key, timeout=self._timeout, tls=self.tls)
-        return other
+        return Waiting(
+            self.url,
+            api_key=self._key,
+            timeout=self._timeout,
+            retries=self._retries,
+            tls=self.tls,
+        )
 
     @cached_property
     def db(self) -> Database:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..wire import Address
+from ..wire import Address, slices
 
 if TYPE_CHECKING:
     import ssl
@@ -31,7 +31,6 @@ class Connection:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self.idle_since = 0.0
-        self.is_used = False
 
     @classmethod
     def open(
@@ -48,9 +47,10 @@ class Connection:
         return cls(context.wrap_socket(sock, server_hostname=address.host))
 
     def send(self, data: bytes, timeout: float | None) -> None:
-        """Writes all of it."""
+        """Writes all of it; the time is for each part that goes out."""
         self._socket.settimeout(timeout)
-        self._socket.sendall(data)
+        for part in slices(data):
+            self._socket.sendall(part)
 
     def receive(self, timeout: float | None) -> bytes:
         """What has come; nothing when the other side is done."""
@@ -62,9 +62,7 @@ class Connection:
         if time.monotonic() - self.idle_since > IDLE_SECONDS_MAX:
             return False
         # Something to read where nothing was asked is the end of the connection.
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return not poll.poll(0)
+        return not _has_come(self._socket)
 
     def close(self) -> None:
         """Ends it without waiting for anything."""
@@ -96,7 +94,6 @@ class Pool:
     def give(self, address: Address, connection: Connection) -> None:
         """Keeps a connection whose answer was read to its end."""
         connection.idle_since = time.monotonic()
-        connection.is_used = True
         surplus = None
         with self._lock:
             idle = self._idle.setdefault(address, [])
@@ -113,6 +110,16 @@ class Pool:
             self._idle = {}
         for connection in waiting:
             connection.close()
+
+
+def _has_come(sock: socket.socket) -> bool:
+    """Whether there is something to read."""
+    if not hasattr(select, "poll"):
+        # Windows has only this, and there it takes any socket.
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def pieces_of(body: Any) -> Iterator[bytes]:
