@@ -1,7 +1,7 @@
 // The server, as everything else of this package asks it.
 
 import { currentCall, type Call } from './call.ts';
-import { EvokeError, refusalOf } from './error.ts';
+import { codeOf, EvokeError, refusalOf } from './error.ts';
 import { tried, type RetryOptions, type Worth } from './retry.ts';
 
 /** A client's own settings. */
@@ -30,13 +30,20 @@ export interface Ask {
   accept?: number[];
   /** Milliseconds until the answer begins. */
   timeout?: number | undefined;
+  /** Whether it may be sent again when nobody knows what became of it; else the method says so. */
+  isRepeatable?: boolean;
 }
 
 /** Methods that may be repeated when nobody knows what became of them. */
 const REPEATABLE = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
-/** Statuses with which the server says that it has not begun. */
-const NOT_BEGUN = new Set([429, 503]);
-const UNSURE = new Set([408, 502, 504]);
+/** Answers after which another try may do better. */
+const PASSING = new Set([408, 429, 502, 503, 504]);
+/** Codes with which the server says that it has not begun. */
+const NOT_BEGUN = new Set<string | undefined>(['API_007', 'API_010', 'EV_003', 'FN_007']);
+/** Too many wrong passwords: whoever sleeps that long is better told. */
+const LOCKED = 'AU_003';
+/** Names the execution an answer is from: the function has run, whatever it says. */
+const EXECUTION_ID = 'x-evoke-execution-id';
 
 /** A way to the server. */
 export class Connection {
@@ -119,14 +126,17 @@ function initOf(ask: Ask, headers: Headers): RequestInit {
 /**
  * What is tried again: everything that the server did not begin, and what may be repeated.
  * A condition on the state makes a request one that may not: the first try may have changed it.
+ * What a function answered is an answer, whatever its status.
  */
-function worthOf(method: string, { headers = {} }: Ask): Worth {
+function worthOf(method: string, { headers = {}, ...ask }: Ask): Worth {
   const isConditional = headers['if-match'] !== undefined || headers['if-none-match'] !== undefined;
   const isKeyed = headers['idempotency-key'] !== undefined;
-  const isRepeatable = isKeyed || (REPEATABLE.has(method) && !isConditional);
-  return (answer, error) => {
+  const isRepeatable = ask.isRepeatable ?? (isKeyed || (REPEATABLE.has(method) && !isConditional));
+  return async (answer, error) => {
     if (answer === undefined) return isRepeatable || isUnreached(error);
-    return NOT_BEGUN.has(answer.status) || (isRepeatable && UNSURE.has(answer.status));
+    if (!PASSING.has(answer.status) || answer.headers.has(EXECUTION_ID)) return false;
+    const code = await codeOf(answer);
+    return NOT_BEGUN.has(code) || (isRepeatable && code !== LOCKED);
   };
 }
 

@@ -68,6 +68,13 @@ export async function refusalOf(response: Response, what: string): Promise<Evoke
   });
 }
 
+/** The code of an error of the server, if it is one. The answer can still be read. */
+export async function codeOf(response: Response): Promise<string | undefined> {
+  const text = await response.clone().text().catch(() => '');
+  const told = parsed(text)?.['error'] as { code?: unknown } | null | undefined;
+  return typeof told?.code === 'string' ? told.code : undefined;
+}
+
 function parsed(text: string): Record<string, unknown> | undefined {
   try {
     return JSON.parse(text);

@@ -4,7 +4,7 @@ import { path, type Connection } from './connection.ts';
 
 /** How a function is called. */
 export interface InvokeOptions {
-  /** Calls with the same key within a day are one call. */
+  /** With `async`: calls with the same key within a day are one call. */
   idempotencyKey?: string;
   /** Milliseconds until the answer begins. */
   timeout?: number;
@@ -38,7 +38,10 @@ export class Functions {
       prefer: options.async ? 'respond-async' : undefined,
     };
     // The server ends what takes too long; it knows how long the function may take.
-    const ask = { json: data, headers, signal, timeout: options.timeout ?? 0 };
+    const timeout = options.timeout ?? 0;
+    // Only what is on disk is known by its key: a call that is waited for might be made twice.
+    const isRepeatable = options.async === true && idempotencyKey !== undefined;
+    const ask = { json: data, headers, signal, timeout, isRepeatable };
     const response = await this.#connection.send('POST', path`/api/functions/${name}/invoke`, ask);
     const text = await response.text();
     if (!/\bjson\b/.test(response.headers.get('content-type') ?? '')) return text;

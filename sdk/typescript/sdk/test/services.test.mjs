@@ -233,7 +233,7 @@ describe('http', () => {
     }));
 
   test('of the server itself: what it has not begun is repeated, whatever it is', withServer(
-    (_, n) => (n === 0 ? refused(503, 'API_008', 'busy') : n === 1 ? { json: { id: 'x' } } : refused(502, 'FN_004', 'broke')),
+    (_, n) => (n === 0 ? refused(503, 'API_007', 'going') : n === 1 ? { json: { id: 'x' } } : refused(502, 'FN_004', 'broke')),
     async ({ db }, asked) => {
       assert.deepEqual(await db.collection('c').create({}), { id: 'x' });
       assert.equal(asked.length, 2);
@@ -242,6 +242,37 @@ describe('http', () => {
       await assert.rejects(db.collection('c').doc('a').set({}, { ifRevision: 'r' }), { status: 502 });
       assert.equal(asked.length, 4);
     }));
+
+  const ran = { headers: { 'x-evoke-execution-id': 'exe_1' } };
+  for (const [what, ask, answer, tries] of [
+    ['a function that answers 503 has run', ({ functions }) => functions.invoke('charge'), { status: 503, ...ran, json: {} }, 1],
+    ['a function that answers as the server does has run', ({ functions }) => functions.invoke('charge'), refused(503, 'API_007', 'x', ran), 1],
+    ['a function of its own limit has run', ({ functions }) => functions.invoke('charge'), refused(429, 'FN_007', 'x', ran), 1],
+    ['a call that is not kept has run, whatever its key', ({ functions }) => functions.invoke('charge', 1, { idempotencyKey: 'k' }), refused(502, 'FN_004', 'x'), 1],
+    ['a function with no place has not', ({ functions }) => functions.invoke('charge'), refused(429, 'FN_007', 'x'), 4],
+    ['a function that is not there yet has not', ({ functions }) => functions.invoke('charge'), refused(503, 'API_010', 'x'), 4],
+    ['a full intake has taken nothing', ({ db }) => db.collection('c').create({}), refused(503, 'EV_003', 'x'), 4],
+    ['a commit that failed may be there', ({ db }) => db.collection('c').create({}), refused(503, 'ST_001', 'x'), 1],
+    ['what is the same twice may fail to be committed', ({ db }) => db.collection('c').doc('a').set({}), refused(503, 'ST_001', 'x'), 4],
+    ['nobody knows what a proxy means', ({ db }) => db.collection('c').create({}), { status: 503, body: 'busy' }, 1],
+    ['a read may be repeated', ({ db }) => db.collection('c').doc('a').get(), { status: 503, body: 'busy' }, 4],
+    ['a key makes a call that is kept one', ({ functions }) => functions.invoke('f', 1, { async: true, idempotencyKey: 'k' }), refused(502, 'X', 'x'), 4],
+    ['too many passwords are no better later', ({ auth }) => auth.login('a', 'b'), refused(429, 'AU_003', 'x'), 1],
+  ])
+    test(`of the server itself: ${what}`, withServer(() => answer, async (client, asked) => {
+      await assert.rejects(ask(client), { name: 'EvokeError', status: answer.status });
+      assert.equal(asked.length, tries);
+    }, { retry: { initial: 1, max: 2 } }));
+
+  test('of a call that is waited for: a key does not make it one that may be lost', async () => {
+    let tries = 0;
+    const broken = async () => { tries++; throw Object.assign(new TypeError('reset'), { code: 'ECONNRESET' }); };
+    const client = createClient({ url: 'http://x', fetch: broken, retry: { initial: 1 } });
+    await assert.rejects(client.functions.invoke('charge', 1, { idempotencyKey: 'k' }), { status: 0 });
+    assert.equal(tries, 1);
+    await assert.rejects(client.functions.invoke('charge', 1, { idempotencyKey: 'k', async: true }), { status: 0 });
+    assert.equal(tries, 5);
+  });
 
   test('says what was not reached', async () => {
     const server = await serve(() => ({}));
