@@ -9,12 +9,14 @@ export interface AuthOptions {
   required?: boolean;
   /** One of these roles is needed. */
   role?: string | readonly string[];
-  /** Who somebody with a token is, in place of the server's users; throws or gives null for nobody. */
-  verify?: (token: string) => Caller | null | Promise<Caller | null>;
+  /** Who somebody with a token is, in place of the server's users; throws or gives nothing for nobody. */
+  verify?: (token: string) => Judgement | Promise<Judgement>;
 }
 
 /** Who calls: in `context.user`. */
 export type Caller = { id: string; email?: string | null; roles?: string[] };
+
+type Judgement = Caller | null | undefined;
 
 const CHALLENGE = { 'www-authenticate': 'Bearer' };
 
@@ -24,11 +26,12 @@ function step(options: AuthOptions = {}): Middleware {
   const roles = role === undefined ? [] : typeof role === 'string' ? [role] : [...role];
   return async (request, context, next) => {
     // The trigger may have asked for it already.
-    let user: Caller | null = context.user;
+    let user: Caller | null = context.user || null;
     const header = request.headers.get('authorization');
     if (user === null && header !== null) {
       try {
-        user = await verify(header.replace(/^bearer\s+/i, '').trim());
+        // Whatever else is given for nobody: what is in no map is undefined, what failed false.
+        user = (await verify(header.replace(/^bearer\s+/i, '').trim())) || null;
       } catch (error) {
         if (!isRefused(error)) throw error;
         // A wrong token is a mistake even where none is needed.

@@ -9,8 +9,8 @@ export interface RateLimitOptions {
   maxRequests?: number;
   /** `30s`, `1m`, `1h`, or milliseconds; `1m`. */
   window?: string | number;
-  /** Who is counted together; the user, else the address. Null is not counted. */
-  key?: (request: Request, context: Context) => string | null;
+  /** Who is counted together; the user, else the address. Who has none is not counted. */
+  key?: (request: Request, context: Context) => string | null | undefined;
   message?: string;
 }
 
@@ -39,7 +39,7 @@ export function rateLimit(options: RateLimitOptions = {}): Middleware {
   const seen = new Map<string, Seen>();
   return async (request, context, next) => {
     const who = key(request, context);
-    if (who === null) return next();
+    if (who == null) return next();
     const { left, wait } = take(seen, who, { maxRequests, window, now: Date.now() });
     const headers: [string, string][] = [
       ['ratelimit-limit', String(maxRequests)],

@@ -135,6 +135,21 @@ describe('auth', () => {
     await assert.rejects(ask(middleware([auth(), who]), '/', bearer('down')), { status: 500 });
   });
 
+  test('takes nothing but somebody for somebody', async () => {
+    const known = new Map([['x', { id: 'x' }]]);
+    const status = async (options, more) => (await ask(middleware([auth(options), who]), '/', bearer('y'), more)).status;
+    for (const verify of [(token) => known.get(token), async () => undefined, () => null, () => false, () => '', () => 0]) {
+      assert.equal(await status({ verify }), 401);
+      assert.equal(await status({ verify, role: 'admin' }), 401);
+      assert.equal(await status({ verify, required: false }), 204);
+      assert.equal(await status({ verify, required: false, role: 'admin' }), 401);
+    }
+    assert.equal(await status({ verify: () => undefined }, { user: undefined }), 401);
+    const bare = middleware([auth(), who]);
+    assert.equal((await bare(new Request('http://localhost/'), {})).status, 401, 'a context that knows of no user');
+    assert.equal((await ask(middleware([auth(), who]), '/', bearer('good'), { user: undefined })).status, 200);
+  });
+
   test('is the service as well', async () => {
     assert.deepEqual(await auth.verifyToken('Bearer good'), users.good);
     assert.equal(typeof auth.users.list, 'function');
@@ -154,6 +169,8 @@ describe('rateLimit', () => {
     assert.equal((await refused.json()).error.code, 'FN_007');
     assert.equal((await by('b')).headers.get('ratelimit-remaining'), '1');
     for (let n = 0; n < 5; n++) assert.equal((await ask(handler)).status, 200, 'whom nobody names is not counted');
+    const unnamed = middleware([rateLimit({ maxRequests: 1, key: () => undefined }), ok]);
+    for (let n = 0; n < 3; n++) assert.equal((await ask(unnamed)).status, 200);
   });
 
   test('counts in a window that slides', () => {
