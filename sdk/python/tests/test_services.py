@@ -11,6 +11,7 @@ from unittest import mock
 from .fake import Fake, Raw
 from evoke import Client, EvokeError, Retries, http, reject, secrets
 from evoke.aio import Client as Waiting
+from evoke.settings import ambient
 
 TIMES = {"created_at": "2026-12-01T09:00:00Z", "updated_at": "2026-12-01T09:00:00Z"}
 FILE = {
@@ -59,6 +60,14 @@ class Storage(Case):
             self.assertEqual(self.last.headers["if-none-match"], "*")
         file.upload(io.BytesIO(b"abc"), if_match="abc")
         self.assertEqual(self.last.headers["if-match"], '"abc"')
+
+    def test_a_name_leads_nowhere_else(self):
+        bucket = self.serve(FILE).storage.bucket("uploads")
+        for name in ("../../users", "a/./b", "a//b", "/a", "a/", "", "..", None):
+            with self.subTest(name), self.assertRaises(ValueError):
+                bucket.file(name)
+        bucket.file("..a/b../...").delete()
+        self.assertEqual(self.last.path, "/api/buckets/uploads/files/..a/b../...")
 
     def test_a_large_file_goes_up_in_parts(self):
         begun = {"id": "upl_1", "part_size": 4}
@@ -254,6 +263,29 @@ class Environment(Case):
                 client.events.publish("a")
             keys = [asked.headers["authorization"] for asked in fake.asked]
             self.assertEqual(keys, ["Bearer evk_1", "Bearer evk_2"])
+
+    def test_the_key_of_the_environment_is_for_its_own_server(self):
+        home = {"EVOKE_URL": "http://Home.test:80/evoke/", "EVOKE_API_KEY": "evk_1"}
+        call = {"token": "evt_run_1"}
+        with mock.patch.dict(os.environ, home):
+            for url, key, token in [
+                (None, None, "evk_1"),
+                ("http://home.test", None, "evk_1"),
+                ("http://home.test", "evk_2", "evk_2"),
+                ("https://home.test", None, None),
+                ("http://home.test:81", None, None),
+                ("http://other.test", None, None),
+                ("http://home.test@other.test", None, None),
+                ("http://other.test", "evk_2", "evk_2"),
+            ]:
+                with self.subTest(url):
+                    self.assertEqual(ambient(url, key).token, token)
+                    of_call = "evt_run_1" if token == "evk_1" else token
+                    self.assertEqual(ambient(url, key, call).token, of_call)
+        with mock.patch.dict(os.environ, {"EVOKE_API_KEY": "evk_1"}):
+            os.environ.pop("EVOKE_URL", None)
+            self.assertIsNone(ambient("http://other.test").token)
+            self.assertEqual(ambient("http://127.0.0.1:8090/").token, "evk_1")
 
     def test_a_hook_says_no(self):
         self.assertEqual(reject("no"), {"reject": {"message": "no"}})

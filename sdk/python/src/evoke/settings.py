@@ -2,7 +2,8 @@
 
 Within a function both come from the call that is under way, which the worker keeps in a context
 variable, so that calls that run at the same time, on threads or on the event loop, each have their
-own. Elsewhere they come from the environment: `EVOKE_URL`, `EVOKE_API_KEY` or `EVOKE_TOKEN`.
+own. Elsewhere they come from the environment: `EVOKE_URL`, `EVOKE_API_KEY` or `EVOKE_TOKEN`. What
+the environment or a call says of who asks is for its own server: no other one gets to see it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from .wire import address_of
 
 __all__ = ["Caller", "ambient", "call_under_way"]
 
@@ -51,18 +54,22 @@ def ambient(
 ) -> Caller:
     """Who calls right now; what is given goes before what is found."""
     call = call or call_under_way()
-    home = url or os.environ.get("EVOKE_URL") or DEFAULT_URL
+    home = os.environ.get("EVOKE_URL") or DEFAULT_URL
+    is_home = url is None or _is_same_server(url, home)
     is_worker = "_evoke_worker" in sys.modules
     if call is None:
-        token = key or os.environ.get("EVOKE_API_KEY") or os.environ.get("EVOKE_TOKEN")
-        return Caller(home, token, is_worker=is_worker)
+        known = os.environ.get("EVOKE_API_KEY") or os.environ.get("EVOKE_TOKEN")
+        return Caller(url or home, key or (known if is_home else None), is_worker=is_worker)
     deadline = call.get("deadlineMs")
     return Caller(
-        home,
-        # The token is for the server that gave it.
-        key or (None if url else call.get("token")),
+        url or home,
+        key or (call.get("token") if is_home else None),
         call.get("traceparent"),
         call.get("requestId"),
         None if deadline is None else deadline / 1000,
         is_worker,
     )
+
+
+def _is_same_server(one: str, other: str) -> bool:
+    return one == other or address_of(one)[0] == address_of(other)[0]

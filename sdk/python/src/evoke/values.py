@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from ._web.messages import encode
 
-__all__ = ["body_of", "duration", "encode", "instant", "parse", "segment"]
+__all__ = ["body_of", "duration", "encode", "instant", "parse", "segment", "segments"]
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -53,3 +53,10 @@ def segment(name: str) -> str:
     if not isinstance(name, str) or name in ("", ".", ".."):
         raise ValueError(f"{name!r} cannot be a name")
     return quote(name, safe="")
+
+
+def segments(name: str) -> str:
+    """A name with slashes as segments of a path, none of which leads elsewhere."""
+    if not isinstance(name, str):
+        raise ValueError(f"{name!r} cannot be a name")
+    return "/".join(segment(part) for part in name.split("/"))

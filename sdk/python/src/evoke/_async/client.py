@@ -34,8 +34,9 @@ class Client:
     """A server and in whose name it is called.
 
     What is not given is found out anew for each call: within a function the server that runs it
-    and the token of the call under way, elsewhere `EVOKE_URL` and `EVOKE_API_KEY`. `timeout` is how
-    many seconds a request may wait for the server without anything coming.
+    and the token of the call under way, elsewhere `EVOKE_URL` and `EVOKE_API_KEY`. Token and key of
+    the environment go to its own server only: with the `url` of another one give an `api_key`, too.
+    `timeout` is how many seconds a request may wait for the server without anything coming.
     """
 
     def __init__(

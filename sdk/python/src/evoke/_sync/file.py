@@ -9,7 +9,7 @@ from urllib.parse import quote, urljoin
 
 from ..answers import METADATA_PREFIX, FileInfo, SignedLink
 from ..errors import EvokeError
-from ..values import duration, instant, segment
+from ..values import duration, instant, segment, segments
 from . import net
 from .database import is_missing
 from .upload import upload_in_parts
@@ -27,11 +27,9 @@ class FileRef:
     """A file, by its name."""
 
     def __init__(self, client: Client, bucket: str, name: str) -> None:
-        if not name:
-            raise ValueError("a file has a name")
         self._client = client
         self._bucket = f"/api/buckets/{segment(bucket)}"
-        self._path = f"{self._bucket}/files/{quote(name, safe='/')}"
+        self._path = f"{self._bucket}/files/{segments(name)}"
         self.bucket = bucket
         self.name = name
 
