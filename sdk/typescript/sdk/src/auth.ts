@@ -39,7 +39,7 @@ export class Auth {
   async verifyToken(header: string | null | undefined): Promise<TokenUser> {
     const token = (header ?? '').trim().replace(/^bearer(\s+|$)/i, '');
     if (token === '') throw new EvokeError('there is no token', { code: 'AU_002', status: 401 });
-    const ask = { json: { token } };
+    const ask = { json: { token }, isRepeatable: true };
     const answer = await this.#connection.json<{ user: TokenUser }>('POST', '/api/auth/verify-token', ask);
     return answer.user;
   }

@@ -1,6 +1,6 @@
 // Which documents, and what becomes of them.
 
-import { path, type Connection } from './connection.ts';
+import { path, type Ask, type Connection } from './connection.ts';
 import type { Changes, Document, Fields } from './document.ts';
 import { EvokeError } from './error.ts';
 
@@ -100,7 +100,7 @@ export class Query<T = Fields> implements AsyncIterable<Document<T>> {
   /** How many there are. */
   async count(options: { signal?: AbortSignal } = {}): Promise<number> {
     const json = { where: this.#shape.where };
-    const ask = { json, signal: options.signal };
+    const ask = { json, isRepeatable: true, signal: options.signal };
     const { count } = await this.connection.json<{ count: number }>('POST', `${this.path}/count`, ask);
     return Math.min(count, this.#shape.limit ?? Infinity);
   }
@@ -108,20 +108,27 @@ export class Query<T = Fields> implements AsyncIterable<Document<T>> {
   /** How the store would find them, one step a line. */
   async explain(): Promise<string[]> {
     const json = this.#body(this.#shape.limit);
-    const { plan } = await this.connection.json<{ plan: string[] }>('POST', `${this.path}/explain`, { json });
+    const ask = { json, isRepeatable: true };
+    const { plan } = await this.connection.json<{ plan: string[] }>('POST', `${this.path}/explain`, ask);
     return plan;
   }
 
   /** Changes fields of all of them, each with its event and its hooks. */
   update(changes: Changes<T>, options: { signal?: AbortSignal } = {}): Promise<Tally> {
     const json = { where: this.#all('update'), set: changes };
-    return this.connection.json('PATCH', `${this.path}/documents`, { json, signal: options.signal });
+    return this.#change('PATCH', { json, signal: options.signal });
   }
 
   /** Deletes all of them, each with its event and its hooks. */
   delete(options: { signal?: AbortSignal } = {}): Promise<Tally> {
     const query = { where: JSON.stringify(this.#all('delete')) };
-    return this.connection.json('DELETE', `${this.path}/documents`, { query, signal: options.signal });
+    return this.#change('DELETE', { query, signal: options.signal });
+  }
+
+  /** Takes as long as there are documents, and once: a second try would count only what is left. */
+  #change(method: string, ask: Ask): Promise<Tally> {
+    const once = { ...ask, timeout: 0, isRepeatable: false };
+    return this.connection.json(method, `${this.path}/documents`, once);
   }
 
   /** All of them, read page by page as they are wanted. */
@@ -135,7 +142,7 @@ export class Query<T = Fields> implements AsyncIterable<Document<T>> {
     let cursor: string | null | undefined;
     do {
       const json = { ...this.#body(Math.min(left, PAGE_MAX)), cursor: cursor ?? undefined };
-      const ask = { json, signal: options.signal };
+      const ask = { json, isRepeatable: true, signal: options.signal };
       const page = await this.connection.json<Page<Document<T>>>('POST', `${this.path}/query`, ask);
       left -= page.data.length;
       cursor = page.next_cursor;

@@ -256,6 +256,13 @@ describe('http', () => {
     ['what is the same twice may fail to be committed', ({ db }) => db.collection('c').doc('a').set({}), refused(503, 'ST_001', 'x'), 4],
     ['nobody knows what a proxy means', ({ db }) => db.collection('c').create({}), { status: 503, body: 'busy' }, 1],
     ['a read may be repeated', ({ db }) => db.collection('c').doc('a').get(), { status: 503, body: 'busy' }, 4],
+    ['a query is a read', ({ db }) => db.collection('c').get(), { status: 502, body: 'x' }, 4],
+    ['a count is a read', ({ db }) => db.collection('c').count(), { status: 502, body: 'x' }, 4],
+    ['an explanation is a read', ({ db }) => db.collection('c').explain(), { status: 502, body: 'x' }, 4],
+    ['a look at a token is a read', ({ auth }) => auth.verifyToken('x'), { status: 502, body: 'x' }, 4],
+    ['even one that is locked is not waited for', ({ auth }) => auth.verifyToken('x'), refused(429, 'AU_003', 'x'), 1],
+    ['many documents are deleted once', ({ db }) => db.collection('c').where('a', '==', 1).delete(), { status: 502, body: 'x' }, 1],
+    ['many documents are changed once', ({ db }) => db.collection('c').where('a', '==', 1).update({}), { status: 502, body: 'x' }, 1],
     ['a key makes a call that is kept one', ({ functions }) => functions.invoke('f', 1, { async: true, idempotencyKey: 'k' }), refused(502, 'X', 'x'), 4],
     ['too many passwords are no better later', ({ auth }) => auth.login('a', 'b'), refused(429, 'AU_003', 'x'), 1],
   ])
@@ -263,6 +270,15 @@ describe('http', () => {
       await assert.rejects(ask(client), { name: 'EvokeError', status: answer.status });
       assert.equal(asked.length, tries);
     }, { retry: { initial: 1, max: 2 } }));
+
+  test('of many documents: it takes as long as it takes', async () => {
+    const given = [];
+    const answer = async (url, init) => { given.push(init.signal); return Response.json({ matched: 0, changed: 0 }); };
+    const old = createClient({ url: 'http://x', fetch: answer }).db.collection('c').where('a', '==', 1);
+    await old.delete();
+    await old.update({ b: 1 });
+    assert.ok(given.every((signal) => signal == null), 'nothing would end it');
+  });
 
   test('of a call that is waited for: a key does not make it one that may be lost', async () => {
     let tries = 0;
