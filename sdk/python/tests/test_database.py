@@ -229,6 +229,25 @@ class Transactions(Case):
             ],
         )
 
+    def test_what_was_not_there_must_still_be_missing(self):
+        taken = (409, {"error": {"code": "DB_002", "message": "is there"}}, {})
+        db = self.serve(MISSING, taken, ADA)
+
+        def work(t):
+            if t.collection("names").doc("ada").get() is not None:
+                return "taken"
+            t.collection("users").create({"name": "ada"})
+            return "made"
+
+        self.assertEqual(db.transaction(work), "taken")
+        self.assertEqual(
+            self.asked(1)[2]["operations"],
+            [
+                {"op": "check", "collection": "names", "id": "ada", "revision": None},
+                {"op": "create", "collection": "users", "document": {"name": "ada"}},
+            ],
+        )
+
     def test_it_is_made_anew_when_something_changed(self):
         newer = {**ADA, "age": 40, "_revision": "evt_2"}
         db = self.serve(ADA, CHANGED, newer, {"data": [{}]})
@@ -311,6 +330,19 @@ class Changes(Case):
         last = [asked.headers["last-event-id"] for asked in self.fake.asked]
         self.assertEqual(last, ["evt_0", "evt_2"])
         self.assertEqual(self.fake.asked[0].query, {"action": "create"})
+
+    def test_a_place_that_is_told_alone_is_kept(self):
+        db = self.serve(
+            feed("id: evt_5\n\n", "id: evt_6\nevent: cha"),
+            feed(change("evt_6") + "id: evt_7\n\n"),
+            feed(": nothing\n\n"),
+            feed(change("evt_8")),
+        )
+        found = db.collection("users").changes()
+        self.assertEqual([next(found).event_id for _ in range(2)], ["evt_6", "evt_8"])
+        found.close()
+        last = [asked.headers.get("last-event-id") for asked in self.fake.asked]
+        self.assertEqual(last, [None, "evt_5", "evt_7", "evt_7"])
 
     def test_a_refusal_ends_them(self):
         with self.assertRaises(EvokeError):

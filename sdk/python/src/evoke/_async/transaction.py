@@ -77,9 +77,9 @@ class Transaction:
     async def commit(self) -> list[dict[str, Any]]:
         """Makes the changes, if everything that was read is still so."""
         checks = [
-            {"op": "check", "collection": key[0], "id": key[1], "if_match": document.revision}
+            _check(key, document)
             for key, document in self._read.items()
-            if document is not None and key not in self._written
+            if key not in self._written
         ]
         changes = [*self._written.values(), *self._created]
         # What was read in one look is as consistent as it gets.
@@ -88,6 +88,14 @@ class Transaction:
         asked = {"operations": [*checks, *changes]}
         told = await self._client.call("POST", "/api/transactions", json=asked)
         return list(told["data"][len(checks) :])
+
+
+def _check(key: Key, document: Document | None) -> dict[str, Any]:
+    """That a document still is what was read of it, or still is not there."""
+    check: dict[str, Any] = {"op": "check", "collection": key[0], "id": key[1]}
+    if document is None:
+        return {**check, "revision": None}
+    return {**check, "if_match": document.revision}
 
 
 class TransactionCollection:
