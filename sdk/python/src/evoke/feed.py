@@ -24,6 +24,8 @@ class Messages:
         self._line = ""
         self._event = self._id = ""
         self._data: list[str] = []
+        # Where to go on: a message may tell nothing else, and is not given then.
+        self.last_id = ""
 
     def feed(self, piece: bytes) -> list[Message]:
         """The messages that are complete with these bytes."""
@@ -45,6 +47,7 @@ class Messages:
             elif name == "id" and "\0" not in value:
                 self._id = value
             return None
+        self.last_id = self._id
         data, self._data = self._data, []
         event, self._event = self._event, ""
         return Message(event or "message", "\n".join(data), self._id) if data else None

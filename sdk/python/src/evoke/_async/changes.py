@@ -42,9 +42,9 @@ async def changes_of(
             async for piece in answer.pieces():
                 for message in messages.feed(piece):
                     failures = 0
-                    last = message.id or last
                     if message.event == "change":
                         yield Change.of(json.loads(message.data))
+                last = messages.last_id or last
         except EvokeError as error:
             if 400 <= error.status < 500:
                 raise
