@@ -95,6 +95,21 @@ class Cors(unittest.TestCase):
         with self.assertRaises(ValueError):
             cors(credentials=True)
 
+    def test_an_answer_that_is_given_to_everybody_stays_as_it_is(self):
+        own = {"Vary": "Accept", "Access-Control-Allow-Origin": "*", "X-Own": "1"}
+        shared = Response("x", headers=own)
+        step = cors(["http://a.test", "http://b.test"], credentials=True)
+        handler = middleware([step, lambda request: shared])
+        for origin in ("http://a.test", "http://b.test"):
+            response = handler(request(headers={"origin": origin}))
+            seen = headers(response)
+            self.assertEqual(len(seen), len(response.headers))
+            self.assertEqual((seen["vary"], seen["x-own"]), ("Accept, Origin", "1"))
+            self.assertEqual(seen["access-control-allow-origin"], origin)
+        self.assertEqual(shared.headers, list(own.items()))
+        outer = middleware([step, step, lambda request: shared])
+        self.assertEqual(headers(outer(request()))["vary"], "Accept, Origin")
+
     def test_a_preflight_is_answered(self):
         asks = {
             "origin": "http://a.test",
@@ -172,6 +187,13 @@ class Limits(unittest.TestCase):
         self.assertEqual([status(), status()], [200, 429])
         now = 1000.0
         self.assertEqual([status() for _ in range(4)], [200, 200, 200, 429])
+
+    def test_no_address_is_somebodys(self):
+        known = request(headers={"x-forwarded-for": "1.2.3.4"})
+        known.user = User({"id": "u"})
+        stranger = request(headers={"x-forwarded-for": "1.2.3.4, user u"})
+        handler = middleware([rate_limit(max_requests=1, window="1h"), lambda request: "x"])
+        self.assertEqual([handler(one).status for one in (known, stranger, known)], [200, 200, 429])
 
     def test_a_limit_is_one(self):
         for options in ({"max_requests": 0}, {"max_requests": 1, "window": "soon"}):

@@ -41,13 +41,31 @@ class _Cors(Step):
     def after(self, request: Any, response: Any) -> Any:
         origin = request.headers.get("origin")
         allowed = None if origin is None else self._allowed(origin)
+        told = {}
         if self._origins != "*":
             # Caches must not give the answer for one site to another.
-            response.headers.append(("vary", "Origin"))
+            told["vary"] = _vary(response)
         if allowed is not None:
-            response.headers.append(("access-control-allow-origin", allowed))
-            response.headers.extend(self._fixed.items())
-        return response
+            told |= {"access-control-allow-origin": allowed, **self._fixed}
+        return _with_headers(response, told)
+
+
+def _vary(response: Any) -> str:
+    """What the answer depends on, and the origin."""
+    kept = [value for name, value in response.headers if name.lower() == "vary"]
+    names = {name.strip().lower() for value in kept for name in value.split(",")}
+    return ", ".join(kept if names & {"origin", "*"} else [*kept, "Origin"])
+
+
+def _with_headers(response: Any, told: dict[str, str]) -> Any:
+    """The answer with these headers in place of its own; the handler's own may be one that it gives
+    to everybody, and stays as it is."""
+    from copy import copy
+
+    answer = copy(response)
+    others = [(name, value) for name, value in response.headers if name.lower() not in told]
+    answer.headers = others + list(told.items())
+    return answer
 
 
 def cors(
