@@ -199,6 +199,37 @@ describe('http', () => {
     assert.equal((await http.fetch(url, keyed)).status, 200);
   }));
 
+  test('takes a whole request as what it is', withServer(flaky(1), async (_, asked, { url }) => {
+    assert.equal((await http.fetch(new Request(url, { method: 'POST' }), quick)).status, 503);
+    assert.equal((await http.fetch(new Request(url, { method: 'POST', body: 'x', headers: { 'idempotency-key': 'k' } }), quick)).status, 200);
+    assert.deepEqual(asked.map(({ method, body }) => [method, body.toString()]), [['POST', ''], ['POST', 'x']]);
+  }));
+
+  test('repeats a request that may be', withServer(flaky(2), async (_, asked, { url }) => {
+    const keyed = new Request(url, { method: 'POST', headers: { 'idempotency-key': 'k', 'x-own': '1' } });
+    assert.equal((await http.fetch(keyed, quick)).status, 200);
+    assert.deepEqual(asked.map(({ headers }) => headers['x-own']), ['1', '1', '1']);
+    const stop = new AbortController();
+    stop.abort(new Error('enough'));
+    await assert.rejects(http.fetch(new Request(url, { signal: stop.signal }), quick), (error) => error === stop.signal.reason || error.name === 'AbortError');
+    assert.equal(asked.length, 3);
+  }));
+
+  test('leaves nothing behind at a signal that lasts', withServer(() => ({ body: 'ok' }), async (_, asked, { url }) => {
+    const lasting = new AbortController();
+    let listening = 0;
+    const listen = lasting.signal.addEventListener.bind(lasting.signal);
+    lasting.signal.addEventListener = (...args) => { listening++; return listen(...args); };
+    for (let n = 0; n < 3; n++) await (await http.fetch(url, { ...quick, signal: lasting.signal })).text();
+    assert.equal(listening, 0);
+    const silent = await serve(() => (outgoing) => { outgoing.writeHead(200); outgoing.write('x'); });
+    const reader = (await http.fetch(silent.url, { signal: lasting.signal })).body.getReader();
+    await reader.read();
+    lasting.abort(new Error('enough'));
+    await assert.rejects(reader.read(), 'what is read ends with it');
+    await silent.close();
+  }));
+
   test('gives the last answer when it gives up', withServer(flaky(99, 500), async (_, asked, { url }) => {
     assert.equal((await http.fetch(url, { ...quick, retries: 2 })).status, 500);
     assert.equal(asked.length, 3);
