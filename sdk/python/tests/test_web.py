@@ -261,8 +261,30 @@ class Validation(unittest.TestCase):
             ({"exclusiveMinimum": 0, "maximum": 9}, [1, 9, "x"], [0, 10]),
             ({"multipleOf": 0.1}, [0.3, 1], [0.25]),
             ({"minLength": 2, "maxLength": 3}, ["ab", 7], ["a", "abcd"]),
-            ({"pattern": "^a+$"}, ["aa"], ["ab"]),
+            ({"pattern": "^a+$"}, ["aa"], ["ab", "aa\n"]),
+            ({"pattern": r"^[$]\$[^\]$]$"}, ["$$a"], ["$$$", "a"]),
+            ({"patternProperties": {"^x$": False}}, [{"x\n": 1}], [{"x": 1}]),
+            ({"uniqueItems": True}, [[1, True, "1", [1], {"a": 1}, None, []]], [[1, 1.0]]),
+            (
+                {"uniqueItems": True},
+                [[0.1, False, 0]],
+                [[{"a": 1, "b": [2.0]}, {"b": [2], "a": 1}]],
+            ),
+            ({"multipleOf": 5}, [10, 10**400, 1e22], [11, 10**400 + 1, 7.5]),
+            ({"multipleOf": 0.5}, [1.5], [1.25, 10**400, float("inf")]),
+            ({"type": "integer"}, [10**400], [float("inf")]),
             ({"format": "date-time"}, ["2026-12-01T09:00:00Z"], ["2026-12-01"]),
+            ({"format": "date"}, ["2028-02-29", 7], ["2026-02-29", "2026-2-01", "٢٠٢٦-01-01"]),
+            (
+                {"format": "date-time"},
+                ["2016-12-31t23:59:60.5+01:00"],
+                ["2026-02-30T09:00:00Z", "2026-12-01T24:00:00Z", "2026-12-01T09:00:00Z\n"],
+            ),
+            ({"format": "time"}, ["09:00:00", "09:00:00Z"], ["25:00:00", "09:60:00Z"]),
+            ({"format": "email"}, ["a@b.c"], ["a@b", "@b.c", "a@" + "." * 100_000 + " "]),
+            ({"format": "hostname"}, ["a-b.test"], ["a_b", "-a.test", "a..b", ""]),
+            ({"format": "ipv6"}, ["::1", "2001:db8::1"], ["1.2.3.4", ":::", "::1%eth0", "\0"]),
+            ({"format": "uri"}, ["http://a.test/?b", "urn:x"], ["/a", "http://a b"]),
             ({"format": "uuid"}, ["01234567-89ab-cdef-0123-456789abcdef"], ["1"]),
             ({"format": "ipv4"}, ["1.2.3.4"], ["1.2.3", "1.2.3.256", "1.2.3.4."]),
             ({"minItems": 1, "prefixItems": [{"const": 1}]}, [[1, "x"]], [[], [2]]),
@@ -290,9 +312,47 @@ class Validation(unittest.TestCase):
             ({"items": {"minimun": 1}}, "schema.items.minimun"),
             ({"$ref": "http://x.test"}, "elsewhere"),
             ({"allOf": [7]}, "a schema is an object"),
+            ({"format": "datetime"}, "did you mean 'date-time'"),
+            ({"items": {"$ref": "#/$defs/n"}}, "schema.items.*nothing at '#/\\$defs/n'"),
+            ({"$ref": "#n", "$defs": {"n": {}}}, "nothing at '#n'"),
+            ({"$ref": "#/required", "required": ["a"]}, "a schema is an object"),
+            ({"$ref": "#/default", "default": {"typ": "x"}}, "did you mean 'type'"),
+            ({"pattern": "("}, "no expression"),
+            ({"patternProperties": {"[": {}}}, "no expression"),
+            ({"minimum": "1"}, "schema.minimum: '1' is no bound"),
+            ({"multipleOf": 0}, "schema.multipleOf: 0 is no bound"),
         ]:
             with self.assertRaisesRegex(ValueError, said):
                 validate(schema)
+
+    def test_hostile_bodies_are_refused(self):
+        deep, number = b"[" * 100_000, b"1" + b"0" * 400
+        nested = b"[" * 300 + b"]" * 300
+        unique = {"uniqueItems": True}
+        for check, body in [
+            (validate(unique), deep),
+            (validate(unique), b"[NaN]"),
+            (validate(unique), b'{"a": -Infinity}'),
+            (validate(unique), b"[%b, %b]" % (nested, nested)),
+            (validate({"type": "string"}), number),
+            (validate({"multipleOf": 0.1}), number),
+            (validate(lambda value: float(value)), number),
+        ]:
+            with self.subTest(body[:20]):
+                response = middleware([check, lambda request: "x"])(request("POST", body=body))
+                self.assertEqual((response.status, told(response)["code"]), (422, "API_001"))
+
+    def test_many_items_are_compared_in_time(self):
+        # One by one that would be two billion comparisons; numbers of one hash are as slow in a set.
+        items = [number * (2**61 - 1) for number in range(60_000)]
+        self.assertEqual(Schema({"uniqueItems": True}).problems(items), [])
+
+    def test_references_may_go_round(self):
+        tree = {"items": {"$ref": "#/$defs/a~1%25"}}
+        schema = Schema(
+            {"$defs": {"a/%": {"anyOf": [tree, {"type": "null"}]}}, "$ref": "#/$defs/a~1%25"}
+        )
+        self.assertEqual(schema.problems([[], [None]]), [])
 
     def test_hostile_bodies_end(self):
         schema = Schema({"$defs": {"t": {"items": {"$ref": "#/$defs/t"}}}, "$ref": "#/$defs/t"})

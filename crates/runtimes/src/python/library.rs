@@ -49,6 +49,7 @@ const FILES: &[(&str, &str)] = files!(
     "_web/__init__.py"
     "_web/auth.py"
     "_web/cors.py"
+    "_web/formats.py"
     "_web/limit.py"
     "_web/messages.py"
     "_web/middleware.py"

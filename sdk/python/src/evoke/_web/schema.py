@@ -5,10 +5,13 @@ A keyword that is not known here is refused when the schema is read: it would ch
 
 from __future__ import annotations
 
+import json
 import math
-import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
+
+from .formats import FORMATS, expression
 
 __all__ = ["Schema"]
 
@@ -24,16 +27,7 @@ _TYPES: dict[str, Any] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
     "number": lambda value: _is_number(value),
-    "integer": lambda value: _is_number(value) and float(value).is_integer(),
-}
-_FORMATS = {
-    "date": r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])",
-    "date-time": r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)",
-    "email": r"[^@\s]+@[^@\s]+\.[^@\s]+",
-    "ipv4": r"((25[0-5]|2[0-4]\d|1?\d?\d)(\.(?!$)|$)){4}",
-    "time": r"\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?",
-    "uri": r"[A-Za-z][A-Za-z0-9+.-]*:\S*",
-    "uuid": r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+    "integer": lambda value: _is_number(value) and (isinstance(value, int) or value.is_integer()),
 }
 # Of numbers, texts, lists and objects: keyword, what is measured, whether it holds, what is said.
 _BOUNDS: dict[str, tuple[str, Any, str]] = {
@@ -43,7 +37,7 @@ _BOUNDS: dict[str, tuple[str, Any, str]] = {
     "exclusiveMaximum": ("number", lambda value, bound: value < bound, "must be less than {}"),
     "multipleOf": (
         "number",
-        lambda value, bound: math.isclose(value / bound, round(value / bound), rel_tol=1e-12),
+        lambda value, bound: _is_multiple(value, bound),
         "must be a multiple of {}",
     ),
     "minLength": ("string", lambda value, bound: len(value) >= bound, "needs {} characters"),
@@ -77,20 +71,36 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _is_multiple(value: Any, bound: Any) -> bool:
+    if isinstance(value, int) and isinstance(bound, int):
+        return value % bound == 0
+    try:
+        ratio = value / bound
+        return math.isclose(ratio, round(ratio), rel_tol=1e-12)
+    except OverflowError:
+        # Numbers of this size are told apart by nobody.
+        return False
+
+
 class Schema:
     """A schema that was read."""
 
     def __init__(self, schema: Any) -> None:
         self._root = schema
-        _check(schema, "schema")
+        refs: list[tuple[str, Any]] = []
+        _check(schema, "schema", refs)
+        _follow(schema, refs)
 
     def problems(self, value: Any) -> list[dict[str, str]]:
         """What is wrong with a value: which field, and why."""
         found: list[dict[str, str]] = []
-        for field, message in self._look(self._root, value, "", 0):
-            found.append({"field": field, "message": message})
-            if len(found) == PROBLEMS_MAX:
-                break
+        try:
+            for field, message in self._look(self._root, value, "", 0):
+                found.append({"field": field, "message": message})
+                if len(found) == PROBLEMS_MAX:
+                    break
+        except RecursionError:
+            found.append({"field": "", "message": "is too deep"})
         return found
 
     def _fits(self, schema: Any, value: Any, field: str, depth: int) -> bool:
@@ -137,7 +147,9 @@ class Schema:
             place = _inside(field, name)
             if "propertyNames" in schema:
                 yield from self._look(schema["propertyNames"], name, place, depth)
-            fitting = [patterns[pattern] for pattern in patterns if re.search(pattern, name)]
+            fitting = [
+                patterns[pattern] for pattern in patterns if expression(pattern).search(name)
+            ]
             if name in properties:
                 fitting.append(properties[name])
             for part in fitting or [schema.get("additionalProperties", True)]:
@@ -167,18 +179,17 @@ def _plain(schema: Any, value: Any, field: str) -> Found:
         if keyword in schema and _TYPES[kind](value) and not holds(value, schema[keyword]):
             yield field, said.format(schema[keyword])
     if isinstance(value, str):
-        if "pattern" in schema and not re.search(schema["pattern"], value):
+        if "pattern" in schema and not expression(schema["pattern"]).search(value):
             yield field, f"must fit {schema['pattern']}"
-        form = _FORMATS.get(schema.get("format", ""))
-        if form is not None and not re.fullmatch(form, value):
+        if "format" in schema and not FORMATS[schema["format"]](value):
             yield field, f"is no {schema['format']}"
     if schema.get("uniqueItems") and isinstance(value, list):
-        if any(_same(one, other) for at, one in enumerate(value) for other in value[:at]):
+        if len(set(map(_written, value))) < len(value):
             yield field, "has an item twice"
 
 
-def _check(schema: Any, place: str) -> None:
-    """Refuses a schema that could not be kept."""
+def _check(schema: Any, place: str, refs: list[tuple[str, Any]]) -> None:
+    """Refuses a schema that could not be kept. References are noted: they may lead anywhere."""
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
@@ -186,29 +197,66 @@ def _check(schema: Any, place: str) -> None:
     for keyword, value in schema.items():
         here = f"{place}.{keyword}"
         if keyword in _ONE:
-            _check(value, here)
+            _check(value, here, refs)
         elif keyword in _MANY:
             for index, one in enumerate(value):
-                _check(one, f"{here}[{index}]")
+                _check(one, f"{here}[{index}]", refs)
         elif keyword in _NAMED:
             for name, one in value.items():
-                _check(one, f"{here}.{name}")
+                _check(one, f"{here}.{name}", refs)
         elif keyword == "$ref":
-            if not str(value).startswith("#"):
-                raise ValueError(f"{here}: {value!r} is elsewhere")
+            refs.append((here, value))
         elif keyword not in _BOUNDS and keyword not in _OTHERS and keyword not in _SAID:
             raise ValueError(f"{here}: this keyword is not known here{_near(keyword, _KNOWN)}")
+    _check_values(schema, place)
+
+
+def _check_values(schema: Any, place: str) -> None:
+    """Refuses values that keywords cannot have."""
     for name in _names(schema.get("type")):
         if name not in _TYPES:
             raise ValueError(f"{place}.type: {name!r} is no type{_near(name, _TYPES)}")
+    form = schema.get("format")
+    if form is not None and form not in FORMATS:
+        raise ValueError(f"{place}.format: {form!r} is not known here{_near(form, FORMATS)}")
+    for pattern in (*schema.get("patternProperties", ()), *filter(None, [schema.get("pattern")])):
+        try:
+            expression(pattern)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
+    for keyword in _BOUNDS.keys() & schema.keys():
+        bound = schema[keyword]
+        if not _is_number(bound) or (keyword == "multipleOf" and bound <= 0):
+            raise ValueError(f"{place}.{keyword}: {bound!r} is no bound")
 
 
 _KNOWN = [*_BOUNDS, *_ONE, *_MANY, *_NAMED, *_OTHERS]
 
 
+def _follow(root: Any, refs: list[tuple[str, Any]]) -> None:
+    """Refuses references to nowhere, and to what is no schema."""
+    known = set()
+    while refs:
+        here, ref = refs.pop()
+        if ref in known:
+            continue
+        known.add(ref)
+        if not str(ref).startswith("#"):
+            raise ValueError(f"{here}: {ref!r} is elsewhere")
+        try:
+            target = _target(root, ref)
+        except (LookupError, TypeError, ValueError):
+            raise ValueError(f"{here}: there is nothing at {ref!r}") from None
+        _check(target, here, refs)
+
+
 def _target(root: Any, ref: str) -> Any:
+    """What is at a reference: a place in the schema, named step by step."""
+    start, *parts = unquote(ref[1:]).split("/")
+    if start:
+        raise LookupError(ref)
     found = root
-    for part in ref.lstrip("#").split("/")[1:]:
+    for part in parts:
         part = part.replace("~1", "/").replace("~0", "~")
         found = found[int(part)] if isinstance(found, list) else found[part]
     return found
@@ -237,6 +285,19 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
     return bool(one == other)
+
+
+def _written(value: Any) -> str:
+    """One text for all that is the same as JSON. A set of texts cannot be made slow by who chooses
+    them, as one of numbers could."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        names = sorted(value)
+        return f"{{{','.join(f'{json.dumps(name)}:{_written(value[name])}' for name in names)}}}"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value)
 
 
 def _inside(field: str, name: str) -> str:

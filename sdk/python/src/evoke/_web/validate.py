@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from .middleware import Step, refused
@@ -18,14 +19,18 @@ class _Validate(Step):
 
     def before(self, request: Any, context: Any) -> Any:
         try:
-            value = request.json()
-        except ValueError as error:
+            value = json.loads(request.body, parse_constant=_no_number)
+        except (RecursionError, ValueError) as error:
             problems = [{"field": "", "message": f"the body is not JSON: {error}"}]
             return refused(422, INVALID, "the request does not fit", problems=problems)
         request.valid, problems = self._check(value)
         if problems:
             return refused(422, INVALID, "the request does not fit", problems=problems)
         return None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
 
 
 def validate(schema: Any) -> Step:
@@ -46,7 +51,7 @@ def validate(schema: Any) -> Step:
 def _parsed(parse: Any, value: Any) -> tuple[Any, list[dict[str, str]]]:
     try:
         return parse(value), []
-    except ValueError as error:
+    except (OverflowError, RecursionError, ValueError) as error:
         errors = getattr(error, "errors", None)
         if not callable(errors):
             return None, [{"field": "", "message": str(error)}]
