@@ -1,5 +1,10 @@
 // What a handler gets beside its event or request.
 
+/** What the packages are told of a call. */
+function told({ raw: { token, traceparent, requestId, deadlineMs } }) {
+  return { url: about.url, token, traceparent, requestId, deadlineMs };
+}
+
 /** What a handler gets as its second argument. Everything is read only when asked for. */
 class Context {
   #call;
@@ -73,9 +78,9 @@ class Context {
     return (this.#log ??= { debug: at(DEBUG), info: at(INFO), warn: at(WARN), error: at(FAULT) });
   }
 
-  /** A client of the server this function runs in, with the call's token. */
+  /** The services of the server this function runs in, in the name of this call. */
   get evoke() {
-    return (this.#evoke ??= client(this.#call.raw));
+    return (this.#evoke ??= ours('@evoke/sdk').servicesOf(told(this.#call)));
   }
 
   toJSON() {
@@ -100,50 +105,4 @@ class Context {
   [Symbol.for('nodejs.util.inspect.custom')]() {
     return this.toJSON();
   }
-}
-
-function client(raw) {
-  const post = async (path, body, headers = {}) => {
-    const trace = raw.traceparent === undefined ? {} : { traceparent: raw.traceparent };
-    const response = await fetch(about.url + path, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        authorization: `Bearer ${raw.token}`,
-        ...trace,
-        ...headers,
-      },
-      body: JSON.stringify(body ?? null),
-    });
-    const text = await response.text();
-    let answer = text;
-    if (/json/.test(response.headers.get('content-type')))
-      answer = text === '' ? undefined : JSON.parse(text);
-    if (response.ok) return answer;
-    const error = new Error(answer?.error?.message ?? `${path} answered ${response.status}`);
-    throw Object.assign(error, { code: answer?.error?.code, status: response.status });
-  };
-  return {
-    events: {
-      publish: (type, data, options = {}) => post('/api/events', { ...options, type, data }),
-    },
-    functions: {
-      /** With `{ async: true }` it returns the execution instead of waiting for its result. */
-      invoke: (name, data, options = {}) =>
-        post(
-          `/api/functions/${encodeURIComponent(name)}/invoke`,
-          data,
-          options.async ? { prefer: 'respond-async' } : {},
-        ),
-    },
-    get db() {
-      return ours('@evoke/sdk').db;
-    },
-    get storage() {
-      return ours('@evoke/sdk').storage;
-    },
-    get auth() {
-      return ours('@evoke/sdk').auth;
-    },
-  };
 }

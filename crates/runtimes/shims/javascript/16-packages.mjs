@@ -36,9 +36,7 @@ function offerPackages(code) {
   // The packages ask for it, so that calls under way at once keep their own tokens.
   globalThis[Symbol.for('evoke.call')] = () => {
     const call = calls.getStore();
-    if (call === undefined) return undefined;
-    const { token, traceparent, requestId, deadlineMs } = call.raw;
-    return { url: about.url, token, traceparent, requestId, deadlineMs };
+    return call === undefined ? undefined : told(call);
   };
   for (const [name, source] of Object.entries(GLOBALS)) {
     if (name in globalThis) continue;

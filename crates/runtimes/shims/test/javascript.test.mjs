@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { after, describe, test } from 'node:test';
 import { context, folder, INTERPRETERS, KIND, requestPayload, shim, u32, Worker } from './server.mjs';
 
@@ -755,60 +754,6 @@ for (const [name, path] of chosen) {
       assert.match(syntax.stack, /index\.mjs:2[^]*export const = 2/);
       const missing = await refused({ 'index.mjs': 'import "not-a-package"' });
       assert.match(missing.message, /not-a-package/);
-    });
-
-    test('has a client of its server', async () => {
-      const seen = [];
-      const server = createServer(async (req, res) => {
-        let body = '';
-        for await (const chunk of req) body += chunk;
-        seen.push([
-          req.method,
-          req.url,
-          req.headers.authorization,
-          req.headers.prefer,
-          req.headers.traceparent,
-          JSON.parse(body),
-        ]);
-        res.writeHead(req.url.includes('missing') ? 404 : 200, {
-          'content-type': 'application/json',
-        });
-        res.end(
-          req.url.includes('missing')
-            ? '{"error":{"code":"FN_001","message":"no such function"}}'
-            : '{"id":"evt_1"}',
-        );
-      }).listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      const worker = await loaded(
-        `
-        export const handler = async (_, { evoke }) => [await evoke.events.publish('a.b', { x: 1 }, { subject: 's' }), await evoke.functions.invoke('other', 2, { async: true }),
-          await evoke.functions.invoke('missing', 3).catch((error) => [error.message, error.code, error.status])];`,
-        undefined,
-        { url: `http://127.0.0.1:${server.address().port}` },
-      );
-      const call = await ended(worker.event(0, { traceparent: '00-1-2-01' }));
-      server.close();
-      assert.deepEqual(call.result, [
-        { id: 'evt_1' },
-        { id: 'evt_1' },
-        ['no such function', 'FN_001', 404],
-      ]);
-      assert.deepEqual(seen[0], [
-        'POST',
-        '/api/events',
-        'Bearer tok_1',
-        undefined,
-        '00-1-2-01',
-        { subject: 's', type: 'a.b', data: { x: 1 } },
-      ]);
-      assert.deepEqual(seen[1].slice(0, 5), [
-        'POST',
-        '/api/functions/other/invoke',
-        'Bearer tok_1',
-        'respond-async',
-        '00-1-2-01',
-      ]);
     });
 
     test('finishes what is under way, then leaves', async () => {

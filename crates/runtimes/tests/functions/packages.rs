@@ -138,11 +138,11 @@ async fn calls_at_once_in_one_worker_keep_their_tokens_and_traces() {
     let house = House::new(options());
     let url = mirror().await;
     let text = "import { events } from '@evoke/sdk';
-        export async function handler(event) {
+        export async function handler(event, { evoke }) {
             await new Promise((done) => setTimeout(done, event.data % 7));
             const first = await events.publish('a', event.data);
             await null;
-            return [first.ids, (await events.publish('b', event.data)).ids];
+            return [first.ids, (await evoke.events.publish('b', event.data)).ids];
         }";
     for runtime in RUNTIMES {
         let function = Function::new(runtime, "index.mjs", text).scaled(1, 1, 30);

@@ -8,7 +8,7 @@ import { tried, type RetryOptions, type Worth } from './retry.ts';
 export interface ConnectionOptions {
   /** Address of the server; `EVOKE_URL`, else this machine's. */
   url?: string;
-  /** `evk_...`; `EVOKE_API_KEY` if not given. */
+  /** `evk_...`; if not given `EVOKE_API_KEY`, where the address is that of the environment. */
   apiKey?: string;
   retry?: RetryOptions;
   /** In place of the global one. */
@@ -48,14 +48,23 @@ const EXECUTION_ID = 'x-evoke-execution-id';
 /** A way to the server. */
 export class Connection {
   readonly #options: ConnectionOptions;
+  readonly #tell: () => Call;
 
-  constructor(options: ConnectionOptions = {}) {
+  /** `tell` says whose requests these are. */
+  constructor(options: ConnectionOptions = {}, tell: () => Call = currentCall) {
     this.#options = options;
+    this.#tell = tell;
   }
 
-  /** The address of something of the server. */
+  /**
+   * The address of something of the server.
+   *
+   * @throws EvokeError for what is no path: behind the host's name it could make another one of it.
+   */
   address(path: string, query: Ask['query'] = {}): URL {
-    const base = (this.#options.url ?? currentCall().url).replace(/\/+$/, '');
+    if (!path.startsWith('/'))
+      throw new EvokeError(`${JSON.stringify(path)} is no path of the server: it has to begin with "/"`, { code: 'API_001' });
+    const base = this.caller().url.replace(/\/+$/, '');
     const url = new URL(base + path);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.append(name, String(value));
@@ -68,7 +77,7 @@ export class Connection {
    * @throws EvokeError for every status that is no answer, and where the server is not reached.
    */
   async send(method: string, path: string, ask: Ask = {}): Promise<Response> {
-    const call = this.#caller();
+    const call = this.caller();
     const url = this.address(path, ask.query);
     const init = { method, ...this.#options.retry, ...initOf(ask, this.#headers(ask, call)) };
     if (this.#options.fetch !== undefined) Object.assign(init, { fetch: this.#options.fetch });
@@ -92,11 +101,15 @@ export class Connection {
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
 
-  /** Outside of functions nobody knows more than what the client was made with. */
-  #caller(): Call {
-    const { url, apiKey } = this.#options;
-    if (url === undefined && apiKey === undefined) return currentCall();
-    return { url: url ?? currentCall().url, token: apiKey };
+  /**
+   * In whose name it asks. A token, the environment's key, and what else is known of a call, are for
+   * the server they are from and for no other.
+   */
+  caller(): Call {
+    const call = this.#tell();
+    const { url = call.url, apiKey } = this.#options;
+    const known = url === call.url || isSameServer(url, call.url) ? call : undefined;
+    return { ...known, url, token: apiKey ?? known?.token };
   }
 
   #headers(ask: Ask, call: Call): Headers {
@@ -109,6 +122,14 @@ export class Connection {
     for (const [name, value] of Object.entries(ask.headers ?? {}))
       if (value !== undefined) headers.set(name, value);
     return headers;
+  }
+}
+
+function isSameServer(one: string, other: string): boolean {
+  try {
+    return new URL(one).origin === new URL(other).origin;
+  } catch {
+    return false;
   }
 }
 

@@ -1,7 +1,8 @@
 // The services of Evoke, for functions and for apps.
 
-export { createClient, db, storage, auth, events, functions, http } from './client.ts';
-export type { Client, ClientOptions } from './client.ts';
+export { createClient, db, storage, auth, events, functions, http, servicesOf } from './client.ts';
+export type { Client, ClientOptions, Services } from './client.ts';
+export type { Call } from './call.ts';
 export { secrets } from './secrets.ts';
 export type { Secrets } from './secrets.ts';
 export { reject } from './reject.ts';

@@ -42,7 +42,7 @@ export function retryingFetch(input: Input, options: FetchOptions = {}, until?: 
 }
 
 /** The request that was given in place of an address. */
-function requestOf(input: Input): Request | undefined {
+export function requestOf(input: Input): Request | undefined {
   return typeof input === 'object' && 'method' in input ? input : undefined;
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createClient, EvokeError, http, memoryStore, reject, secrets, webStore } from '../dist/index.js';
+import { createClient, db, EvokeError, http, memoryStore, reject, secrets, servicesOf, webStore } from '../dist/index.js';
 import { refused, serve, withServer } from './server.mjs';
 
 describe('storage', () => {
@@ -335,6 +335,88 @@ describe('http', () => {
 
   test('answers that are none of the server are told', withServer(() => ({ status: 500, body: '<h1>proxy</h1>' }), async ({ db }) => {
     await assert.rejects(db.collection('c').create({}), /POST \/api\/collections\/c\/documents answered 500: <h1>proxy/);
+  }));
+});
+
+describe('in whose name', () => {
+  /** Runs work with these variables, and as part of a call of a function where one is given. */
+  const within = async ({ call, ...variables }, work) => {
+    const names = ['EVOKE_URL', 'EVOKE_API_KEY', 'EVOKE_TOKEN'];
+    const before = names.map((name) => process.env[name]);
+    const put = (name, value) => (value === undefined ? delete process.env[name] : (process.env[name] = value));
+    names.forEach((name) => put(name, variables[name]));
+    if (call !== undefined) globalThis[Symbol.for('evoke.call')] = () => call;
+    try {
+      await work();
+    } finally {
+      names.forEach((name, at) => put(name, before[at]));
+      delete globalThis[Symbol.for('evoke.call')];
+    }
+  };
+  const seen = ({ headers }) => [headers.authorization, headers.traceparent, headers['x-request-id']];
+  const noted = () => ({ json: { count: 1 } });
+
+  test('the key of the environment is for the server of the environment', withServer(noted, async (_, asked, { url }) => {
+    const other = await serve(noted);
+    const count = (options) => createClient(options).db.collection('c').count();
+    await within({ EVOKE_URL: url, EVOKE_API_KEY: 'evk_env' }, async () => {
+      await count();
+      await count({ url });
+      await count({ url: `${url}/` });
+      await count({ url, apiKey: 'evk_own' });
+      await count({ apiKey: 'evk_own' });
+      await count({ url: other.url });
+      await count({ url: other.url, apiKey: 'evk_own' });
+    });
+    const env = 'Bearer evk_env', own = 'Bearer evk_own';
+    assert.deepEqual(asked.map(({ headers }) => headers.authorization), [env, env, env, own, own]);
+    assert.deepEqual(other.asked.map(({ headers }) => headers.authorization), [undefined, own]);
+    await other.close();
+  }));
+
+  test('a client made in a function is part of its call, where it is for the same server', withServer(noted, async (_, asked, { url }) => {
+    const other = await serve(noted);
+    const call = { url, token: 'run', traceparent: 'trace', requestId: 'req' };
+    await within({ EVOKE_URL: 'http://127.0.0.1:1', EVOKE_API_KEY: 'evk_env', call }, async () => {
+      for (const options of [{}, { url }, { apiKey: 'evk_own' }, { url, apiKey: 'evk_own' }, { url: other.url }])
+        await createClient(options).db.collection('c').count();
+      await createClient({ url }).fetch('/x');
+    });
+    const run = ['Bearer run', 'trace', 'req'], own = ['Bearer evk_own', 'trace', 'req'];
+    assert.deepEqual(asked.map(seen), [run, run, own, own, [undefined, 'trace', undefined]]);
+    assert.deepEqual(other.asked.map(seen), [[undefined, undefined, undefined]]);
+    await other.close();
+  }));
+
+  test('services of a call stay those of it', withServer(noted, async (_, asked, { url }) => {
+    const { db: bound } = servicesOf({ url, token: 'first', traceparent: 'trace' });
+    await within({ call: { url, token: 'second' } }, async () => {
+      await bound.collection('c').count();
+      await db.collection('c').count();
+    });
+    assert.deepEqual(asked.map(seen), [['Bearer first', 'trace', undefined], ['Bearer second', undefined, undefined]]);
+  }));
+
+  test('requests to anybody belong to the trace, and end with the time', withServer(() => ({ status: 503 }), async (_, asked, { url }) => {
+    const call = { url, token: 'run', traceparent: 'trace', requestId: 'req', deadlineMs: Date.now() - 1 };
+    await within({ call }, async () => {
+      assert.equal((await http.fetch(url, { initial: 1, headers: { 'x-own': '1' } })).status, 503);
+      await http.fetch(new Request(url, { headers: { 'x-own': '2' } }));
+      await http.fetch(url, { headers: { traceparent: 'mine' } });
+    });
+    assert.deepEqual(asked.map(({ headers }) => [headers.authorization, headers.traceparent, headers['x-own']]), [
+      [undefined, 'trace', '1'],
+      [undefined, 'trace', '2'],
+      [undefined, 'mine', undefined],
+    ]);
+  }));
+
+  test('a path leads nowhere else', withServer(() => ({ body: 'ok' }), async (client, asked, { url }) => {
+    for (const path of ['.evil.test/x', '@evil.test/x', ':80/x', 'x', '', 'http://evil.test/'])
+      await assert.rejects(client.fetch(path), { name: 'EvokeError', code: 'API_001' }, path);
+    assert.equal(asked.length, 0);
+    for (const path of ['/x', '//evil.test/x', '/@evil.test']) await client.fetch(path);
+    assert.equal(asked.length, 3, url);
   }));
 });
 
