@@ -16,6 +16,11 @@ declare global {
   const rateLimit: typeof Functions.rateLimit;
   const validate: typeof Functions.validate;
 
+  /** Of the requests a handler gets: the token can be read as Node's own requests have it. */
+  interface Headers {
+    readonly authorization?: string | undefined;
+  }
+
   type DatabaseEvent<T = Sdk.Fields> = Sdk.DatabaseEvent<T>;
   type AuthEvent = Sdk.AuthEvent;
   type ScheduleEvent<I = unknown> = Sdk.ScheduleEvent<I>;

@@ -56,6 +56,10 @@ export function hook(event: DatabaseEvent<User>, context: Context) {
   event.data.document?.age satisfies number | undefined;
   event.metadata.documentId satisfies string;
   context.user?.roles satisfies string[] | undefined;
+  // @ts-expect-error Not every issuer tells one.
+  context.user?.email satisfies string | undefined;
+  context.token satisfies string;
+  void context.evoke.db.collection<User>('users').doc('ada').update({ age: 1 });
   return reject('no', { status: 403, problems: [{ field: 'email', message: 'is foreign' }] });
 }
 

@@ -1,5 +1,6 @@
 // Events as functions get them.
 
+import type { Services } from './client.ts';
 import type { Fields, Recorded } from './document.ts';
 import type { FileInfo } from './file.ts';
 
@@ -83,10 +84,15 @@ export interface Context {
   readonly trigger: { kind: string; name: string };
   readonly function: { name: string; version: number };
   readonly traceparent?: string;
-  readonly user: { id: string; email: string; roles: string[] } | null;
+  /** Who calls, where the route asks. An issuer need not tell an address. */
+  readonly user: { id: string; email: string | null; roles: string[] } | null;
   readonly params: Record<string, string> | undefined;
   /** What `validate` of `@evoke/functions` found to fit, as the schema made it. */
   readonly valid?: { body?: any; query?: any; params?: any };
+  /** Of the call: what the SDK sends, good while it lasts. */
+  readonly token: string;
+  /** The services of the server, bound to this call. */
+  readonly evoke: Services;
   readonly env: Record<string, string | undefined>;
   readonly signal: AbortSignal;
   readonly deadline: Date;
