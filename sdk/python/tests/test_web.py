@@ -68,6 +68,20 @@ class Lists(unittest.TestCase):
             with self.assertRaisesRegex(TypeError, "the last of the list"):
                 middleware(broken)
 
+    def test_a_handler_takes_what_it_wants(self):
+        for handler, expected in [
+            (lambda: (), ()),
+            (lambda request: (request.method,), ("GET",)),
+            (lambda request, context: (request.method, context), ("GET", 7)),
+            (lambda request, context, more=3: (context, more), (7, 3)),
+            (lambda request, *, more=3: (request.method, more), ("GET", 3)),
+            (lambda *both, **more: (both[1], more), (7, {})),
+        ]:
+            self.assertEqual(middleware([handler])(request(), 7), expected)
+        for handler in (lambda a, b, c: 1, lambda request, *, more: 1):
+            with self.assertRaisesRegex(TypeError, r"called with \(event, context\)"):
+                middleware([handler])
+
     def test_what_handlers_return_stays_what_it_was(self):
         for value, status, body in [(None, 204, None), (("x", 201), 201, "x"), ({}, 200, {})]:
             answer = mock.Mock(return_value=value)

@@ -25,7 +25,7 @@ def load(message):
         sys.pycache_prefix = None
         sys.path[0:1] = [code, os.path.join(code, ".evoke", "python")]
         handler = find(code, message["handler"])
-        arity, runs_on_loop = shape(handler)
+        arity, runs_on_loop = called_with(handler)
         output.put(LOADED, 0, b"")
     except Refusal as error:
         output.put(LOAD_FAILED, 0, encode({"message": str(error)}).encode("utf-8", "replace"))
@@ -39,6 +39,13 @@ def load(message):
             0,
             encode({"message": message, "stack": told.get("stack")}).encode("utf-8", "replace"),
         )
+
+
+def called_with(function):
+    try:
+        return shape(function)
+    except TypeError as error:
+        raise Refusal(str(error)) from None
 
 
 def find(code, name):
@@ -86,31 +93,3 @@ def refusal(module, wanted, path):
     return f'"{wanted}" is not defined by {path}, which defines {", ".join(names)}' + (
         f'; did you mean "{near[0]}"?' if near else ""
     )
-
-
-def shape(function):
-    """How many arguments a handler takes, and whether it runs on the event loop."""
-    import inspect
-
-    called = function if inspect.isroutine(function) else getattr(function, "__call__", function)
-    on_loop = any(
-        test(called) for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
-    )
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return 2, on_loop
-    if any(parameter.kind == parameter.VAR_POSITIONAL for parameter in parameters):
-        return 2, on_loop
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [
-        p
-        for p in parameters
-        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-    ]
-    if len(needed) > 2 or any(parameter not in positional for parameter in needed):
-        raise Refusal(
-            f"the handler takes {len(needed)} arguments; "
-            "it is called with (event, context) or (request, context)"
-        )
-    return min(2, len(positional)), on_loop

@@ -1,4 +1,5 @@
-"""What a handler of requests gets and may answer, and how values are written as JSON.
+"""What a handler of requests gets and may answer, how values are written as JSON, and how a handler
+is called.
 
 This file is also a part of the worker that runs functions in the server, which has these classes
 without loading this package. So it imports nothing of the package.
@@ -153,3 +154,34 @@ def response_of(value):
     if isinstance(value, tuple) and 2 <= len(value) <= 3 and isinstance(value[1], int):
         return Response(*value)
     return Response(value, 204 if value is None else 200)
+
+
+def shape(function):
+    """How many arguments a handler takes, and whether it runs on the event loop.
+
+    Raises `TypeError` for one that cannot be called with what there is.
+    """
+    import inspect
+
+    called = function if inspect.isroutine(function) else getattr(function, "__call__", function)
+    on_loop = any(
+        test(called) for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    )
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return 2, on_loop
+    if any(parameter.kind == parameter.VAR_POSITIONAL for parameter in parameters):
+        return 2, on_loop
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+    if len(needed) > 2 or any(parameter not in positional for parameter in needed):
+        raise TypeError(
+            f"the handler takes {len(needed)} arguments; "
+            "it is called with (event, context) or (request, context)"
+        )
+    return min(2, len(positional)), on_loop

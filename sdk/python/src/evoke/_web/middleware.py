@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .messages import shape
 from .worker import Response, response_of
 
 __all__ = ["Step", "middleware", "refused"]
@@ -57,12 +58,9 @@ def _is_async(function: Any) -> bool:
 
 
 def _called(handler: Handler) -> Handler:
-    """The handler with two arguments, whether or not it wants the context."""
-    try:
-        count = len(inspect.signature(handler).parameters)
-    except (TypeError, ValueError):
-        count = 2
-    return handler if count != 1 else lambda request, context: handler(request)
+    """The handler with two arguments, whether or not it wants both."""
+    count, _ = shape(handler)
+    return handler if count == 2 else lambda *both: handler(*both[:count])
 
 
 def _wrap(step: Any, inner: Handler) -> Handler:
