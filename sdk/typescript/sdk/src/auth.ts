@@ -128,18 +128,47 @@ export class Auth {
     return session;
   }
 
+  /**
+   * The store may be that of several tabs. Whoever comes second takes what the first one got: a
+   * refresh token that is shown twice ends the session.
+   */
   async #renewKept(): Promise<Session> {
-    const kept = await this.session();
-    if (kept === null) throw new EvokeError('nobody is signed in', { code: 'AU_002', status: 401 });
+    const { refreshToken } = await this.#signedIn();
+    return alone(async () => {
+      const kept = await this.#signedIn();
+      return kept.refreshToken === refreshToken ? this.#renewed(kept) : kept;
+    });
+  }
+
+  async #renewed(kept: Session): Promise<Session> {
     try {
       const session = await this.#renew(kept.refreshToken);
-      await this.#store?.save(session);
-      return session;
+      if (!(await this.#replace(kept, session))) await this.#forgotten(session);
     } catch (error) {
       const isOver = error instanceof EvokeError && (error.status === 401 || error.status === 403);
-      if (isOver) await this.#store?.save(null);
-      throw error;
+      // Where tabs cannot wait for each other, one of them comes late with the old token.
+      if (!isOver || (await this.#replace(kept, null))) throw error;
     }
+    return this.#signedIn();
+  }
+
+  /** Keeps another session in place of one, unless that is not what is kept any more. */
+  async #replace(old: Session, session: Session | null): Promise<boolean> {
+    if ((await this.session())?.refreshToken !== old.refreshToken) return false;
+    await this.#store?.save(session);
+    return true;
+  }
+
+  /** Whoever signed out while a session was renewed is signed out of the new one, too. */
+  async #forgotten({ refreshToken }: Session): Promise<void> {
+    if ((await this.session()) !== null) return;
+    await this.#connection.send('POST', '/api/auth/logout', { json: { refresh_token: refreshToken } });
+  }
+
+  async #signedIn(): Promise<Session> {
+    const kept = await this.session();
+    if (kept === null) throw new EvokeError('nobody is signed in', { code: 'AU_002', status: 401 });
+    return kept;
   }
 
   async #renew(refreshToken: string): Promise<Session> {
@@ -155,6 +184,12 @@ export class Auth {
     if (token === null) throw new EvokeError('nobody is signed in', { code: 'AU_002', status: 401 });
     return { token };
   }
+}
+
+/** Does something while no other tab of the app does. */
+async function alone<R>(work: () => Promise<R>): Promise<R> {
+  const { navigator } = globalThis as { navigator?: { locks?: LockManager } };
+  return navigator?.locks === undefined ? work() : await navigator.locks.request('evoke.session', work);
 }
 
 function sessionOf({ user, access_token, refresh_token, expires_in = 0 }: SignedIn): Session | null {

@@ -166,6 +166,71 @@ describe('auth', () => {
     assert.equal(memoryStore().load(), null);
   });
 
+  describe('of several tabs', () => {
+    /** A server that ends a session whose refresh token is shown twice, and what tabs share. */
+    const tabs = (work, { locks, slow = 0 } = {}) => async () => {
+      let current = 0;
+      let isOver = false;
+      const server = await serve(async ({ path, json, headers }) => {
+        if (path.endsWith('/login')) { isOver = false; return tokens(current, 10); }
+        if (path.endsWith('/logout')) { isOver = true; return { status: 204 }; }
+        if (path.endsWith('/me')) return { json: { seen: headers.authorization } };
+        isOver ||= json.refresh_token !== `refresh-${current}`;
+        if (!isOver) current++;
+        const answer = isOver ? refused(401, 'AU_002', 'spent') : tokens(current);
+        await new Promise((done) => setTimeout(done, isOver ? 0 : slow));
+        return answer;
+      });
+      const store = memoryStore();
+      const tab = () => createClient({ url: server.url, session: { load: async () => store.load(), save: async (session) => store.save(session) }, retry: { initial: 1 } });
+      const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+      if (locks !== undefined) Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true, writable: true });
+      try {
+        await work([tab().auth, tab().auth], server.asked, store);
+      } finally {
+        if (locks !== undefined) before === undefined ? delete globalThis.navigator : Object.defineProperty(globalThis, 'navigator', before);
+        await server.close();
+      }
+    };
+    /** Locks as browsers have them. */
+    const queue = () => {
+      let last = Promise.resolve();
+      return { request: (_, work) => (last = last.then(work, work)) };
+    };
+    const refreshes = (asked) => asked.filter(({ path }) => path.endsWith('/refresh')).length;
+
+    test('one renews, the other takes what it got', tabs(async ([a, b], asked) => {
+      await a.login('ada@example.com', 'secret');
+      assert.deepEqual(await Promise.all([a.token(), b.token(), a.token()]), ['access-1', 'access-1', 'access-1']);
+      assert.equal(refreshes(asked), 1);
+      assert.equal((await b.refresh()).accessToken, 'access-2', 'who asks for new ones gets them');
+    }, { locks: queue() }));
+
+    test('who comes late without locks ends nobody else’s session', tabs(async ([a, b], asked, store) => {
+      await a.login('ada@example.com', 'secret');
+      const late = b.session().then(async (old) => {
+        await a.token();
+        const load = store.load;
+        let looks = 0;
+        store.load = () => (looks++ < 3 ? old : load());
+        return b.token();
+      });
+      assert.equal(await late, 'access-1');
+      assert.equal(refreshes(asked), 2);
+      assert.equal((await a.session()).refreshToken, 'refresh-1');
+    }));
+
+    test('who signs out meanwhile stays so', tabs(async ([a, b], asked) => {
+      await a.login('ada@example.com', 'secret');
+      const renewing = a.token();
+      while (refreshes(asked) === 0) await new Promise((done) => setTimeout(done, 1));
+      await b.logout();
+      await assert.rejects(renewing, { code: 'AU_002', status: 401 });
+      assert.equal(await a.session(), null);
+      assert.deepEqual(asked.filter(({ path }) => path.endsWith('/logout')).map(({ json }) => json.refresh_token), ['refresh-0', 'refresh-1']);
+    }, { slow: 50 }));
+  });
+
   test('lets others be administered', withServer(
     ({ method, path, query }) => {
       if (path.endsWith('/none')) return refused(404, 'AU_005', 'no user');
