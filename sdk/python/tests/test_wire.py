@@ -135,6 +135,17 @@ class Waits(unittest.TestCase):
 
 
 class Faces(unittest.TestCase):
+    def test_what_can_be_imported_is_listed(self):
+        import evoke
+        from evoke import aio
+
+        listed = set(evoke.__all__)
+        self.assertEqual(listed, evoke._SERVICES | set(evoke._HOMES) | {"secrets"})
+        for name in listed:
+            with self.subTest(name):
+                self.assertIsNotNone(getattr(evoke, name))
+                self.assertIsNotNone(getattr(aio, name))
+
     def test_the_synchronous_face_is_made_of_the_other(self):
         import subprocess
         import sys

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ._web.messages import Response as Response
     from ._web.middleware import middleware as middleware
     from ._web.validate import validate as validate
+    from ._web.worker import Context as Context
     from ._web.worker import context as context
     from .answers import Session as Session
     from .answers import User as User
@@ -58,6 +59,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Change",
     "Client",
+    "Context",
     "Document",
     "EvokeError",
     "Problem",
