@@ -12,11 +12,15 @@ interface Operation {
   id?: string | undefined;
   document?: unknown;
   if_match?: string | undefined;
+  /** Of a check: there must be none. */
+  revision?: null;
 }
 
 /** Changes that are made together, when the function that was given has returned. */
 export class Transaction {
   readonly #connection: Connection;
+  /** Each document is asked for once, however often it is read at once. */
+  readonly #asked = new Map<string, Promise<Document | null>>();
   readonly #read = new Map<string, Document | null>();
   readonly #written = new Map<string, Operation>();
   readonly #created: Operation[] = [];
@@ -35,8 +39,12 @@ export class Transaction {
     const key = keyOf(collection, id);
     if (this.#written.has(key))
       throw new EvokeError(`${collection}/${id} was changed in this transaction: read it before`);
-    if (!this.#read.has(key)) this.#read.set(key, await this.#fetch(collection, id));
-    return this.#read.get(key) as Document<T> | null;
+    let asked = this.#asked.get(key);
+    if (asked === undefined) {
+      asked = this.#fetch(collection, id, key);
+      this.#asked.set(key, asked);
+    }
+    return (await asked) as Document<T> | null;
   }
 
   /** Notes a change. */
@@ -45,10 +53,7 @@ export class Transaction {
     const key = keyOf(collection, id);
     if (this.#written.has(key))
       throw new EvokeError(`${collection}/${id} is changed twice in one transaction`);
-    const known = this.#read.get(key);
-    // What was not there may only be created, so that nobody else has done so meanwhile.
-    const really = known === null && op === 'upsert' ? 'create' : op;
-    this.#written.set(key, { op: really, collection, id, document, if_match: known?._revision });
+    this.#written.set(key, { op, collection, id, document });
   }
 
   /** Whether what was read decided anything, so that it makes sense to begin anew. */
@@ -60,25 +65,39 @@ export class Transaction {
   async commit(): Promise<void> {
     const checks: Operation[] = [];
     for (const [key, document] of this.#read) {
-      if (document === null || this.#written.has(key)) continue;
-      const { collection, id } = namesOf(key);
-      checks.push({ op: 'check', collection, id, if_match: document._revision });
+      if (this.#written.has(key)) continue;
+      const guard = document === null ? { revision: null } : { if_match: document._revision };
+      checks.push({ op: 'check', ...namesOf(key), ...guard });
     }
-    const changes = [...this.#written.values(), ...this.#created];
+    const written = [...this.#written].map(([key, operation]) => guarded(operation, this.#read.get(key)));
+    const changes = [...written, ...this.#created];
     // What was read in one look is as consistent as it gets.
     if (changes.length === 0 && checks.length < 2) return;
     const operations = [...checks, ...changes];
     await this.#connection.send('POST', '/api/transactions', { json: { operations } });
   }
 
-  async #fetch(collection: string, id: string): Promise<Document | null> {
+  async #fetch(collection: string, id: string, key: string): Promise<Document | null> {
+    let document: Document | null;
     try {
-      return await this.#connection.json('GET', path`/api/collections/${collection}/documents/${id}`);
+      document = await this.#connection.json('GET', path`/api/collections/${collection}/documents/${id}`);
     } catch (error) {
-      if (isMissing(error)) return null;
-      throw error;
+      if (!isMissing(error)) {
+        this.#asked.delete(key);
+        throw error;
+      }
+      document = null;
     }
+    this.#read.set(key, document);
+    return document;
   }
+}
+
+/** A change that is made only if what was read is still so. */
+function guarded(operation: Operation, known: Document | null | undefined): Operation {
+  // What was not there may only be created, so that nobody else has done so meanwhile.
+  if (known === null) return operation.op === 'upsert' ? { ...operation, op: 'create' } : operation;
+  return { ...operation, if_match: known?._revision };
 }
 
 /** A collection, within a transaction. */

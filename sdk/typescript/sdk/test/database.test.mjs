@@ -148,13 +148,20 @@ describe('transactions', () => {
     return revision === undefined ? refused(404, 'DB_001', 'no document') : { json: { id: path.split('/').at(-1), n: 1, _revision: revision } };
   };
 
-  test('say what they were based on', withServer(reading({ a: 'evt_a', b: 'evt_b' }), async ({ db }, asked) => {
+  test('say what they were based on', withServer(reading({ a: 'evt_a', b: 'evt_b', c: 'evt_c', late: 'evt_late' }), async ({ db }, asked) => {
     const result = await db.transaction(async (t) => {
       const accounts = t.collection('accounts');
       const a = await accounts.doc('a').get();
       assert.equal((await accounts.doc('a').get()), a, 'read once');
       await accounts.doc('b').get();
       assert.equal(await accounts.doc('none').get(), null);
+      assert.equal(await accounts.doc('none').get(), null);
+      assert.equal(await accounts.doc('none but looked for').get(), null);
+      const [one, two] = await Promise.all([accounts.doc('c').get(), accounts.doc('c').get()]);
+      assert.equal(one, two, 'read once, however many look at once');
+      const late = accounts.doc('late').get();
+      accounts.doc('late').update({ n: 5 });
+      await late;
       accounts.doc('a').update({ n: a.n + 1 });
       accounts.doc('none').set({ n: 0 });
       accounts.doc('blind').delete();
@@ -166,12 +173,15 @@ describe('transactions', () => {
     assert.equal(result, 'done');
     assert.deepEqual(asked.at(-1).json.operations, [
       { op: 'check', collection: 'accounts', id: 'b', if_match: 'evt_b' },
+      { op: 'check', collection: 'accounts', id: 'none but looked for', revision: null },
+      { op: 'check', collection: 'accounts', id: 'c', if_match: 'evt_c' },
+      { op: 'update', collection: 'accounts', id: 'late', document: { n: 5 }, if_match: 'evt_late' },
       { op: 'update', collection: 'accounts', id: 'a', document: { n: 2 }, if_match: 'evt_a' },
       { op: 'create', collection: 'accounts', id: 'none', document: { n: 0 } },
       { op: 'delete', collection: 'accounts', id: 'blind' },
       { op: 'create', collection: 'accounts', document: { n: 9 } },
     ]);
-    assert.equal(asked.filter(({ method }) => method === 'GET').length, 3);
+    assert.equal(asked.filter(({ method }) => method === 'GET').length, 6);
   }));
 
   let rounds = 0;
