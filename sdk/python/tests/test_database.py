@@ -286,6 +286,23 @@ class Transactions(Case):
         asyncio.run(main())
         self.assertEqual(self.asked()[2]["operations"][0]["document"], {"age": 37})
 
+    def test_reads_at_the_same_time_are_one(self):
+        self.serve(ADA, {**ADA, "age": 40, "_revision": "evt_2"}, {"data": [{}]})
+
+        async def work(t):
+            ada = t.collection("users").doc("ada")
+            one, other = await asyncio.gather(ada.get(), ada.get())
+            self.assertEqual(one, other)
+            ada.update({"age": one["age"]})
+            return one.revision
+
+        async def main():
+            async with Waiting(self.fake.url) as client:
+                return await client.db.transaction(work)
+
+        revision = asyncio.run(main())
+        self.assertEqual(self.asked()[2]["operations"][0]["if_match"], revision)
+
 
 def feed(*texts):
     """An answer that is a stream of these."""

@@ -35,7 +35,9 @@ class Transaction:
         if key in self._written:
             raise ValueError(f"{collection}/{id} was changed in this transaction: read it before")
         if key not in self._read:
-            self._read[key] = await self._fetch(collection, id)
+            found = await self._fetch(collection, id)
+            # Of reads at the same time the first that is done counts for all: only it is checked.
+            self._read.setdefault(key, found)
         return self._read[key]
 
     async def _fetch(self, collection: str, id: str) -> Document | None:
