@@ -49,7 +49,7 @@ export async function* changesOf<T>(
       for await (const message of messages(response.body as ReadableStream<Uint8Array>)) {
         attempt = 0;
         if (message.id !== '') last = message.id;
-        if (message.event === 'change') yield JSON.parse(message.data);
+        if (message.event === 'change' && message.data !== '') yield JSON.parse(message.data);
       }
     } catch (error) {
       if (signal?.aborted) return;

@@ -3,6 +3,7 @@
 /** One message. */
 export interface Message {
   event: string;
+  /** Empty where only an id was given. */
   data: string;
   /** The last one that was given. */
   id: string;
@@ -11,12 +12,13 @@ export interface Message {
 /** Longer ones do not come from a server that means well. */
 const MESSAGE_CHARS_MAX = 64 << 20;
 
-/** The messages of a stream, until it ends. */
+/** The messages of a stream, until it ends. An id that comes alone is one: a stream goes on behind it. */
 export async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<Message> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let rest = '';
   let message: Message = { event: 'message', data: '', id: '' };
+  let told = '';
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -28,7 +30,8 @@ export async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerato
       rest = lines.pop() ?? '';
       for (const line of lines) {
         if (line === '') {
-          if (message.data !== '') yield { ...message, data: message.data.slice(0, -1) };
+          if (message.data !== '' || message.id !== told) yield { ...message, data: message.data.slice(0, -1) };
+          told = message.id;
           message = { event: 'message', data: '', id: message.id };
         } else take(message, line);
       }
