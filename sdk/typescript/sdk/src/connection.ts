@@ -136,12 +136,21 @@ function isSameServer(one: string, other: string): boolean {
 function initOf(ask: Ask, headers: Headers): RequestInit {
   const init: RequestInit & { duplex?: string } = { headers };
   if (ask.signal !== undefined) init.signal = ask.signal;
-  if (ask.json !== undefined) init.body = JSON.stringify(ask.json);
+  if (ask.json !== undefined) init.body = JSON.stringify(ask.json, exact);
   if (ask.body !== undefined) {
     init.body = ask.body as BodyInit;
     init.duplex = 'half';
   }
   return init;
+}
+
+/** Refuses what JSON would turn into `null` unseen. Times are texts already, if they are any. */
+function exact(this: unknown, name: string, value: unknown): unknown {
+  const given = (this as Record<string, unknown>)[name];
+  const isLost = given instanceof Date ? Number.isNaN(given.getTime()) : typeof value === 'number' && !Number.isFinite(value);
+  if (!isLost) return value;
+  const shown = given instanceof Date ? 'an invalid Date' : String(value);
+  throw new EvokeError(`${shown} cannot be sent as JSON${name === '' ? '' : `: ${JSON.stringify(name)}`}`);
 }
 
 /**

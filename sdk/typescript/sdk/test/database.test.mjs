@@ -129,6 +129,26 @@ describe('documents', () => {
       assert.equal(asked.length, 1);
     }));
 
+  test('hold nothing that would be null unseen', withServer(() => ({ json: ada }), async ({ db, events, functions }, asked) => {
+    const users = db.collection('users');
+    for (const bad of [NaN, Infinity, -Infinity, new Date('x')]) {
+      for (const send of [
+        () => users.create({ a: { b: [1, bad] } }),
+        () => users.createMany([{ a: bad }]),
+        () => users.doc('x').set({ a: bad }),
+        () => users.doc('x').update({ a: bad }),
+        () => users.where('a', '==', 1).update({ a: bad }),
+        () => db.transaction((t) => t.collection('users').doc('x').set({ a: bad })),
+        () => events.publish('a', bad),
+        () => functions.invoke('a', { a: bad }),
+      ])
+        await assert.rejects(async () => send(), (error) => error instanceof EvokeError && /cannot be sent as JSON/.test(error.message), String(send));
+    }
+    assert.equal(asked.length, 0);
+    await users.create({ a: null, b: -0, c: 1e308, d: new Date(0), e: { toJSON: () => 'x' } });
+    assert.deepEqual(asked[0].json, { a: null, b: 0, c: 1e308, d: '1970-01-01T00:00:00.000Z', e: 'x' });
+  }));
+
   test('are refused with everything the server says', withServer(
     () => refused(422, 'DB_003', 'the document does not fit', { problems: [{ field: 'email', message: 'is missing', suggestion: 'give one' }] }),
     async ({ db }) => {
@@ -229,6 +249,18 @@ describe('changes', () => {
       assert.deepEqual(seen, ['evt_1', 'evt_2', 'evt_2+']);
       assert.deepEqual(asked.map(({ headers }) => headers['last-event-id']), ['evt_0', 'evt_2']);
       assert.equal(asked[0].query.get('action'), 'create');
+    }));
+
+  test('go on where they began, though nothing has happened yet', withServer(
+    ({ headers }, n) => (outgoing) => {
+      outgoing.writeHead(200, { 'content-type': 'text/event-stream' });
+      if (n > 0) return void outgoing.write(change(`${headers['last-event-id']}+`));
+      outgoing.write('id: evt_0\n\n: alive\n\n');
+      setTimeout(() => outgoing.destroy(), 20);
+    },
+    async ({ db }, asked) => {
+      for await (const { event_id } of db.collection('c').changes()) { assert.equal(event_id, 'evt_0+'); break; }
+      assert.deepEqual(asked.map(({ headers }) => headers['last-event-id']), [undefined, 'evt_0']);
     }));
 
   test('that are refused end', withServer(() => refused(404, 'DB_002', 'no collection'), async ({ db }) => {
