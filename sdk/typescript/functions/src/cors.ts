@@ -23,7 +23,7 @@ const METHODS = ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE'];
 /** Answers preflights, and marks answers for pages of other sites. The route has to take OPTIONS. */
 export function cors(options: CorsOptions = {}): Middleware {
   const { origin: allowed = '*', credentials = false } = options;
-  if (credentials && allowed === '*')
+  if (credentials && (allowed === '*' || (Array.isArray(allowed) && allowed.includes('*'))))
     throw new TypeError('cors: credentials need named origins; browsers refuse them with "*"');
   const isAllowed = rule(allowed);
   const fixed: [string, string][] = allowed === '*' ? [['access-control-allow-origin', '*']] : [];
@@ -62,5 +62,6 @@ function rule(allowed: NonNullable<CorsOptions['origin']>): (origin: string) => 
   if (typeof allowed === 'function') return allowed;
   const rules = Array.isArray(allowed) ? allowed : [allowed];
   return (origin) =>
-    rules.some((one: string | RegExp) => (typeof one === 'string' ? one === '*' || one === origin : one.test(origin)));
+    // `search` begins at the front, where `test` of a global expression goes on from its last match.
+    rules.some((one: string | RegExp) => (typeof one === 'string' ? one === '*' || one === origin : origin.search(one) >= 0));
 }

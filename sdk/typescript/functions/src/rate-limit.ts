@@ -83,11 +83,11 @@ function waitOf(
   return Math.max(1, Math.ceil(at - now));
 }
 
-/** The user where one is signed in; else the address a proxy tells, else everybody together. */
+/** The user where one is signed in; else the address the nearest proxy tells, behind whatever it was told; else everybody together. */
 function callerOf(request: Request, context: Context): string {
   if (context.user != null) return `user ${context.user.id}`;
   const forwarded = request.headers.get('x-forwarded-for') ?? request.headers.get('x-real-ip');
-  return `address ${forwarded?.split(',')[0]?.trim() ?? ''}`;
+  return `address ${forwarded?.split(',').at(-1)?.trim() ?? ''}`;
 }
 
 /** Milliseconds of `30s`, `1m`, `1h`; a bare number is milliseconds. */

@@ -81,7 +81,15 @@ describe('cors', () => {
       const granted = headers(await ask(handler, '/', preflight('https://a.example')));
       assert.deepEqual([granted['access-control-allow-methods'], granted['access-control-allow-headers'], granted['access-control-max-age']], ['GET', 'x-b', '60']);
     }
-    assert.throws(() => cors({ credentials: true }), /named origins/);
+    for (const origin of [undefined, '*', ['*'], ['https://a.example', '*']])
+      assert.throws(() => cors({ origin, credentials: true }), /named origins/);
+  });
+
+  test('looks at each origin from its front', async () => {
+    const handler = middleware([cors({ origin: /^https:\/\/a\d$/g }), ok]);
+    for (let n = 0; n < 3; n++) assert.equal(headers(await ask(handler, '/', from('https://a1')))['access-control-allow-origin'], 'https://a1');
+    const all = middleware([cors({ origin: ['https://a.example', '*'] }), ok]);
+    assert.equal(headers(await ask(all, '/', from('https://b')))['access-control-allow-origin'], 'https://b');
   });
 
   test('an OPTIONS that is no preflight is the handler’s', async () => {
@@ -171,6 +179,12 @@ describe('rateLimit', () => {
     for (let n = 0; n < 5; n++) assert.equal((await ask(handler)).status, 200, 'whom nobody names is not counted');
     const unnamed = middleware([rateLimit({ maxRequests: 1, key: () => undefined }), ok]);
     for (let n = 0; n < 3; n++) assert.equal((await ask(unnamed)).status, 200);
+  });
+
+  test('counts by the address the nearest proxy has seen', async () => {
+    const handler = middleware([rateLimit({ maxRequests: 1 }), ok]);
+    const from = async (forwarded) => (await ask(handler, '/', { headers: { 'x-forwarded-for': forwarded } })).status;
+    assert.deepEqual([await from('1.1.1.1, 9.9.9.9'), await from('2.2.2.2, 9.9.9.9'), await from('1.1.1.1, 8.8.8.8')], [200, 429, 200]);
   });
 
   test('counts in a window that slides', () => {
