@@ -30,7 +30,7 @@ class Context {
   get traceparent() {
     return this.#call.raw.traceparent;
   }
-  /** `{ id, email, roles }` of the user who calls a route that asks for one; else null. */
+  /** Who calls a route that asks for a user: `{ id, email, email_verified, roles, issuer }`; else null. */
   get user() {
     return this.#call.raw.user ?? null;
   }

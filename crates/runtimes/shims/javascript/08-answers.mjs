@@ -17,7 +17,7 @@ function respond(call, value) {
   }
   if (isResponse(value)) {
     const real = value._real ?? value;
-    const text = head(real.status, [...real.headers]);
+    const text = head(real.status, headersOf(real));
     return real.body === null ? answer(call, text, '') : void stream(call, text, real.body);
   }
   if (typeof value === 'string') return answer(call, TEXT_HEAD, value);
@@ -36,6 +36,13 @@ function respond(call, value) {
   answer(call, JSON_HEAD, toJson(value));
 }
 
+/** What was fetched has been decoded: what its headers say of its encoded form is not so any more. */
+function headersOf(response) {
+  const pairs = [...response.headers];
+  if (!response.url || !response.headers.has('content-encoding')) return pairs;
+  return pairs.filter(([name]) => name !== 'content-encoding' && name !== 'content-length');
+}
+
 function answer(call, headText, body) {
   if (call.dropped > 0 || call.partial !== null) call.endLog();
   sendResponse(call.id, headText, body);
@@ -46,7 +53,7 @@ function answer(call, headText, body) {
 async function respondWhole(call, response) {
   underWay.set(call.id, call);
   try {
-    const text = head(response.status, [...response.headers]);
+    const text = head(response.status, headersOf(response));
     const body = new Uint8Array(await response.arrayBuffer());
     if (!call.done) answer(call, text, body);
   } catch (error) {

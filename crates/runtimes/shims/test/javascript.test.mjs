@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { after, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { context, folder, INTERPRETERS, KIND, requestPayload, shim, u32, Worker } from './server.mjs';
 
 const only = process.env.ONLY?.split(',') ?? Object.keys(INTERPRETERS);
@@ -546,6 +548,33 @@ for (const [name, path] of chosen) {
         'application/json',
         true,
       ]);
+    });
+
+    test('passes on what was fetched as what it is now', async () => {
+      const packed = gzipSync('hello '.repeat(100));
+      const server = createServer((req, res) => {
+        const isPacked = req.url === '/packed';
+        if (isPacked) res.setHeader('content-encoding', 'gzip');
+        res.setHeader('x-own', '1');
+        res.end(isPacked ? packed : 'plain');
+      }).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const url = `http://127.0.0.1:${server.address().port}`;
+      const worker = await loaded(
+        `export const handler = (input) => fetch('${url}' + (input.data ?? new URL(input.url).pathname));`,
+      );
+      for (const ask of [(path) => worker.request({ url: `http://x.test${path}` }), (path) => worker.event(path)]) {
+        const call = await ended(ask('/packed'));
+        const headers = Object.fromEntries(call.head.headers);
+        assert.equal(call.body.toString(), 'hello '.repeat(100));
+        assert.deepEqual(
+          [headers['content-encoding'], headers['content-length'], headers['x-own']],
+          [undefined, undefined, '1'],
+        );
+        assert.equal((await ended(ask('/plain'))).body.toString(), 'plain');
+      }
+      server.close();
+      server.closeAllConnections?.();
     });
 
     test('answers an event whose handler returns a Response', async () => {

@@ -62,7 +62,11 @@ export function withHeaders(response: Response, headers: [string, string][]): Re
     return set(response);
   } catch {
     const { status, statusText } = response;
-    return set(new Response(response.body, { status, statusText, headers: response.headers }));
+    const copied = new Headers(response.headers);
+    // What was fetched has been decoded: these tell of its encoded form.
+    const isDecoded = response.url !== '' && copied.has('content-encoding');
+    if (isDecoded) for (const name of ['content-encoding', 'content-length']) copied.delete(name);
+    return set(new Response(response.body, { status, statusText, headers: copied }));
   }
 }
 
