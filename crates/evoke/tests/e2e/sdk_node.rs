@@ -181,6 +181,64 @@ async fn in_production_the_token_of_the_call_is_enough() {
     assert_eq!(done, json!([true, 0]));
 }
 
+/// A server in production on files; everybody may call its routes, and nothing else.
+async fn serve_on(files: &[(String, String)]) -> TestServer {
+    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    TestServer::start(BINARY, &files, Options { command: "serve", ..Options::default() }).await
+}
+
+#[tokio::test]
+async fn what_is_streamed_in_production_has_the_token_of_its_call() {
+    let code = "import { db } from '@evoke/sdk';\n\
+        async function* written(notes, others) {\n  \
+        for (const n of [1, 2]) yield `${(await notes.create({ n })).n} `;\n  \
+        for await (const { n } of others.orderBy('n')) yield { n };\n}\n\
+        export async function handler(request, { evoke, function: { name } }) {\n  \
+        const stream = written(db.collection(name), evoke.db.collection(name));\n  \
+        return new URL(request.url).searchParams.has('response') ? new Response(stream) : stream;\n}\n";
+    let mut files = everywhere("stream", |runtime| {
+        let route = json!({ "type": "http", "path": format!("/stream-{runtime}") });
+        vec![("function.json".to_owned(), manifest(runtime, &[route])), file("index.mjs", code)]
+    });
+    files.push(file("evoke.toml", ""));
+    let schema = |runtime| file(&format!("schemas/stream-{runtime}.json"), "{}");
+    files.extend(RUNTIMES.map(schema));
+    let server = serve_on(&files).await;
+    for runtime in RUNTIMES {
+        let path = format!("/stream-{runtime}");
+        let first = server.get(&path).await.expect(200);
+        assert_eq!(first.text, "1 2 data: {\"n\":1}\n\ndata: {\"n\":2}\n\n", "{runtime}");
+        let second = server.get(&format!("{path}?response")).await.expect(200);
+        assert!(second.text.ends_with("data: {\"n\":2}\n\n"), "{runtime}: {}", second.text);
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_answered_is_not_called_again_whatever_it_answered() {
+    let charge = "export const handler = ({ data: { status, code } }) =>\n  \
+        Response.json({ error: { code, message: 'not now' } }, { status });\n";
+    let shop = "import { functions } from '@evoke/sdk';\n\
+        export const handler = ({ data }) => functions.invoke('charge', data, { idempotencyKey: data.key })\n  \
+        .then(() => 'paid', ({ status, code }) => [status, code]);\n";
+    let mut files = everywhere("shop", |runtime| {
+        vec![("function.json".to_owned(), manifest(runtime, &[])), file("index.mjs", shop)]
+    });
+    files.push(file("functions/charge/index.mjs", charge));
+    let server = dev_on(&files).await;
+    let mut calls = 0;
+    for runtime in RUNTIMES {
+        for (status, code) in [(503, "MINE"), (503, "API_007"), (429, "FN_007")] {
+            let key = format!("{runtime}-{calls}");
+            let asked = json!({ "status": status, "code": code, "key": key });
+            let answer = invoke(&server, &format!("shop-{runtime}"), asked).await.expect(200);
+            assert_eq!(answer.json(), json!([status, code]), "{runtime}");
+            calls += 1;
+            let charged = server.ended("function=charge&limit=100", calls).await;
+            assert_eq!(charged.len(), calls, "{runtime} {status} {code}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn changes_are_followed_and_hooks_say_no_with_the_sdk() {
     let hook = "import { reject } from '@evoke/functions';\n\
