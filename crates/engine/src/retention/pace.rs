@@ -23,11 +23,12 @@ pub(super) const FIRST: Millis = Millis::from_secs(10);
 pub(super) const LAP: Millis = Millis::from_secs(3_600);
 
 /// Events in one commit, and in one segment. Removing so many with their executions takes SQLite
-/// one to two milliseconds, less than one fsync; compression gains little from more.
-pub(super) const EVENTS_MAX: u32 = 256;
+/// about a millisecond, for which a commit of intake may have to wait; compression gains little from
+/// more.
+pub(super) const EVENTS_MAX: u32 = 128;
 
 /// Rows in one commit, for events with many executions.
-pub(super) const ROWS_MAX: usize = 1_024;
+pub(super) const ROWS_MAX: usize = 512;
 
 /// Bytes in one commit, unpacked. So much is read, packed and written in some 20 ms.
 pub(super) const BYTES_MAX: usize = 4 << 20;
@@ -40,7 +41,7 @@ pub(super) const SEGMENTS_MAX: usize = 16;
 pub(super) const SEGMENT_BYTES_MAX: u64 = 4 << 20;
 
 /// Bytes given back in one commit: each page of the end of the file is moved into a gap.
-pub(super) const SHRINK_BYTES: u64 = 1 << 20;
+pub(super) const SHRINK_BYTES: u64 = 512 << 10;
 
 /// Gaps of so much are kept, since new events fill them, and one part in so many of the whole.
 pub(super) const FREE_BYTES_MIN: u64 = 16 << 20;
@@ -48,9 +49,9 @@ pub(super) const FREE_SHARE: u64 = 10;
 
 /// Retention rests at least as long as its last piece took and at least so long, so that it has at
 /// most half of the writer and a commit of intake always finds its turn.
-const REST_MIN: Duration = Duration::from_millis(5);
+const REST_MIN: Duration = Duration::from_millis(3);
 
-/// Retention waits while more than this waits for the committer: two full pieces of its own.
+/// Retention waits while more than this waits for the committer: four full pieces of its own.
 const QUEUE_LONG: usize = 512;
 
 /// It waits no longer than this: a server that is always busy must not fill its disk.

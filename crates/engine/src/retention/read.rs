@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evoke_model::{Event, EventId, ExecutionId, Rejection, SegmentId, Timestamp};
-use evoke_ports::store::{BadCursor, Error, EventQuery, ExecutionQuery, Order, Page, SegmentInfo};
+use evoke_ports::store::{
+    BadCursor, Error, EventQuery, ExecutionQuery, Holds, Order, Page, SegmentInfo,
+};
 
+use super::policy::About;
 use super::segment::Archived;
 use super::shelf::{Item, Place, Shelf};
 use crate::record::{ExecutionView, unavailable};
@@ -26,6 +29,25 @@ impl Engine {
     /// API_001 for a bad cursor, ST_001.
     pub async fn archived_events(&self, query: EventQuery) -> Result<Page<Arc<Event>>, Rejection> {
         self.inner.list_events(&query).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Since when all events of a type are in the record or in the archive. Those before may be gone,
+    /// and where there is a limit to the space they take, may have gone early.
+    ///
+    /// # Errors
+    /// ST_001.
+    pub async fn kept_since(&self, kind: &str) -> Result<Timestamp, Rejection> {
+        let policy = &self.inner.settings.retention;
+        let rule = policy.rule_for(Some(kind), About::Event);
+        let since = self.inner.clock.now().minus(policy.keep(Holds::Events, rule));
+        if policy.max_bytes.is_none() {
+            return Ok(since);
+        }
+        let shelf = &self.inner.retention.shelf;
+        let segments = shelf.find(|info| info.holds == Holds::Events).await;
+        let segments = segments.map_err(|error| unavailable(&error))?;
+        let oldest = segments.iter().map(|info| info.first.made_at()).min();
+        Ok(oldest.map_or(since, |oldest| since.max(oldest)))
     }
 
     /// A page of the archive's executions. What is in the record is never listed here.

@@ -20,9 +20,17 @@ use rusqlite::Connection;
 use super::error::Error;
 use super::lock::Lock;
 
-/// Pages of the log after which it is moved: 16 MiB. Fewer, and pages that change again and again
-/// are written to the file again and again.
-const PASSIVE_PAGES: u32 = 4_096;
+/// How much is added to the log before it is moved, in pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch(u32);
+
+impl Stretch {
+    /// 16 MiB. Less, and pages that change again and again are written to the file again and again.
+    pub const NORMAL: Self = Self(4_096);
+    /// 4 MiB, for changes all over the file: to write their pages keeps the disk busy, and commits
+    /// wait behind all that is written at once.
+    pub const SCATTERED: Self = Self(1_024);
+}
 
 /// When a checkpoint holds others back, in pages of the log.
 pub(super) struct Limits {
@@ -154,27 +162,22 @@ fn step(connection: &Connection, mode: &str) -> Result<Log, rusqlite::Error> {
 }
 
 /// Decides from the length of the log when to ask for a checkpoint.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Meter {
-    next: u32,
-    pages: u32,
+    /// When it was asked for last.
+    asked: u32,
 }
 
 impl Meter {
-    pub const fn new() -> Self {
-        Self { next: PASSIVE_PAGES, pages: 0 }
-    }
-
     /// Takes the length after a commit; answers whether a checkpoint is wanted.
-    pub fn wants(&mut self, pages: u32) -> bool {
-        if pages < self.pages {
-            self.next = PASSIVE_PAGES;
+    pub fn wants(&mut self, pages: u32, stretch: Stretch) -> bool {
+        if pages < self.asked {
+            self.asked = 0;
         }
-        self.pages = pages;
-        if pages < self.next {
-            return false;
+        let is_wanted = pages - self.asked >= stretch.0;
+        if is_wanted {
+            self.asked = pages;
         }
-        self.next = pages.saturating_add(PASSIVE_PAGES);
-        true
+        is_wanted
     }
 }

@@ -8,7 +8,7 @@ use evoke_ports::store::{self, Change, Receipt, Write, Writer};
 use rusqlite::Connection;
 
 use super::apply::Apply;
-use super::checkpoint::{Checkpointer, Gates, Meter};
+use super::checkpoint::{Checkpointer, Gates, Meter, Stretch};
 use super::error::Error;
 use super::purge::Purge;
 
@@ -40,8 +40,8 @@ impl SqliteWriter {
             seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))?;
-        let meter = Meter::new();
-        Ok(Self { connection, gates, log_pages, meter, purge: Purge::default(), checkpointer })
+        let (meter, purge) = (Meter::default(), Purge::default());
+        Ok(Self { connection, gates, log_pages, meter, purge, checkpointer })
     }
 
     /// The connection, for tests that need it to fail.
@@ -73,8 +73,12 @@ impl Writer for SqliteWriter {
             .map_err(|error| store::Error::new(format!("commit {} writes", batch.len()), error))?;
         if batch.iter().any(gives_log_back) {
             self.checkpointer.empty();
-        } else if self.meter.wants(self.log_pages.load(Ordering::Relaxed)) {
-            self.checkpointer.nudge();
+        } else {
+            let stretch =
+                if batch.iter().any(scatters) { Stretch::SCATTERED } else { Stretch::NORMAL };
+            if self.meter.wants(self.log_pages.load(Ordering::Relaxed), stretch) {
+                self.checkpointer.nudge();
+            }
         }
         Ok(receipts)
     }
@@ -93,6 +97,17 @@ impl Writer for SqliteWriter {
 
 fn gives_log_back(write: &Write) -> bool {
     matches!(write, Write::Change(change) if matches!(**change, Change::Shrink { bytes: 0 }))
+}
+
+/// Whether it changes many pages that have nothing to do with each other.
+fn scatters(write: &Write) -> bool {
+    match write {
+        Write::Change(change) => {
+            matches!(**change, Change::Remove(_) | Change::Archive(_) | Change::Shrink { .. })
+        }
+        Write::All(writes) => writes.iter().any(scatters),
+        _ => false,
+    }
 }
 
 /// Runs `work` in a transaction: committed when it succeeds, undone whole when it or the commit

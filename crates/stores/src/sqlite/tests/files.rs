@@ -5,7 +5,7 @@ use evoke_ports::store::{EventQuery, Writer};
 use rusqlite::Connection;
 
 use super::{event_id, ingest, open, options};
-use crate::sqlite::checkpoint::{self, Gates, Limits};
+use crate::sqlite::checkpoint::{self, Gates, Limits, Meter, Stretch};
 use crate::sqlite::schema::{self, MIGRATIONS};
 use crate::{SqliteOptions, SqliteStore};
 
@@ -189,14 +189,24 @@ fn a_reader_from_outside_delays_nobody() {
 
 #[test]
 fn a_meter_asks_once_for_each_stretch_of_the_log() {
-    let mut meter = checkpoint::Meter::new();
+    let mut meter = Meter::default();
     let mut asked = Vec::new();
-    for pages in [1, 4_095, 4_096, 5_000, 8_192, 9_000, 10, 4_000, 4_100] {
-        if meter.wants(pages) {
+    for pages in [1, 4_095, 4_096, 5_000, 8_192, 9_000, 10, 4_000, 4_106] {
+        if meter.wants(pages, Stretch::NORMAL) {
             asked.push(pages);
         }
     }
-    assert_eq!(asked, [4_096, 8_192, 4_100]);
+    assert_eq!(asked, [4_096, 8_192, 4_106]);
+}
+
+#[test]
+fn a_meter_asks_earlier_for_changes_all_over_the_file() {
+    let mut meter = Meter::default();
+    assert!(!meter.wants(1_100, Stretch::NORMAL));
+    assert!(meter.wants(1_200, Stretch::SCATTERED));
+    assert!(!meter.wants(2_200, Stretch::SCATTERED));
+    assert!(!meter.wants(2_300, Stretch::NORMAL));
+    assert!(meter.wants(2_300, Stretch::SCATTERED));
 }
 
 /// Enough is written that the log is moved many times, with the writer held back for some of them.
