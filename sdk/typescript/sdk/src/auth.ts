@@ -73,7 +73,13 @@ export class Auth {
     const token = refreshToken ?? (await this.session())?.refreshToken;
     if (refreshToken === undefined) await this.#store?.save(null);
     if (token === undefined) return;
-    await this.#connection.send('POST', '/api/auth/logout', { json: { refresh_token: token, all } });
+    try {
+      await this.#leave(token, all);
+    } catch (error) {
+      // Over already, or renewed at this moment: then that ends with it, as nobody is signed in here.
+      const isKept = refreshToken === undefined && !all;
+      if (!(isKept && error instanceof EvokeError && error.status === 401)) throw error;
+    }
   }
 
   /** The session that is kept; `null` where nobody is signed in. */
@@ -162,7 +168,11 @@ export class Auth {
   /** Whoever signed out while a session was renewed is signed out of the new one, too. */
   async #forgotten({ refreshToken }: Session): Promise<void> {
     if ((await this.session()) !== null) return;
-    await this.#connection.send('POST', '/api/auth/logout', { json: { refresh_token: refreshToken } });
+    await this.#leave(refreshToken);
+  }
+
+  async #leave(refreshToken: string, all?: boolean): Promise<void> {
+    await this.#connection.send('POST', '/api/auth/logout', { json: { refresh_token: refreshToken, all } });
   }
 
   async #signedIn(): Promise<Session> {

@@ -173,7 +173,11 @@ describe('auth', () => {
       let isOver = false;
       const server = await serve(async ({ path, json, headers }) => {
         if (path.endsWith('/login')) { isOver = false; return tokens(current, 10); }
-        if (path.endsWith('/logout')) { isOver = true; return { status: 204 }; }
+        if (path.endsWith('/logout')) {
+          if (json.refresh_token !== `refresh-${current}`) return refused(401, 'AU_002', 'the refresh token was used before');
+          isOver = true;
+          return { status: 204 };
+        }
         if (path.endsWith('/me')) return { json: { seen: headers.authorization } };
         isOver ||= json.refresh_token !== `refresh-${current}`;
         if (!isOver) current++;
