@@ -27,7 +27,7 @@ export interface DocumentChange<T = Fields> {
 /** Which changes. */
 export interface ChangesOptions {
   action?: ChangeAction;
-  /** Those after this event; without it those from now on. */
+  /** Those after this event, as long as they are kept; without it those from now on. */
   after?: string;
   /** Ends them. */
   signal?: AbortSignal;
@@ -35,7 +35,18 @@ export interface ChangesOptions {
 
 const AGAIN = { initial: 500, max: 15_000 };
 
-/** Changes, through broken connections: each goes on where the last one ended. */
+/** What to go on behind is older than what is kept: whoever follows has to look at everything anew. */
+function tooOld(data: string): EvokeError {
+  const { since } = JSON.parse(data) as { since?: string };
+  const message = `changes were missed: those before ${since} are not kept any more; read the documents anew`;
+  return new EvokeError(message, { status: 410 });
+}
+
+/**
+ * Changes, through broken connections: each goes on where the last one ended.
+ *
+ * @throws EvokeError with status 410 where some in between are not kept any more.
+ */
 export async function* changesOf<T>(
   connection: Connection,
   path: string,
@@ -49,6 +60,7 @@ export async function* changesOf<T>(
       for await (const message of messages(response.body as ReadableStream<Uint8Array>)) {
         attempt = 0;
         if (message.id !== '') last = message.id;
+        if (message.event === 'missed') throw tooOld(message.data);
         if (message.event === 'change' && message.data !== '') yield JSON.parse(message.data);
       }
     } catch (error) {

@@ -263,6 +263,17 @@ describe('changes', () => {
       assert.deepEqual(asked.map(({ headers }) => headers['last-event-id']), [undefined, 'evt_0']);
     }));
 
+  test('that were missed are told', withServer(
+    () => (outgoing) => {
+      outgoing.writeHead(200, { 'content-type': 'text/event-stream' });
+      outgoing.write(`event: missed\ndata: {"since":"2026-01-01T00:00:00Z"}\n\n${change('evt_9')}`);
+    },
+    async ({ db }, asked) => {
+      const following = db.collection('c').changes({ after: 'evt_1' }).next();
+      await assert.rejects(following, (error) => error instanceof EvokeError && error.status === 410 && /before 2026-01-01T00:00:00Z/.test(error.message));
+      assert.equal(asked.length, 1);
+    }));
+
   test('that are refused end', withServer(() => refused(404, 'DB_002', 'no collection'), async ({ db }) => {
     await assert.rejects(db.collection('c').changes().next(), { code: 'DB_002' });
   }));
