@@ -3,6 +3,7 @@
 import type { Services } from './client.ts';
 import type { Fields, Recorded } from './document.ts';
 import type { FileInfo } from './file.ts';
+import type { TokenUser } from './user.ts';
 
 /** An event in the CloudEvents JSON format. */
 export interface CloudEvent<D = unknown, T extends string = string> {
@@ -85,7 +86,7 @@ export interface Context {
   readonly function: { name: string; version: number };
   readonly traceparent?: string;
   /** Who calls, where the route asks. An issuer need not tell an address. */
-  readonly user: { id: string; email: string | null; roles: string[] } | null;
+  readonly user: TokenUser | null;
   readonly params: Record<string, string> | undefined;
   /** What `validate` of `@evoke/functions` found to fit, as the schema made it. */
   readonly valid?: { body?: any; query?: any; params?: any };

@@ -9,8 +9,12 @@ export interface TokenUser {
   /** For users of another issuer whatever it calls them. */
   id: string;
   email: string | null;
+  /** Whether its owner proved to read mail there. */
+  email_verified: boolean;
   /** When the token was made. */
   roles: string[];
+  /** Who knows the user, where that is another server: ids are only different within one issuer. */
+  issuer: string | null;
 }
 
 /** A user. */
