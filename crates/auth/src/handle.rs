@@ -193,7 +193,12 @@ impl Inner {
             let mut keys: Vec<Kept<SigningKey>> = self.records.all(Vec::new()).await?;
             keys.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
             let made: Vec<Timestamp> = keys.iter().map(|key| key.created_at).collect();
-            let plan = keys::plan(&made, rotation, holds, self.now());
+            let now = self.now();
+            let signing = self.identities.signer().and_then(|(id, since)| {
+                let place = keys.iter().position(|key| *key.id == *id)?;
+                Some((place, since))
+            });
+            let plan = keys::plan(&made, signing, rotation, holds, now);
             let mut changes: Vec<_> =
                 plan.drop.iter().filter_map(|at| keys.get(*at)).map(records::remove).collect();
             if plan.make {
@@ -202,7 +207,8 @@ impl Inner {
             }
             if changes.is_empty() {
                 let signs = plan.signs.ok_or_else(|| internal("there is no key to sign with"))?;
-                let ring = Ring::of(&keys, signs)?;
+                let since = signing.filter(|(place, _)| *place == signs).map(|(_, since)| since);
+                let ring = Ring::of(&keys, signs, since.unwrap_or(now))?;
                 let known = Known::new(ring, self.foreign.clone(), &self.settings);
                 self.identities.know(known);
                 return Ok(());

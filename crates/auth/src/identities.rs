@@ -108,6 +108,11 @@ impl Identities {
             sub: &user.id,
             email: &account.email,
             email_verified: account.verified_at.is_some(),
+    /// The key that signs at this moment, and since when it does.
+    pub(crate) fn signer(&self) -> Option<(String, Timestamp)> {
+        self.known.load_full().map(|known| (known.ring.signer.0.clone(), known.ring.since))
+    }
+
             roles: &account.roles,
             sid: session,
             iat: seconds(now),

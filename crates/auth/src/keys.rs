@@ -67,31 +67,43 @@ pub(crate) struct Plan {
     pub(crate) drop: Vec<usize>,
 }
 
-/// Decides. `made` is when each key was made, the oldest first.
-pub(crate) fn plan(made: &[Timestamp], rotation: Millis, holds: Millis, now: Timestamp) -> Plan {
+/// Decides. `made` is when each key was made, the oldest first; `signing` is the place of the key
+/// that signs at this moment, and since when it does.
+pub(crate) fn plan(
+    made: &[Timestamp],
+    signing: Option<(usize, Timestamp)>,
+    rotation: Millis,
+    holds: Millis,
+    now: Timestamp,
+) -> Plan {
     // A key signs from when it was published long enough until its successor was.
     let ready = |at: Timestamp| at.plus(PUBLISHED) <= now;
     let signs =
         made.iter().rposition(|at| ready(*at)).or(if made.is_empty() { None } else { Some(0) });
     let make = made.last().is_none_or(|newest| newest.plus(rotation) <= now);
-    let is_over = |place: usize| {
-        let successor = made.get(place + 1);
-        signs.is_some_and(|signs| place < signs)
-            && successor.is_some_and(|at| at.plus(PUBLISHED).plus(holds) <= now)
-    };
-    Plan { signs, make, drop: (0..made.len()).filter(|place| is_over(*place)).collect() }
+    // Not when the successor was ready but when it took over counts: until then the ones before it
+    // may have signed.
+    let over = signing.filter(|(_, since)| since.plus(holds) <= now).map_or(0, |(place, _)| place);
+    Plan { signs, make, drop: (0..over).collect() }
 }
 
 /// The keys in use.
 pub(crate) struct Ring {
     /// Which one signs, and with what.
     pub(crate) signer: (String, EncodingKey),
+    /// Since when it does, as far as this process knows: another may have signed with the one
+    /// before until this one started.
+    pub(crate) since: Timestamp,
     /// All that verify.
     pub(crate) known: Vec<(String, DecodingKey, String)>,
 }
 
 impl Ring {
-    pub(crate) fn of(keys: &[Kept<SigningKey>], signs: usize) -> Result<Self, Rejection> {
+    pub(crate) fn of(
+        keys: &[Kept<SigningKey>],
+        signs: usize,
+        since: Timestamp,
+    ) -> Result<Self, Rejection> {
         let signer = keys.get(signs).ok_or_else(|| internal("there is no key to sign with"))?;
         let known = keys.iter().map(|key| {
             let record = &key.record;
@@ -99,6 +111,7 @@ impl Ring {
         });
         Ok(Self {
             signer: (signer.id.to_string(), signer.record.encoding()?),
+            since,
             known: known.collect::<Result<_, Rejection>>()?,
         })
     }
@@ -116,22 +129,29 @@ mod tests {
             Timestamp::from_millis(1_795_000_000_000).plus(Millis::from_secs(days * DAY))
         };
         let (rotation, holds) = (Millis::from_secs(90 * DAY), Millis::from_secs(900));
-        for (made, now, signs, make, drop) in [
-            (vec![], 0, None, true, vec![]),
-            (vec![0], 0, Some(0), false, vec![]),
-            (vec![0], 89, Some(0), false, vec![]),
-            (vec![0], 90, Some(0), true, vec![]),
+        for (made, signing, now, signs, make, drop) in [
+            (vec![], None, 0, None, true, vec![]),
+            (vec![0], None, 0, Some(0), false, vec![]),
+            (vec![0], Some((0, 0)), 89, Some(0), false, vec![]),
+            (vec![0], Some((0, 0)), 90, Some(0), true, vec![]),
             // The next one is published but does not sign yet.
-            (vec![0, 90], 90, Some(0), false, vec![]),
-            (vec![0, 90], 91, Some(1), false, vec![]),
-            (vec![0, 90], 92, Some(1), false, vec![0]),
-            (vec![0, 90, 180], 181, Some(2), false, vec![0]),
+            (vec![0, 90], Some((0, 0)), 90, Some(0), false, vec![]),
+            (vec![0, 90], Some((0, 0)), 91, Some(1), false, vec![]),
+            (vec![0, 90], Some((1, 91)), 92, Some(1), false, vec![0]),
+            // However long ago it was ready, the one before may have signed until it took over.
+            (vec![0, 90], Some((0, 0)), 100, Some(1), false, vec![]),
+            (vec![0, 90], Some((1, 100)), 100, Some(1), false, vec![]),
+            (vec![0, 90], None, 100, Some(1), false, vec![]),
+            (vec![0, 90, 180], Some((1, 91)), 181, Some(2), false, vec![0]),
+            (vec![0, 90, 180], Some((2, 181)), 182, Some(2), false, vec![0, 1]),
             // The server was off for a year.
-            (vec![0], 365, Some(0), true, vec![]),
+            (vec![0], None, 365, Some(0), true, vec![]),
         ] {
             let made: Vec<Timestamp> = made.into_iter().map(day).collect();
+            let signing = signing.map(|(place, since)| (place, day(since)));
             let expected = Plan { signs, make, drop };
-            assert_eq!(plan(&made, rotation, holds, day(now)), expected, "{made:?} at day {now}");
+            let planned = plan(&made, signing, rotation, holds, day(now));
+            assert_eq!(planned, expected, "{made:?}, {signing:?} at day {now}");
         }
     }
 

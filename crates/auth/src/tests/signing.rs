@@ -137,3 +137,25 @@ async fn tokens_hold_over_restarts_and_when_keys_change() {
     assert_eq!(kids(&world).len(), 1);
     assert_eq!(kids(&world)[0], opened(&new).0["kid"]);
 }
+
+#[tokio::test]
+async fn a_key_that_gives_way_late_verifies_what_it_signed_last() {
+    let day = 24 * 3600;
+    let world = World::new().await;
+    world.signup(EMAIL).await.unwrap();
+    world.pass(90 * day);
+    world.auth.inner.tend_keys().await.unwrap();
+    // The successor is ready after a day; that is looked at once an hour.
+    world.pass(day + 58 * 60);
+    let (last, _) = tokens(&world.login(EMAIL, PASSWORD).await.unwrap());
+    world.pass(60);
+    world.auth.inner.tend_keys().await.unwrap();
+    let (next, _) = tokens(&world.login(EMAIL, PASSWORD).await.unwrap());
+    assert_ne!(opened(&last).0["kid"], opened(&next).0["kid"]);
+    world.auth.inner.tend_keys().await.unwrap();
+    assert!(world.identities.identify(&last, world.now()).is_ok());
+    world.pass(900);
+    world.auth.inner.tend_keys().await.unwrap();
+    let keys = world.auth.jwks().unwrap()["keys"].as_array().unwrap().clone();
+    assert_eq!(keys.len(), 1, "then it has served");
+}
