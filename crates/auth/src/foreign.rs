@@ -1,5 +1,6 @@
 //! Whose tokens are taken beside ours. Keys of others are kept here; who fetches them is `keeper`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
@@ -26,7 +27,7 @@ pub(crate) struct Foreign {
 #[derive(Debug)]
 enum Proof {
     Shared(DecodingKey),
-    Published(Published),
+    Published(Arc<Published>),
 }
 
 /// Keys that are published somewhere.
@@ -43,17 +44,17 @@ impl Foreign {
     pub(crate) fn new(issuer: &Issuer) -> Self {
         let proof = match &issuer.trust {
             Trust::Secret(secret) => Proof::Shared(DecodingKey::from_secret(secret.as_bytes())),
-            Trust::Jwks(url) => Proof::Published(Published {
+            Trust::Jwks(url) => Proof::Published(Arc::new(Published {
                 url: url.clone(),
                 keys: ArcSwap::default(),
                 is_wanted: AtomicBool::new(true),
                 asked_at: Mutex::new(None),
-            }),
+            })),
         };
         Self { issuer: issuer.issuer.clone(), audience: issuer.audience.clone(), proof }
     }
 
-    pub(crate) fn published(&self) -> Option<&Published> {
+    pub(crate) fn published(&self) -> Option<&Arc<Published>> {
         match &self.proof {
             Proof::Published(published) => Some(published),
             Proof::Shared(_) => None,
@@ -90,10 +91,13 @@ impl Published {
         true
     }
 
-    /// Takes what was fetched.
+    /// Takes what was fetched, unless there is no key in it: then those that are there stay.
     pub(crate) fn take(&self, document: &[u8]) -> Result<usize, String> {
         let keys = jwks::read(document)?;
         let count = keys.len();
+        if count == 0 {
+            return Err("there is no key in it that can be used".to_owned());
+        }
         self.keys.store(keys.into());
         Ok(count)
     }
@@ -124,6 +128,20 @@ mod tests {
                 published.want();
             }
             assert_eq!(published.is_due(at(secs), refresh), is_due, "{secs}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_keys_takes_none_away() {
+        let trust = Trust::Jwks("http://127.0.0.1:1/jwks".to_owned());
+        let foreign = Foreign::new(&Issuer { issuer: "i".to_owned(), trust, audience: None });
+        let published = foreign.published().unwrap();
+        let key = r#"{"kty":"OKP","crv":"Ed25519","kid":"a",
+            "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        assert_eq!(published.take(format!(r#"{{"keys":[{key}]}}"#).as_bytes()), Ok(1));
+        for document in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#, "{}"] {
+            assert!(published.take(document.as_bytes()).is_err(), "{document}");
+            assert!(foreign.key(Some("a"), Algorithm::EdDSA).is_some(), "{document}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evoke_model::Millis;
+use tokio::task::JoinSet;
 
 use crate::foreign::{PAUSE, Published};
 use crate::handle::Inner;
@@ -62,10 +63,16 @@ async fn fetching(inner: Arc<Inner>) {
     loop {
         let wanted = inner.identities.wanted.notified();
         let now = inner.now();
+        // All at once: one that does not answer holds up no other, and its own time is limited.
+        let mut under_way = JoinSet::new();
         for published in inner.foreign.iter().filter_map(|foreign| foreign.published()) {
             if published.is_due(now, REFRESH) {
-                fetch(&client, published).await;
+                under_way.spawn(fetch(client.clone(), published.clone()));
             }
+        }
+        tokio::select! {
+            () = inner.stop.cancelled() => return,
+            _ = under_way.join_all() => {}
         }
         tokio::select! {
             () = inner.stop.cancelled() => return,
@@ -77,9 +84,9 @@ async fn fetching(inner: Arc<Inner>) {
 }
 
 /// Fetches the keys of one issuer. Those that are there stay where that fails.
-async fn fetch(client: &reqwest::Client, published: &Published) {
+async fn fetch(client: reqwest::Client, published: Arc<Published>) {
     let url = &published.url;
-    match document(client, url).await.and_then(|document| published.take(&document)) {
+    match document(&client, url).await.and_then(|document| published.take(&document)) {
         Ok(count) => tracing::debug!(url, count, "Keys of another issuer were fetched"),
         Err(why) => {
             published.want();

@@ -137,3 +137,52 @@ async fn keys_of_an_issuer_are_fetched_and_fetched_again_for_one_that_is_new() {
     assert!(world.identities.identify(&confused, world.now()).is_err());
     world.auth.close(Millis::from_secs(5)).await;
 }
+
+#[tokio::test]
+async fn an_issuer_that_does_not_answer_holds_up_no_other_and_no_end() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let key = SigningKey::new().unwrap();
+    let document = std::sync::Arc::new(parking_lot::Mutex::new((published(&[("a", &key)]), 0)));
+    let issuer = |issuer: &str, url: String| Issuer {
+        issuer: issuer.to_owned(),
+        trust: Trust::Jwks(url),
+        audience: None,
+    };
+    let foreign = vec![
+        issuer("silent", format!("http://{}/jwks", silent.local_addr().unwrap())),
+        issuer(ISSUER, publish(document).await),
+    ];
+    let world = World::with(Settings { foreign, ..settings() }).await;
+    // Its turn has come, and it says nothing from here on.
+    let (mut held, _) = silent.accept().await.unwrap();
+    let mut head = [0; 4096];
+    drop(held.read(&mut head).await);
+    until_taken(&world, &signed(&world, "a", &key)).await;
+    assert!(held.try_read(&mut head).is_err(), "it is still waited for");
+    world.auth.close(Millis::from_secs(5)).await;
+    assert!(world.auth.inner.tasks.is_empty());
+}
+
+#[tokio::test]
+async fn a_user_of_another_issuer_passes_for_none_of_ours() {
+    let world = trusting(Trust::Secret(SECRET.to_owned())).await;
+    let ours = world.signup("ada@example.test").await.unwrap().user.id;
+    let user = |change: &[(&str, Value)]| {
+        let token = shared(&claims(&world, change), Algorithm::HS256);
+        world.identities.identify(&token, world.now()).unwrap()
+    };
+    let theirs = user(&[]);
+    assert_eq!((theirs.id.as_str(), theirs.issuer.as_deref()), ("user-7", Some(ISSUER)));
+    assert!(!theirs.email_verified);
+    let pretender = user(&[("sub", json!(ours))]);
+    assert_eq!(pretender.id, format!("{ISSUER}|{ours}"));
+    for (claim, expected) in [
+        (json!(true), true),
+        (json!("true"), true),
+        (json!(false), false),
+        (json!("yes"), false),
+        (Value::Null, false),
+    ] {
+        assert_eq!(user(&[("email_verified", claim.clone())]).email_verified, expected, "{claim}");
+    }
+}
