@@ -19,9 +19,18 @@ impl Address {
         if text.chars().count() > CHARS_MAX || text.contains(char::is_control) {
             return None;
         }
+        if text.chars().any(is_ascii_in_disguise) {
+            return None;
+        }
         text.parse::<lettre::Address>().ok()?;
         Some(Self { shown: text.to_owned(), key: text.to_lowercase() })
     }
+}
+
+/// Whether a letter is another one than its lower case pretends: the sign for kelvin becomes a `k`,
+/// and with it an address that of somebody else.
+fn is_ascii_in_disguise(letter: char) -> bool {
+    !letter.is_ascii() && letter.to_lowercase().any(|lower| lower.is_ascii())
 }
 
 #[cfg(test)]
@@ -46,6 +55,9 @@ mod tests {
             "ada@example.test, eve@example.test",
             &format!("{}@example.test", "a".repeat(250)),
             "ada\0@example.test",
+            "mi\u{212a}e@example.test",
+            "ada@\u{212a}iosk.test",
+            "\u{130}da@example.test",
         ] {
             assert_eq!(key(text), None, "{text:?}");
         }
