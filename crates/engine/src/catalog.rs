@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use evoke_matching::{Index, Rule};
+use evoke_matching::{Index, Rule, Unanswered};
 use evoke_model::function::FunctionRecord;
 use evoke_model::policy::Mode;
 use evoke_model::trigger::Subscription;
@@ -256,6 +256,7 @@ impl Catalog {
             .partition(|rule| self.is_hook(&rule.trigger.kind, &rule.trigger.policy));
         let (index, mut broken) = Index::build(&rules);
         let (hooks, broken_hooks) = Index::build(&hooks);
+        let hooks = hooks.unanswered(Unanswered::Taken);
         broken.extend(broken_hooks);
         for (id, problem) in broken {
             // Stored by another release; the others work.

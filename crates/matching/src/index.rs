@@ -30,6 +30,17 @@ pub struct Index {
     exact: AHashMap<Box<str>, Vec<usize>>,
     by_first_segment: AHashMap<Box<str>, Vec<usize>>,
     open: Vec<usize>,
+    unanswered: Unanswered,
+}
+
+/// What a filter means that gives no answer: a field is missing, types do not fit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Unanswered {
+    /// The event is not wanted.
+    #[default]
+    LeftOut,
+    /// It is wanted: whoever guards something is asked rather than passed by.
+    Taken,
 }
 
 /// A rule with everything compiled.
@@ -116,13 +127,16 @@ impl Entry {
         if !self.wanted.as_ref().is_some_and(|wanted| wanted.takes(event)) {
             return Ok(false);
         }
+        let mut trouble = None;
         for filter in &self.filters {
             let scope = scope.get_or_insert_with(|| Scope::new(event));
-            if !filter.evaluate_bool(scope).map_err(|error| format!("filter: {error}"))? {
-                return Ok(false);
+            match filter.evaluate_bool(scope) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => trouble = Some(format!("filter: {error}")),
             }
         }
-        Ok(true)
+        trouble.map_or(Ok(true), Err)
     }
 
     /// The keys and the priority of an execution for the event.
@@ -233,6 +247,17 @@ impl Index {
         let transform = self.entry(trigger)?.transform.as_ref()?;
         let answer = transform.evaluate_json(&Scope::new(event));
         Some(answer.map_err(|error| format!("transform: {error}")))
+    }
+
+    /// The same index where a filter without an answer means this.
+    #[must_use]
+    pub fn unanswered(self, unanswered: Unanswered) -> Self {
+        Self { unanswered, ..self }
+    }
+
+    /// Whether an event is taken for which a filter gives no answer.
+    pub(crate) fn takes_unanswered(&self) -> bool {
+        self.unanswered == Unanswered::Taken
     }
 
     /// The rules whose type pattern takes an event of this type, by rank.

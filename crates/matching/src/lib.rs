@@ -20,7 +20,7 @@ mod value;
 pub use check::contradictions;
 pub use expression::{EvalError, Expression, Scope};
 pub use filter::{Filter, filter};
-pub use index::{Index, Rule, check};
+pub use index::{Index, Rule, Unanswered, check};
 pub use keys::Evaluated;
 pub use pattern::{Pattern, Separator};
 pub use plan::{LoopBreak, Plan, PlanLimits, Planned, Trouble, loop_break, plan};

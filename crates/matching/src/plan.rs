@@ -23,8 +23,9 @@ pub struct PlanLimits {
 pub struct Plan {
     /// By event, in the order given; those of one event by priority, higher first, then by trigger.
     pub executions: Vec<Planned>,
-    /// Expressions that gave no answer. A filter without an answer is no match; a key without an
-    /// answer is no key, so the execution runs, but outside of any order.
+    /// Expressions that gave no answer. What a filter without one means, the index says
+    /// ([`Unanswered`](crate::Unanswered)); a key without an answer is no key, so the execution
+    /// runs, but outside of any order.
     pub trouble: Vec<Trouble>,
 }
 
@@ -97,7 +98,12 @@ pub fn plan(events: &[Arc<Event>], index: &Index, limits: PlanLimits, now: Times
             match entry.takes(event, &mut scope) {
                 Ok(false) => {}
                 Ok(true) => plan.add((place, event), entry, &mut scope, limits, now),
-                Err(message) => plan.trouble(event, entry.trigger.id, message),
+                Err(message) => {
+                    plan.trouble(event, entry.trigger.id, message);
+                    if index.takes_unanswered() {
+                        plan.add((place, event), entry, &mut scope, limits, now);
+                    }
+                }
             }
         }
     }

@@ -142,6 +142,31 @@ fn a_filter_without_an_answer_is_no_match_and_is_told() {
 }
 
 #[test]
+fn a_filter_without_an_answer_keeps_no_guard_from_being_asked() {
+    let both = |own: &str, subscribed: &str| {
+        let mut rule = rule(1, "a", filter(own));
+        if let Some(subscription) = &mut rule.subscription {
+            subscription.filter = Some(subscribed.to_owned());
+        }
+        rule
+    };
+    for (rule, taken) in [
+        (rule(1, "a", filter("event.data.email != ''")), true),
+        (rule(1, "a", filter("event.data.total.cents > 1")), true),
+        (rule(1, "a", filter("event.data.total")), true),
+        (rule(1, "a", filter("event.data.total > 200")), false),
+        (rule(1, "b", filter("event.data.email != ''")), false),
+        (both("event.data.email != ''", "event.data.total > 200"), false),
+        (both("event.data.total > 200", "event.data.email != ''"), false),
+        (both("event.data.total > 100", "event.data.email != ''"), true),
+    ] {
+        let index = index(std::slice::from_ref(&rule)).unanswered(Unanswered::Taken);
+        let plan = plan(&[Arc::new(event(9, "a"))], &index, LIMITS, NOW);
+        assert_eq!(plan.executions.len(), usize::from(taken), "{rule:?}: {:?}", plan.trouble);
+    }
+}
+
+#[test]
 fn keys_are_computed_for_events_and_for_direct_calls() {
     let policy = Policy {
         order_by: Some("event.data.customer".to_owned()),
