@@ -63,6 +63,7 @@ pub(crate) struct Dispatcher {
     clock: Arc<dyn Clock>,
     engine: OnceLock<(Weak<Inner>, tokio::runtime::Handle)>,
     is_open: AtomicBool,
+    has_begun: AtomicBool,
     /// Executions that wait or run, wherever they are kept.
     open: AtomicI64,
     /// Executions the lanes have under way.
@@ -80,6 +81,7 @@ impl Dispatcher {
             clock,
             engine: OnceLock::new(),
             is_open: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
             open: AtomicI64::new(0),
             running: AtomicI64::new(0),
             stop: CancellationToken::new(),
@@ -534,9 +536,15 @@ impl Dispatcher {
         self.is_open.load(Ordering::Relaxed)
     }
 
+    /// Whether it was opened. What ends may still make changes then.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Acquire)
+    }
+
     /// Begins to start what waits.
     pub(crate) fn admit(&self) {
         self.is_open.store(true, Ordering::Relaxed);
+        self.has_begun.store(true, Ordering::Release);
         for berth in self.berths() {
             self.pump(&berth);
         }

@@ -13,7 +13,6 @@ use evoke_ports::Delivered;
 use evoke_ports::store::{Change, Finish, Next, Spent, Write};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use deliver::{carry_out, job};
 pub(crate) use running::{Beginning, Running, RunningTable};
 
 use crate::call::took;

@@ -4,6 +4,7 @@
 //! that.
 
 mod answer;
+mod unmade;
 
 use std::sync::Arc;
 
@@ -14,30 +15,32 @@ use evoke_model::{
     Trigger,
 };
 use evoke_ports::runtime::Deployed;
-use evoke_ports::store::{NewExecution, Write};
-use evoke_ports::{Agreed, Call, Functions, HttpReply, Input, News, Reply, Revise};
-use serde_json::{Value, json};
+use evoke_ports::store::NewExecution;
+use evoke_ports::{Agreed, Asked, Call, Functions, HttpReply, Input, News, Reply, Revise};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{bounded, http_outcome, outcome_of, state_of};
 use crate::catalog::Snapshot;
-use crate::committer::Settles;
 use crate::draft::Draft;
-use crate::execute::{Beginning, Running, carry_out, job};
+use crate::execute::{Beginning, Running};
 use crate::ingest::Matched;
 use crate::start::Inner;
 use answer::Verdict;
+pub(crate) use unmade::Unmade;
 
 /// How long a hook may take where its trigger does not say.
 const TIMEOUT_DEFAULT: Millis = Millis::from_secs(5);
 
-/// Before the type of an event that tells of a change that was refused. In front, so that no
-/// pattern for the change itself takes it.
-const REFUSED: &str = "rejected.";
-
 impl Inner {
     /// Gives news its event and asks the hooks that want it.
     pub(crate) async fn ask_hooks(self: &Arc<Self>, news: News) -> Result<Agreed, Rejection> {
+        if !self.dispatcher.has_begun() {
+            // Not all triggers are known: a change would pass by who guards it, or is told of it.
+            let message = "the server is starting: its functions are not deployed yet";
+            let rejection = Rejection::new(Code::Starting, message);
+            return Err(rejection.retry_after(Millis::from_secs(1)));
+        }
         let News { kind, source, subject, data, origin, revise } = news;
         let event = Arc::new(self.accept(Draft {
             kind,
@@ -50,7 +53,7 @@ impl Inner {
         }));
         let snapshot = self.catalog.load_full();
         if snapshot.hooks.is_empty() {
-            return Ok(Agreed { event, hooks: Vec::new(), revised: None });
+            return Ok(Agreed { event, hooks: Asked::default(), revised: None });
         }
         let mut asking = Asking {
             inner: self.clone(),
@@ -91,16 +94,30 @@ impl Asking {
     async fn run(&mut self) -> Result<Agreed, Rejection> {
         while let Some(next) = self.next() {
             if let Err(rejection) = self.ask(next).await {
-                self.tell_refusal();
+                // Before the answer, so that no more is refused than can be written.
+                let inner = self.inner.clone();
+                let place = inner.committer.place().await;
+                let (write, settles) = self.unmade().entry(&inner);
+                place.finish(write, settles);
                 return Err(rejection);
             }
         }
         self.is_over = true;
         Ok(Agreed {
             event: self.event.clone(),
-            hooks: std::mem::take(&mut self.asked),
+            hooks: self.agreed(),
             revised: self.is_revised.then(|| self.data.take()),
         })
+    }
+
+    /// The hooks that were asked, for who makes the change.
+    fn agreed(&mut self) -> Asked {
+        let asked = std::mem::take(&mut self.asked);
+        if asked.is_empty() {
+            return Asked::default();
+        }
+        let (inner, event) = (self.inner.clone(), self.event.clone());
+        Asked::new(asked, Box::new(move |asked| inner.tell_unmade(Unmade::new(&event, asked))))
     }
 
     /// The next hook that wants the change as it is now.
@@ -110,6 +127,7 @@ impl Asking {
         let now = self.inner.clock.now();
         let plan = evoke_matching::plan(events, &self.snapshot.hooks, limits, now);
         for trouble in &plan.trouble {
+            // It is asked all the same: what a caller leaves out must not open what a hook guards.
             tracing::debug!(trigger.id = %trouble.trigger, "Not evaluated: {}", trouble.message);
         }
         let was_asked = |planned: &Planned| {
@@ -217,32 +235,14 @@ impl Asking {
         self.asked.push(new);
     }
 
-    /// Records that the change was refused, with the hooks that were asked.
-    fn tell_refusal(&mut self) {
+    /// The change as one that is not made, with the hooks that were asked.
+    fn unmade(&mut self) -> Unmade {
         self.is_over = true;
-        let mut data = std::mem::take(&mut self.data);
-        if let (Some((trigger, rejection)), Value::Object(fields)) = (&self.refused, &mut data) {
-            let why = json!({
-                "trigger": { "id": trigger.id, "name": trigger.name },
-                "code": rejection.code,
-                "status": rejection.status.unwrap_or(rejection.code.status()),
-                "message": rejection.message,
-                "problems": rejection.problems,
-            });
-            fields.insert("rejection".to_owned(), why);
+        let unmade = Unmade::new(&self.event, std::mem::take(&mut self.asked));
+        match &self.refused {
+            Some((trigger, no)) => unmade.because(self.data.take(), trigger, no),
+            None => unmade,
         }
-        let event = Arc::new(Event {
-            kind: format!("{REFUSED}{}", self.event.kind).into(),
-            data: Data::from_value(&data),
-            ..(*self.event).clone()
-        });
-        let snapshot = self.inner.catalog.load_full();
-        let (mut ingest, planned) = self.inner.plan_events(vec![event], Vec::new(), &snapshot);
-        ingest.executions.append(&mut self.asked);
-        let write = Write::Ingest(ingest);
-        let settles = Settles { planned, ..Settles::default() };
-        let inner = self.inner.clone();
-        self.inner.tasks.spawn(async move { inner.committer.place().await.finish(write, settles) });
     }
 }
 
@@ -255,7 +255,8 @@ impl Drop for Asking {
             running.cancel.cancel();
         }
         self.record(Outcome::Cancelled, 0);
-        self.tell_refusal();
+        let unmade = self.unmade();
+        self.inner.tell_unmade(unmade);
     }
 }
 
@@ -275,32 +276,14 @@ impl Said {
 impl Inner {
     async fn call_hook(&self, running: &Arc<Running>, request_id: Option<Arc<str>>) -> Said {
         let Some(function) = running.trigger.target.function_name() else {
-            return self.call_endpoint(running).await;
+            // Stored by another release.
+            let message = "only a function can say whether a change may be made";
+            return Said::failed(Failure::new(Code::InvalidTrigger, message), 0);
         };
         match self.registry.current(function) {
             Ok(deployed) => call_function(running, deployed, request_id).await,
             Err(failure) => Said::failed(failure, 0),
         }
-    }
-
-    /// A hook that is no function of ours.
-    async fn call_endpoint(&self, running: &Arc<Running>) -> Said {
-        let trigger = self.catalog.working(&running.trigger);
-        let endpoint = match self.catalog.opened(&trigger.target) {
-            Ok(endpoint) => endpoint,
-            Err(failure) => return Said::failed(failure, 0),
-        };
-        let mut job = job(running, running.event.clone());
-        job.deadline = Some(running.started_at.plus(limit(&running.trigger)));
-        let end = carry_out(endpoint.deliver(job)).await;
-        let verdict = match &end.outcome {
-            Outcome::Success(data) => understood(answer::of_value(data)),
-            Outcome::Failure(failure) | Outcome::TimedOut(failure) => Err(failure.clone()),
-            Outcome::Cancelled => {
-                Err(Failure::new(Code::ExecutionCancelled, "the hook was cancelled"))
-            }
-        };
-        Said { outcome: end.outcome, verdict, version: end.version }
     }
 }
 

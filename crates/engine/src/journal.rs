@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evoke_document::Collection;
-use evoke_model::{Code, EventId, Rejection, Timestamp};
-use evoke_ports::store::{Change, DocumentChange, Receipt, Write};
+use evoke_model::{Code, Event, EventId, Rejection, Timestamp};
+use evoke_ports::store::{Change, DocumentChange, NewExecution, Receipt, Why, Write};
 use evoke_ports::{Agreed, Journal, News, Unkept};
 
 use crate::feed::Notice;
+use crate::hooks::Unmade;
 use crate::start::{Engine, Inner};
 
 impl Engine {
@@ -35,29 +36,15 @@ impl Journal for Engine {
     async fn commit(
         &self,
         changes: Vec<DocumentChange>,
-        mut agreed: Vec<Agreed>,
+        agreed: Vec<Agreed>,
     ) -> Result<(), Unkept> {
-        let inner = &self.inner;
-        let change = Write::from(Change::Documents(changes));
-        if agreed.is_empty() {
-            return kept(&inner.committer.change(change).await?);
-        }
-        // Events are written with rising ids.
-        agreed.sort_unstable_by_key(|agreed| agreed.event.id);
-        let events: Vec<_> = agreed.iter().map(|agreed| agreed.event.clone()).collect();
-        let kinds: Vec<_> = events.iter().map(|event| inner.kind_of(&event.kind)).collect();
-        let watched = inner.feed.is_watched().then(|| events.clone());
-        let (mut ingest, planned) = inner.plan_events(events, Vec::new(), &inner.catalog.load());
-        ingest.executions.extend(agreed.into_iter().flat_map(|agreed| agreed.hooks));
-        let write = Write::All(vec![change, Write::Ingest(ingest)]);
-        kept(&inner.committer.ingest(write, planned).await?)?;
-        for kind in kinds {
-            inner.metrics.accepted(kind, 1);
-        }
-        for event in watched.into_iter().flatten() {
-            inner.feed.tell(|| Notice::Event(event));
-        }
-        Ok(())
+        let inner = self.inner.clone();
+        // A caller who leaves while it is queued does not undo it, nor what follows it.
+        let made = self.inner.tasks.spawn(async move { inner.make_changes(changes, agreed).await });
+        made.await.unwrap_or_else(|error| {
+            tracing::error!("A change of documents fell over: {error}");
+            Err(Rejection::new(Code::Internal, "this is our mistake; the log has more").into())
+        })
     }
 
     async fn define(&self, collection: Collection) -> Result<(), Unkept> {
@@ -72,6 +59,55 @@ impl Journal for Engine {
 }
 
 impl Inner {
+    async fn make_changes(
+        &self,
+        changes: Vec<DocumentChange>,
+        mut agreed: Vec<Agreed>,
+    ) -> Result<(), Unkept> {
+        let change = Write::from(Change::Documents(changes));
+        if agreed.is_empty() {
+            return kept(&self.committer.change(change).await?);
+        }
+        // Events are written with rising ids.
+        agreed.sort_unstable_by_key(|agreed| agreed.event.id);
+        let events: Vec<_> = agreed.iter().map(|agreed| agreed.event.clone()).collect();
+        let kinds: Vec<_> = events.iter().map(|event| self.kind_of(&event.kind)).collect();
+        let watched = self.feed.is_watched().then(|| events.clone());
+        let (mut ingest, planned) = self.plan_events(events, Vec::new(), &self.catalog.load());
+        let mut asked = Vec::new();
+        for Agreed { event, hooks, .. } in agreed {
+            let hooks = hooks.take();
+            ingest.executions.extend(hooks.iter().cloned());
+            asked.push((event, hooks));
+        }
+        let write = Write::All(vec![change, Write::Ingest(ingest)]);
+        let receipt = self.committer.ingest(write, planned).await.map_err(Unkept::from);
+        if let Err(unkept) = receipt.and_then(|receipt| kept(&receipt)) {
+            self.not_made(&unkept, asked).await;
+            return Err(unkept);
+        }
+        for kind in kinds {
+            self.metrics.accepted(kind, 1);
+        }
+        for event in watched.into_iter().flatten() {
+            self.feed.tell(|| Notice::Event(event));
+        }
+        Ok(())
+    }
+
+    /// Records the hooks that were asked about changes that were not made. Where only a document
+    /// was changed meanwhile they are asked once more, and recorded then.
+    async fn not_made(&self, unkept: &Unkept, asked: Vec<(Arc<Event>, Vec<NewExecution>)>) {
+        let is_overtaken = matches!(unkept, Unkept::Conflict(conflicts)
+            if conflicts.iter().all(|conflict| conflict.why == Why::Changed));
+        if is_overtaken {
+            return;
+        }
+        for (event, hooks) in asked.into_iter().filter(|(_, hooks)| !hooks.is_empty()) {
+            self.record_unmade(Unmade::new(&event, hooks)).await;
+        }
+    }
+
     /// The kind of source whose events have a type that begins with its name.
     fn kind_of(&self, kind: &str) -> &'static str {
         self.catalog.kind(kind.split('.').next().unwrap_or_default())

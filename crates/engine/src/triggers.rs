@@ -310,6 +310,10 @@ impl Inner {
         }
         if self.catalog.is_hook(&new.kind, &new.policy) {
             found.extend(not_for_hooks(&new.policy));
+            if new.target.function_name().is_none() {
+                let problem = Problem::new("mode", "only a function can be asked before a change");
+                found.push(problem.suggest("`mode: async`, or a target of type function"));
+            }
         } else if new.policy.allow_modify.is_some() {
             let message = "only a hook can change what it is asked about";
             let problem = Problem::new("allow_modify", message);

@@ -2,25 +2,37 @@
 
 #![expect(clippy::expect_used, reason = "a failing test says where")]
 
+#[path = "support/functions.rs"]
+mod functions;
 mod support;
 #[path = "support/wait.rs"]
 mod wait;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use evoke_document::{Collection, Document};
-use evoke_engine::{Actor, Draft, Engine, NewTrigger, Parts};
+use evoke_engine::{Actor, Draft, Engine, NewTrigger, Notice};
 use evoke_model::policy::{Mode, OnFailure, Priority};
 use evoke_model::trigger::Subscription;
-use evoke_model::{Code, Data, Failure, Policy, Problem, Rejection, State};
+use evoke_model::{
+    Code, Data, Event, Failure, FunctionVersion, Millis, Policy, Problem, Rejection, State, Target,
+};
+use evoke_ports::runtime::{Call, DeployError, Found, Host, PoolStatus, Reply};
 use evoke_ports::store::{DocumentChange, Effect, EventQuery, ExecutionQuery, Expect, Order, Why};
-use evoke_ports::{Agreed, Descriptor, Journal, News, Origin, Source, Store, Unkept};
+use evoke_ports::{
+    Agreed, Descriptor, Input, Journal, News, Origin, Pool, Runtime, Source, Store, Unkept,
+};
 use evoke_stores::memory::MemoryStore;
 use evoke_stores::sqlite::{SqliteOptions, SqliteStore};
+use functions::{deployment, with_functions};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use support::{Script, draft, engine, parts, script, trigger};
+use support::{descriptor, draft, engine, script, trigger};
 use wait::{query, reach};
 
 /// A source with hooks whose configuration is the pattern.
@@ -42,7 +54,52 @@ impl Source for Changes {
     }
 }
 
-/// An engine whose one target does what a script says, and its store.
+/// What a hook's function answers, by the name of its trigger and the event.
+type Act = Arc<dyn Fn(&str, &Event) -> Result<Data, Failure> + Send + Sync>;
+
+/// A language whose functions all act like this.
+struct Language(Descriptor, Act);
+
+#[async_trait]
+impl Runtime for Language {
+    fn descriptor(&self) -> &Descriptor {
+        &self.0
+    }
+    fn names(&self) -> &[&'static str] {
+        &["fake"]
+    }
+    fn handler_default(&self) -> &'static str {
+        "index.handler"
+    }
+    async fn probe(&self) -> Vec<Found> {
+        Vec::new()
+    }
+    async fn open(&self, _: Arc<FunctionVersion>, _: Host) -> Result<Arc<dyn Pool>, DeployError> {
+        Ok(Arc::new(Workers(self.1.clone())))
+    }
+    async fn close(&self) {}
+}
+
+struct Workers(Act);
+
+#[async_trait]
+impl Pool for Workers {
+    fn capacity(&self) -> usize {
+        8
+    }
+    async fn call(&self, call: Call) -> Result<Reply, Failure> {
+        match call.input {
+            Input::Event(event) => (self.0)(&call.trigger_name, &event).map(Reply::Value),
+            _ => panic!("hooks get events"),
+        }
+    }
+    async fn drain(&self, _: Millis) {}
+    fn status(&self) -> PoolStatus {
+        PoolStatus::default()
+    }
+}
+
+/// An engine with a function that does what it is told, and its store.
 struct House {
     engine: Engine,
     journal: Arc<dyn Journal>,
@@ -50,11 +107,19 @@ struct House {
 }
 
 impl House {
-    async fn on(store: Arc<dyn Store>, endpoint: Arc<Script>) -> Self {
-        let mut parts: Parts = parts(store.clone(), endpoint);
-        parts.sources.push(Arc::new(Changes(support::descriptor("database"))));
+    async fn on(store: Arc<dyn Store>, act: Act) -> Self {
+        let house = Self::starting(store, act).await;
+        house.engine.admit();
+        house
+    }
+
+    /// One that does not admit anything yet.
+    async fn starting(store: Arc<dyn Store>, act: Act) -> Self {
+        let (mut parts, _) = with_functions(store.clone(), script(8, |_| Ok(Data::None)));
+        parts.sources.push(Arc::new(Changes(descriptor("database"))));
+        parts.runtimes = vec![Arc::new(Language(descriptor("fake"), act))];
         let engine = Engine::start(parts).await.expect("the engine starts");
-        engine.admit();
+        engine.deploy(deployment("guard", "1")).await.expect("a function");
         let journal = engine.journal();
         let collection = Collection { name: "users".into(), ..Collection::default() };
         journal.define(collection).await.expect("a collection");
@@ -65,6 +130,7 @@ impl House {
         let new = NewTrigger {
             name: name.into(),
             kind: "database".into(),
+            target: Target::function("guard"),
             policy: Policy { mode: Some(Mode::Sync), ..policy },
             ..trigger("database.users.*", Policy::default())
         };
@@ -95,6 +161,11 @@ impl House {
 
     async fn create(&self, id: &str) -> Result<(), Unkept> {
         let agreed = self.ask(id).await?;
+        self.journal.commit(vec![self.change(id, &agreed)], vec![agreed]).await
+    }
+
+    /// The change somebody was asked about.
+    fn change(&self, id: &str, agreed: &Agreed) -> DocumentChange {
         let body =
             agreed.revised.clone().map_or_else(|| json!({}), |data| data["document"].clone());
         let now = self.journal.now();
@@ -105,13 +176,12 @@ impl House {
             updated_at: now,
             body: Bytes::from(body.to_string()),
         };
-        let change = DocumentChange {
+        DocumentChange {
             collection: "users".into(),
             id: id.into(),
             expect: Expect::Absent,
             effect: Effect::Put(Arc::new(document)),
-        };
-        self.journal.commit(vec![change], vec![agreed]).await
+        }
     }
 
     async fn body(&self, id: &str) -> Option<Value> {
@@ -134,23 +204,20 @@ impl House {
 }
 
 /// The same on each store.
-async fn on_each<F, W>(endpoint: impl Fn() -> Arc<Script>, test: F)
+async fn on_each<F, W>(act: Act, test: F)
 where
     F: Fn(House) -> W,
     W: Future<Output = ()>,
 {
-    test(House::on(Arc::new(MemoryStore::new()), endpoint()).await).await;
+    test(House::on(Arc::new(MemoryStore::new()), act.clone()).await).await;
     let dir = tempfile::tempdir().expect("a folder");
     let options = SqliteOptions::at(dir.path().join("test.db"));
     let store = SqliteStore::open(options).expect("a store");
-    test(House::on(Arc::new(store), endpoint()).await).await;
+    test(House::on(Arc::new(store), act).await).await;
 }
 
-fn answering(answer: Value) -> impl Fn() -> Arc<Script> {
-    move || {
-        let answer = answer.clone();
-        script(8, move |_| Ok(Data::from_value(&answer)))
-    }
+fn answering(answer: Value) -> Act {
+    Arc::new(move |_, _| Ok(Data::from_value(&answer)))
 }
 
 fn rejection(unkept: Result<(), Unkept>) -> Rejection {
@@ -175,7 +242,9 @@ async fn a_change_all_agree_to_is_one_commit_with_its_event_its_hooks_and_who_is
             other => panic!("{other:?}"),
         };
         assert_eq!(conflicts[0].why, Why::Exists);
-        assert_eq!(house.events().await.len(), 1, "neither the change nor its event");
+        reach(&house.engine, query(&[State::Success]), 3).await;
+        let told = ["database.users.create", "rejected.database.users.create"];
+        assert_eq!(house.events().await, told, "not the change, but that it was asked for");
     })
     .await;
 }
@@ -202,7 +271,7 @@ async fn a_refused_change_leaves_nothing_but_the_word_of_its_refusal() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hook_that_fails_rejects_unless_it_says_otherwise() {
-    let failing = || script(8, |_| Err(Failure::new(Code::FunctionError, "it broke")));
+    let failing: Act = Arc::new(|_, _| Err(Failure::new(Code::FunctionError, "it broke")));
     on_each(failing, |house| async move {
         let policy = Policy { on_failure: Some(OnFailure::Continue), ..Policy::default() };
         house.hook("lenient", policy).await;
@@ -221,17 +290,13 @@ async fn a_hook_that_fails_rejects_unless_it_says_otherwise() {
 async fn hooks_are_asked_by_priority_and_hand_their_document_on() {
     let seen: Arc<Mutex<Vec<Value>>> = Arc::default();
     let noted = seen.clone();
-    let endpoint = move || {
-        let noted = noted.clone();
-        script(8, move |job| {
-            let data = job.event.data.to_value();
-            noted.lock().push(json!([job.trigger.name, data["document"]]));
-            let by = data["document"]["by"].as_str().unwrap_or_default();
-            let by = format!("{by}{}", job.trigger.name);
-            Ok(Data::from_value(&json!({ "document": { "by": by } })))
-        })
-    };
-    on_each(endpoint, |house| {
+    let act: Act = Arc::new(move |name, event| {
+        let data = event.data.to_value();
+        noted.lock().push(json!([name, data["document"]]));
+        let by = data["document"]["by"].as_str().unwrap_or_default();
+        Ok(Data::from_value(&json!({ "document": { "by": format!("{by}{name}") } })))
+    });
+    on_each(act, |house| {
         let seen = seen.clone();
         async move {
             for (name, points) in [("b", 1), ("c", 0), ("a", 5)] {
@@ -268,20 +333,19 @@ async fn only_who_may_changes_a_document_and_only_to_a_valid_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_makes_no_sense_where_somebody_waits_is_refused() {
-    let house = House::on(Arc::new(MemoryStore::new()), script(8, |_| Ok(Data::None))).await;
-    let new = NewTrigger {
-        kind: "database".into(),
-        ..trigger(
-            "database.*",
-            Policy {
-                mode: Some(Mode::Sync),
-                retry: Some(evoke_model::policy::Retry::default()),
-                ..Policy::default()
-            },
-        )
-    };
-    let no = house.engine.create_trigger(new, &Actor::local()).await.expect_err("refused");
-    assert_eq!(no.problems[0].field, "policy.retry");
+    let house = House::on(Arc::new(MemoryStore::new()), answering(json!(null))).await;
+    let retry = Some(evoke_model::policy::Retry::default());
+    for (target, retry, field) in [
+        (Target::function("guard"), retry, "policy.retry"),
+        (trigger("a", Policy::default()).target, None, "policy.mode"),
+    ] {
+        let policy = Policy { mode: Some(Mode::Sync), retry, ..Policy::default() };
+        let kind = "database".into();
+        let new = NewTrigger { kind, target, ..trigger("database.*", policy) };
+        let no = house.engine.create_trigger(new, &Actor::local()).await.expect_err("refused");
+        let fields: Vec<_> = no.problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, [field]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -295,7 +359,7 @@ async fn who_is_told_afterwards_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_happened_to_documents_nobody_else_can_say() {
-    let house = House::on(Arc::new(MemoryStore::new()), script(8, |_| Ok(Data::None))).await;
+    let house = House::on(Arc::new(MemoryStore::new()), answering(json!(null))).await;
     for source in ["/database", "/database/users"] {
         let forged = Draft { source: Some(source.into()), ..draft("database.users.create") };
         let no = house.engine.emit(vec![draft("a"), forged]).await.expect_err("refused");
@@ -309,4 +373,72 @@ async fn what_happened_to_documents_nobody_else_can_say() {
         house.engine.emit(vec![own]).await.expect("accepted");
     }
     assert_eq!(house.events().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_caller_leaves_out_opens_nothing() {
+    on_each(answering(json!({ "reject": true })), |house| async move {
+        let filter = Some("event.data.document.email != ''".to_owned());
+        house.hook("check", Policy { filter, ..Policy::default() }).await;
+        assert_eq!(rejection(house.create("ada").await).code, Code::HookRejected);
+        assert_eq!(house.body("ada").await, None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_changed_before_all_are_there_who_may_say_no() {
+    let house = House::starting(Arc::new(MemoryStore::new()), answering(json!(null))).await;
+    let policy = Policy { on_failure: Some(OnFailure::Continue), ..Policy::default() };
+    house.hook("lenient", policy).await;
+    let no = rejection(house.create("ada").await);
+    assert_eq!((no.code, no.code.status()), (Code::Starting, 503));
+    assert!(house.events().await.is_empty());
+    house.engine.admit();
+    house.create("ada").await.expect("created");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hooks_that_agreed_to_what_is_not_made_are_recorded() {
+    on_each(answering(json!(null)), |house| async move {
+        house.hook("check", Policy::default()).await;
+        drop(house.ask("ada").await.expect("agreed"));
+        reach(&house.engine, query(&[State::Success]), 1).await;
+        assert_eq!(house.events().await, ["rejected.database.users.create"]);
+        let agreed = house.ask("bob").await.expect("agreed");
+        let mut change = house.change("bob", &agreed);
+        change.expect = Expect::Revision(7);
+        let unkept = house.journal.commit(vec![change], vec![agreed]).await;
+        assert!(matches!(unkept, Err(Unkept::Conflict(_))), "{unkept:?}");
+        reach(&house.engine, query(&[State::Success]), 2).await;
+        assert_eq!(house.events().await, ["rejected.database.users.create"; 2]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_leaves_a_commit_undoes_nothing_of_it() {
+    on_each(answering(json!(null)), |house| async move {
+        let mut told = house.engine.subscribe();
+        let agreed = house.ask("ada").await.expect("agreed");
+        let id = agreed.event.id;
+        {
+            let change = house.change("ada", &agreed);
+            let mut commit = pin!(house.journal.commit(vec![change], vec![agreed]));
+            // On its way, and nobody waits for it any more.
+            poll_fn(|context| {
+                drop(commit.as_mut().poll(context));
+                Poll::Ready(())
+            })
+            .await;
+        }
+        loop {
+            match told.recv().await.expect("it is told") {
+                Notice::Event(event) if event.id == id => break,
+                _ => {}
+            }
+        }
+        assert!(house.body("ada").await.is_some());
+    })
+    .await;
 }

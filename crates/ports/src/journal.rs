@@ -30,11 +30,13 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// HK_001 with the status and the problems of the hook that says no, HK_002 or HK_003 of one
     /// that failed or took too long and rejects then, EV_004 where hooks cause one another without
-    /// end. That the change was refused is recorded as an event of the type with `.rejected`.
+    /// end; API_010 while the server starts and does not know all of its hooks. That the change was
+    /// refused is recorded as an event of the type `rejected.` and that of the change.
     async fn ask(&self, news: News) -> Result<Agreed, Rejection>;
 
     /// Writes changes together with events that were agreed to and the executions they start. When
-    /// this returns they are on disk.
+    /// this returns they are on disk. Once begun it comes to its end, also where nobody waits for
+    /// that any more.
     ///
     /// # Errors
     /// See [`Unkept`]; nothing was written then.
@@ -89,14 +91,53 @@ pub struct News {
 pub type Revise = Arc<dyn Fn(&Value, Value) -> Result<Value, Vec<Problem>> + Send + Sync>;
 
 /// News that nobody said no to.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Agreed {
     /// The event as it will be recorded.
     pub event: Arc<Event>,
-    /// The executions of the hooks that were asked.
-    pub hooks: Vec<NewExecution>,
+    /// The hooks that were asked.
+    pub hooks: Asked,
     /// The data as hooks left it, where they changed it.
     pub revised: Option<Value>,
+}
+
+/// What becomes of the executions of hooks where the change they agreed to is not made.
+pub type Unmade = Box<dyn FnOnce(Vec<NewExecution>) + Send + Sync>;
+
+/// The executions of hooks that were asked about a change. They ran, so they are recorded whatever
+/// becomes of the change: with it, or else when this is dropped.
+#[derive(Default)]
+pub struct Asked {
+    executions: Vec<NewExecution>,
+    unmade: Option<Unmade>,
+}
+
+impl Asked {
+    /// These executions; `unmade` takes them where nobody else does.
+    pub fn new(executions: Vec<NewExecution>, unmade: Unmade) -> Self {
+        Self { executions, unmade: Some(unmade) }
+    }
+
+    /// Takes them to be recorded.
+    #[must_use]
+    pub fn take(mut self) -> Vec<NewExecution> {
+        self.unmade = None;
+        std::mem::take(&mut self.executions)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some(unmade) = self.unmade.take() {
+            unmade(std::mem::take(&mut self.executions));
+        }
+    }
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Asked").field(&self.executions).finish()
+    }
 }
 
 /// Why a change was not made.

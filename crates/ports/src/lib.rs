@@ -18,7 +18,7 @@ pub use descriptor::{Descriptor, Runs};
 pub use fields::Fields;
 pub use http::{Body, HttpCall, HttpReply};
 pub use identity::{Identify, Nobody, Unidentified, User};
-pub use journal::{Agreed, Journal, News, Origin, Revise, Unkept};
+pub use journal::{Agreed, Asked, Journal, News, Origin, Revise, Unkept, Unmade};
 pub use runtime::{Call, Found, Functions, Input, LogSink, Pool, PoolStatus, Reply, Runtime};
 pub use source::{
     Arrived, Claim, Denied, HttpIntake, Poll, Received, Recurring, Repeats, Sample, Source, Timing,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use evoke_document::Collection;
 use evoke_model::{Code, Data, EventId, IdSource, Millis, Rejection, Timestamp};
 use evoke_ports::store::{Change, DocumentChange, Ingest, Receipt, Store, Write, Writer};
-use evoke_ports::{Agreed, Journal, News, Unkept};
+use evoke_ports::{Agreed, Asked, Journal, News, Unkept};
 use evoke_stores::memory::MemoryStore;
 use evoke_testkit::plain_event;
 use parking_lot::Mutex;
@@ -48,7 +48,7 @@ impl Journal for Straight {
         let mut event = plain_event(self.fresh_id(), &news.source, &news.kind);
         event.subject = news.subject;
         event.data = Data::from_value(&news.data);
-        Ok(Agreed { event: Arc::new(event), hooks: Vec::new(), revised: None })
+        Ok(Agreed { event: Arc::new(event), hooks: Asked::default(), revised: None })
     }
 
     async fn commit(

@@ -9,7 +9,7 @@ use evoke_model::{Code, Data, Event, EventId, IdSource, Rejection, Timestamp};
 use evoke_ports::store::{
     Conflict, DocumentChange, Documents, Effect, Error, EventQuery, Events, Expect, Page, Why,
 };
-use evoke_ports::{Agreed, Journal, News, Unkept};
+use evoke_ports::{Agreed, Asked, Journal, News, Unkept};
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -155,7 +155,7 @@ impl Journal for World {
             is_test_run: false,
             replay_of: None,
         };
-        Ok(Agreed { event: Arc::new(event), hooks: Vec::new(), revised })
+        Ok(Agreed { event: Arc::new(event), hooks: Asked::default(), revised })
     }
 
     async fn commit(

@@ -174,7 +174,7 @@ fn alone(trigger: &Trigger) -> Index {
 }
 
 /// A panic in an adapter is that adapter's fault and ends only this attempt.
-pub(crate) async fn carry_out(call: impl Future<Output = Delivered>) -> Delivered {
+async fn carry_out(call: impl Future<Output = Delivered>) -> Delivered {
     match AssertUnwindSafe(call).catch_unwind().await {
         Ok(delivered) => delivered,
         Err(_) => {
@@ -185,7 +185,7 @@ pub(crate) async fn carry_out(call: impl Future<Output = Delivered>) -> Delivere
 }
 
 /// One attempt for a target.
-pub(crate) fn job(running: &Running, event: Arc<Event>) -> Job {
+fn job(running: &Running, event: Arc<Event>) -> Job {
     let timeout = running.trigger.policy.timeout;
     Job {
         execution: running.id,

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use evoke_cli::{Failure, Outcome};
-use evoke_matching::{Index, PlanLimits, Rule, filter, plan};
-use evoke_model::policy::DebounceMode;
+use evoke_matching::{Index, PlanLimits, Rule, Unanswered, filter, plan};
+use evoke_model::policy::{DebounceMode, Mode};
 use evoke_model::{Code, Data, Event, Policy, Timestamp, Trigger};
 
 use super::subject::Sources;
@@ -30,6 +30,9 @@ impl Gate {
     pub(super) fn new(trigger: Arc<Trigger>, sources: &Sources) -> Outcome<Self> {
         let source = sources.get(&trigger.kind);
         let wanted = source.and_then(|source| source.subscription(&trigger.config));
+        let is_hook = trigger.policy.mode == Some(Mode::Sync)
+            && source.is_some_and(|source| source.has_hooks());
+        let unanswered = if is_hook { Unanswered::Taken } else { Unanswered::LeftOut };
         // What a source makes for its trigger is for that trigger, whatever its type.
         let subscription = Some(wanted.unwrap_or_default());
         let (index, broken) = Index::build(&[Rule { trigger: trigger.clone(), subscription }]);
@@ -37,7 +40,7 @@ impl Gate {
             Some((_, problem)) => {
                 Err(Failure::mistake(format!("trigger {:?}: {problem}", trigger.name)))
             }
-            None => Ok(Self { trigger, index }),
+            None => Ok(Self { trigger, index: index.unanswered(unanswered) }),
         }
     }
 
