@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::data;
 use crate::database::Inner;
+use crate::ongoing::Begun;
 use crate::operation::{Asked, Outcome};
 use crate::plan::{Change, Kept, Rival, Step, What};
 use crate::refusal;
@@ -45,7 +46,7 @@ impl Inner {
         let mut collections: Vec<_> =
             steps.iter().map(|step| step.collection().name.clone()).collect();
         collections.dedup();
-        let _begun = self.ongoing.begin(self.journal.as_ref(), collections);
+        let begun = self.ongoing.begin(self.journal.as_ref(), collections);
         let mut made = Made::default();
         for (place, step) in steps.iter().enumerate() {
             match step {
@@ -57,11 +58,32 @@ impl Inner {
                 }
             }
         }
-        match self.journal.commit(made.changes, made.agreed).await {
-            Ok(()) => Ok(Round::Written(made.outcomes)),
+        let Made { changes, agreed, outcomes } = made;
+        match self.commit(changes, agreed, begun).await {
+            Ok(()) => Ok(Round::Written(outcomes)),
             Err(Unkept::Rejected(rejection)) => Err(rejection),
             Err(Unkept::Conflict(conflicts)) => overtaken(&steps, &conflicts, asked),
         }
+    }
+
+    /// Commits changes that are under way for as long as that takes, also where their caller leaves
+    /// meanwhile: who follows a collection would pass by what comes into the log afterwards.
+    async fn commit(
+        &self,
+        changes: Vec<DocumentChange>,
+        agreed: Vec<Agreed>,
+        begun: Begun,
+    ) -> Result<(), Unkept> {
+        let journal = self.journal.clone();
+        let committing = tokio::spawn(async move {
+            let kept = journal.commit(changes, agreed).await;
+            drop(begun);
+            kept
+        });
+        committing.await.unwrap_or_else(|error| {
+            tracing::error!("A change of documents fell over: {error}");
+            Err(Rejection::new(Code::Internal, "this is our mistake; the log has more").into())
+        })
     }
 }
 

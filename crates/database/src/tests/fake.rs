@@ -12,6 +12,7 @@ use evoke_ports::store::{
 use evoke_ports::{Agreed, Asked, Journal, News, Unkept};
 use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::{Database, Parts, Unknown};
 
@@ -32,6 +33,8 @@ pub struct World {
     pub hook: Mutex<Option<Hook>>,
     /// Called before each commit.
     pub between: Mutex<Option<Between>>,
+    /// Commits under way: each takes a place.
+    pub places: Semaphore,
 }
 
 impl World {
@@ -44,6 +47,7 @@ impl World {
             commits: Mutex::default(),
             hook: Mutex::default(),
             between: Mutex::default(),
+            places: Semaphore::new(1_000),
         })
     }
 
@@ -168,6 +172,7 @@ impl Journal for World {
             *commits += 1;
             *commits
         };
+        let _place = self.places.acquire().await.unwrap();
         let between = self.between.lock().clone();
         if let Some(between) = between {
             between(self, count);

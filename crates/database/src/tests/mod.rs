@@ -365,3 +365,23 @@ async fn nothing_is_told_before_what_may_still_come_in_front_of_it() {
     users.pass_by();
     assert_eq!(users.next().await.unwrap().subject.as_deref(), Some("x"));
 }
+
+#[tokio::test]
+async fn a_caller_who_leaves_a_commit_does_not_hide_it_from_who_follows() {
+    let (world, database) = open().await;
+    let mut users = database.changes("users", None).unwrap();
+    let held = world.places.acquire_many(1_000).await.unwrap();
+    let leaving = database.clone();
+    let change = on("x", Wanted::Create(json!({})));
+    let change = tokio::spawn(async move { leaving.change(change, &origin()).await });
+    while *world.commits.lock() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let settled = || database.inner.ongoing.settled(world.as_ref(), "users");
+    let before = settled();
+    change.abort();
+    assert!(change.await.unwrap_err().is_cancelled());
+    assert_eq!(settled(), before, "it is still under way");
+    drop(held);
+    assert_eq!(users.next().await.unwrap().subject.as_deref(), Some("x"));
+}
