@@ -133,28 +133,34 @@ impl Engine {
         }
     }
 
-    /// Takes a function and its triggers away. What runs may finish, what waits is cancelled.
+    /// Takes a function and its triggers away. What runs may finish, what waits is cancelled. One
+    /// that is being deployed is taken away after that.
     ///
     /// # Errors
     /// FN_001.
     pub async fn remove_function(&self, name: &str) -> Result<(), Rejection> {
         let inner = &self.inner;
-        let view = self.function(name)?;
-        let name = view.record.spec.name.clone();
-        let _gate = inner.catalog.gate.lock().await;
+        let name = self.function(name)?.record.spec.name;
+        // Whoever makes a version of it, or forgets one, would write it back.
+        let _turn = inner.deployments.of(&name).await;
+        let gate = inner.catalog.gate.lock().await;
+        let view = self.function(&name)?;
         for trigger in &view.triggers {
             if matches!(&trigger.owner, Owner::Manifest(own) | Owner::Function(own) if *own == name)
             {
                 inner.delete(trigger).await?;
             }
         }
+        let id = view.record.id;
         let record = FunctionRecord { deleted_at: Some(inner.clock.now()), ..view.record };
         inner.committer.change(Write::from(Change::Function(record))).await?;
         let snapshot = inner.catalog.load();
         let mut functions = snapshot.functions.clone();
         functions.remove(&name);
         inner.catalog.replace(snapshot.triggers.clone(), functions);
-        if let Some(old) = inner.registry.remove(&name) {
+        drop(gate);
+        let current = inner.registry.remove(&name);
+        for old in inner.versions.remove(id).await.into_iter().chain(current) {
             inner.retire(old);
         }
         inner.prune(&name);

@@ -9,10 +9,12 @@ mod rollback;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use evoke_model::function::{FunctionRecord, VersionRecord};
-use evoke_model::{Code, Failure, FunctionVersion, Millis, Redirect, Scaling, Timestamp, suggest};
+use evoke_model::{
+    Code, Failure, FunctionId, FunctionVersion, Millis, Redirect, Scaling, Timestamp, suggest,
+};
 use evoke_ports::runtime::{DeployError, Deployed};
 use evoke_ports::{Clock, Functions};
 use parking_lot::Mutex;
@@ -22,8 +24,9 @@ pub use rollback::VersionView;
 
 use crate::start::Inner;
 
-/// A version by the name of its function and its number.
-type Name = (Box<str>, u32);
+/// A version by its function and its number. One that takes the name of a function that was removed
+/// begins to count anew, so a name would not do.
+type Name = (FunctionId, u32);
 
 /// The old versions that are open.
 pub(crate) struct Versions {
@@ -36,12 +39,16 @@ pub(crate) struct Versions {
 
 /// A place for the workers of a version.
 struct Slot {
+    /// The name of the function and the hash of the code.
+    code: (Box<str>, String),
     /// Opened by the first who comes; the others wait for that.
     deployed: tokio::sync::Mutex<Option<Deployed>>,
     /// Who calls it now, or waits for it to be opened.
     users: AtomicUsize,
     /// When the last of them left, in microseconds.
     left_at: AtomicI64,
+    /// Its function was removed: it is opened no more.
+    is_over: AtomicBool,
 }
 
 /// A version to be called for as long as this is held.
@@ -74,12 +81,18 @@ impl Versions {
         })
     }
 
-    fn stay(&self, name: Name) -> (Stay, Arrival) {
+    fn stay(&self, name: Name, code: (&str, &str)) -> (Stay, Arrival) {
         let mut slots = self.slots.lock();
         let arrival = if slots.contains_key(&name) { Arrival::Later } else { Arrival::First };
         let slot = slots.entry(name).or_insert_with(|| {
             let left_at = AtomicI64::new(self.clock.now().as_micros());
-            Arc::new(Slot { deployed: Default::default(), users: AtomicUsize::new(0), left_at })
+            Arc::new(Slot {
+                code: (code.0.into(), code.1.to_owned()),
+                deployed: Default::default(),
+                users: AtomicUsize::new(0),
+                left_at,
+                is_over: AtomicBool::new(false),
+            })
         });
         // Counted under the lock, so that a slot somebody has just found is not taken away.
         slot.users.fetch_add(1, Ordering::AcqRel);
@@ -113,6 +126,27 @@ impl Versions {
         let mut slots = self.slots.lock();
         let is_free = slots.get(name).is_some_and(|slot| slot.users.load(Ordering::Acquire) == 0);
         is_free && slots.remove(name).is_some()
+    }
+
+    /// Takes the old versions of a function away that was removed. Gives those that are open: calls
+    /// may be under way.
+    pub(crate) async fn remove(&self, function: FunctionId) -> Vec<Deployed> {
+        let own = |name: &Name, _: &mut Arc<Slot>| name.0 == function;
+        let slots: Vec<_> = self.slots.lock().extract_if(own).map(|(_, slot)| slot).collect();
+        let mut open = Vec::with_capacity(slots.len());
+        for slot in slots {
+            slot.is_over.store(true, Ordering::Release);
+            open.extend(slot.deployed.lock().await.take());
+        }
+        open
+    }
+
+    /// The hashes of the code that old versions of a function run, or finish running.
+    fn hashes(&self, function: &str) -> Vec<String> {
+        let own = |code: &(Box<str>, String)| (*code.0 == *function).then(|| code.1.clone());
+        let mut hashes: Vec<_> = self.draining.lock().iter().filter_map(own).collect();
+        hashes.extend(self.slots.lock().values().filter_map(|slot| own(&slot.code)));
+        hashes
     }
 
     /// The old versions that are open.
@@ -183,8 +217,8 @@ impl Inner {
             let message = self.not_kept(function, number);
             Failure::new(Code::FunctionNotFound, message).for_good()
         })?;
-        let name = (Box::from(function), number);
-        let (stay, arrival) = self.versions.stay(name.clone());
+        let name = (record.id, number);
+        let (stay, arrival) = self.versions.stay(name, (function, &version.hash));
         if arrival == Arrival::First {
             let idle = self.settings.version_idle;
             self.tasks.spawn(self.versions.clone().watch(name, idle));
@@ -192,6 +226,10 @@ impl Inner {
         let mut deployed = stay.slot.deployed.lock().await;
         let open = match &*deployed {
             Some(open) => open.clone(),
+            None if stay.slot.is_over.load(Ordering::Acquire) => {
+                let message = format!("there is no function {function:?} any more");
+                return Err(Failure::new(Code::FunctionNotFound, message).for_good());
+            }
             None => {
                 // Called now and then, it needs no workers that wait for it.
                 let scaling = Scaling { min_instances: 0, ..version.spec.scaling.clone() };

@@ -9,7 +9,10 @@ mod support;
 mod wait;
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,6 +34,7 @@ use over::{dead, once, over, somebody};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use support::{descriptor, draft, engine, parts, script, trigger};
+use tokio::sync::Barrier;
 use wait::{query, reach};
 
 /// What the runtime and the functions did.
@@ -47,6 +51,8 @@ struct Seen {
     /// Hashes of code that fails, and of code that cannot be loaded.
     failing: BTreeSet<String>,
     broken: BTreeSet<String>,
+    /// Where a version that is being opened waits twice, once it came and until it may go on.
+    gate: Option<Arc<Barrier>>,
 }
 
 type Shared = Arc<Mutex<Seen>>;
@@ -91,6 +97,11 @@ impl Runtime for Language {
         version: Arc<FunctionVersion>,
         _: Host,
     ) -> Result<Arc<dyn Pool>, DeployError> {
+        let gate = self.1.lock().gate.take();
+        if let Some(gate) = gate {
+            gate.wait().await;
+            gate.wait().await;
+        }
         self.1.lock().kept.insert(version.hash.clone());
         self.pool(&version)
     }
@@ -437,4 +448,55 @@ async fn the_version_before_a_broken_one_runs_after_a_restart_too() {
     let view = engine.function("resize").expect("there");
     assert!(view.status.is_some() && view.error.is_some(), "it runs, and says what is broken");
     assert_eq!(view.record.version, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_that_is_removed_while_it_is_deployed_is_gone() {
+    let (seen, store) = (Shared::default(), Arc::new(MemoryStore::new()));
+    let engine = started(with(store.clone(), &seen)).await;
+    deploy(&engine, "h1").await;
+    let gate = Arc::new(Barrier::new(2));
+    seen.lock().gate = Some(gate.clone());
+    let deploying = engine.clone();
+    let deploying = tokio::spawn(async move { deploy(&deploying, "h2").await });
+    gate.wait().await;
+    let mut removing = pin!(engine.remove_function("resize"));
+    poll_fn(|context| {
+        assert!(removing.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    gate.wait().await;
+    assert_eq!(deploying.await.expect("no panic"), 2);
+    removing.await.expect("removed");
+    let there = engine.function("resize").map(|_| ()).map_err(|refused| refused.code);
+    assert_eq!(there, Err(Code::FunctionNotFound));
+    let stored = Store::definitions(&*store).functions().await.expect("functions");
+    assert!(stored.iter().all(|record| record.deleted_at.is_some()), "{stored:?}");
+    comes("nothing is kept of it", || seen.lock().kept.is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_versions_of_a_removed_function_are_not_those_of_the_next_one() {
+    let (seen, store) = (Shared::default(), Arc::new(MemoryStore::new()));
+    let mut parts = with(store, &seen);
+    parts.settings.version_idle = Millis::from_secs(3_600);
+    let engine = started(parts).await;
+    seen.lock().failing.insert("h1".to_owned());
+    for hash in ["h1", "h2"] {
+        deploy(&engine, hash).await;
+    }
+    engine.emit(vec![draft("order")]).await.expect("accepted");
+    let replay = || Replay { to: ReplayTo::Function(to(1)), ..Replay::default() };
+    let first = engine.replay(replay(), &somebody()).await.expect("begun");
+    assert_eq!(over(&engine, first.id).await.progress.failed, 1);
+    engine.remove_function("resize").await.expect("removed");
+    let ends = || seen.lock().ended.iter().filter(|number| **number == 1).count();
+    comes("the workers of the old version end with it", || ends() == 2).await;
+    comes("nothing is kept of it", || seen.lock().kept.is_empty()).await;
+    for (number, hash) in [(1, "h3"), (2, "h4")] {
+        assert_eq!(deploy(&engine, hash).await, number);
+    }
+    let second = engine.replay(replay(), &somebody()).await.expect("begun");
+    assert_eq!(over(&engine, second.id).await.progress.failed, 0);
 }

@@ -32,9 +32,7 @@ impl Inner {
             self.note_kept(&record, &kept).await?;
         }
         let mut hashes: Vec<_> = kept.into_iter().map(|version| version.hash).collect();
-        let draining = self.versions.draining.lock().clone();
-        let own = draining.into_iter().filter(|(name, _)| **name == *function);
-        hashes.extend(own.map(|(_, hash)| hash));
+        hashes.extend(self.versions.hashes(function));
         for runtime in &self.runtimes {
             if let Err(error) = runtime.retain(function, &hashes, &self.settings.scratch).await {
                 tracing::warn!(%function, "Code of old versions of {function} stays: {error}");
@@ -55,7 +53,7 @@ impl Inner {
         let own = |to: &Redirect| *to.function == *record.spec.name;
         let all = waiting.into_iter().chain(asked).filter(own);
         let open = self.versions.slots.lock();
-        let open = open.keys().filter(|(name, _)| **name == *record.spec.name).map(|(_, n)| *n);
+        let open = open.keys().filter(|(function, _)| *function == record.id).map(|(_, n)| *n);
         Ok(all.filter_map(|to| to.version).chain(open).collect())
     }
 
