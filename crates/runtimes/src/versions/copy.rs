@@ -4,14 +4,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use evoke_ports::runtime::DeployError;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use sha2::{Digest, Sha256};
 
 use super::survey::Plan;
-use super::{Source, broken, remove};
+use super::{Source, broken, draft_path, remove, sync};
 
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -23,9 +22,7 @@ pub struct Draft {
 impl Draft {
     /// An empty one that no other thread or process has.
     pub fn make(shelf: &Path, stem: &str) -> io::Result<Self> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = shelf.join(format!(".{stem}.{}.{number}", std::process::id()));
+        let folder = draft_path(shelf, stem);
         remove(&folder)?;
         fs::create_dir_all(&folder)?;
         Ok(Self { folder })
@@ -67,21 +64,20 @@ impl Draft {
             }
             Ok(())
         };
-        finish().map_err(|error| broken("write", target, &error))?;
+        finish().and_then(|()| settle(target)).map_err(|error| broken("write", target, &error))?;
         Ok(hex::encode(digest.finalize()))
     }
 
     /// Puts it in its place, in one step where the file system can.
     pub fn publish(&self, target: &Path) -> io::Result<()> {
-        if target.symlink_metadata().is_err() {
-            return fs::rename(&self.folder, target);
-        }
         let flags = RenameFlags::RENAME_EXCHANGE;
-        if renameat2(AT_FDCWD, &self.folder, AT_FDCWD, target, flags).is_ok() {
-            return Ok(());
+        if target.symlink_metadata().is_err()
+            || renameat2(AT_FDCWD, &self.folder, AT_FDCWD, target, flags).is_err()
+        {
+            remove(target)?;
+            fs::rename(&self.folder, target)?;
         }
-        remove(target)?;
-        fs::rename(&self.folder, target)
+        target.parent().map_or(Ok(()), sync)
     }
 }
 
@@ -92,6 +88,20 @@ impl Drop for Draft {
             tracing::warn!(%folder, %error, "A draft of a version stays in {folder}");
         }
     }
+}
+
+/// Waits until a folder with all that is in it is on disk.
+fn settle(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            settle(&entry.path())?;
+        } else if kind.is_file() {
+            sync(&entry.path())?;
+        }
+    }
+    sync(folder)
 }
 
 /// The digest that copying what the plan says would give.

@@ -19,6 +19,7 @@ mod survey;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use evoke_model::{Code, FunctionVersion};
 use evoke_ports::runtime::DeployError;
@@ -78,16 +79,20 @@ impl Source<'_> {
 /// FN_005 where something cannot be read, compiled or written.
 pub fn keep(source: &Source<'_>) -> Result<PathBuf, DeployError> {
     let code = &source.version.code;
-    let plan = survey::survey(code).map_err(|error| broken("read", code, &error))?;
     let shelf = source.shelf();
     let (target, note) = (shelf.join(source.stem()), note_path(&shelf, &source.stem()));
+    // What is wrong with the code must not keep the versions that run from their packages.
+    packages::follow(&shelf, &source.version.spec.name)
+        .map_err(|error| broken("write", &shelf, &error))?;
+    let plan = survey::survey(code).map_err(|error| broken("read", code, &error))?;
     let known = read_note(&note).filter(|note| note.code == *code && target.is_dir());
     if let Some(mut known) = known {
         let digest = copy::digest(code, &plan).map_err(|error| broken("read", code, &error))?;
         if known.digest == digest {
             known.packages = packages::key(code, source.packages);
-            write_note(&note, &known).map_err(|error| broken("write", &note, &error))?;
-            packages::link_all(&shelf, source).map_err(|error| broken("write", &shelf, &error))?;
+            write_note(&note, &known)
+                .and_then(|()| packages::link(&target, &known))
+                .map_err(|error| broken("write", &target, &error))?;
             return Ok(target);
         }
     }
@@ -97,9 +102,11 @@ pub fn keep(source: &Source<'_>) -> Result<PathBuf, DeployError> {
     let digest = draft.fill(source, &plan)?;
     let (place, packages) = (source.packages.to_owned(), packages::key(code, source.packages));
     let new = Note { code: code.clone(), digest, place, packages };
-    write_note(&note, &new)
+    // The note comes last: whatever ends this in between, no note speaks of another copy.
+    remove(&note)
         .and_then(|()| draft.publish(&target))
-        .and_then(|()| packages::link_all(&shelf, source))
+        .and_then(|()| packages::link(&target, &new))
+        .and_then(|_| write_note(&note, &new))
         .map_err(|error| broken("write", &target, &error))?;
     Ok(target)
 }
@@ -140,9 +147,26 @@ fn write_note(path: &Path, note: &Note) -> io::Result<()> {
     if fs::read(path).ok().as_deref() == Some(&text) {
         return Ok(());
     }
-    let draft = path.with_added_extension(format!("{:?}", std::thread::current().id()));
+    let (shelf, stem) = (path.parent(), path.file_stem().and_then(|stem| stem.to_str()));
+    let draft = draft_path(shelf.unwrap_or(path), stem.unwrap_or_default());
     fs::write(&draft, text)?;
-    fs::rename(&draft, path)
+    sync(&draft)?;
+    fs::rename(&draft, path)?;
+    sync(shelf.unwrap_or(path))
+}
+
+/// A path that no other thread or process has; what a process leaves there when it is killed is
+/// removed by [`retain`].
+fn draft_path(shelf: &Path, stem: &str) -> PathBuf {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    shelf.join(format!(".{stem}.{}.{number}", std::process::id()))
+}
+
+/// Waits until a file, or the names in a folder, are on disk: what a note speaks of must be there
+/// after the power went.
+fn sync(path: &Path) -> io::Result<()> {
+    fs::File::open(path)?.sync_all()
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::{Note, Source, read_note, remove};
+use super::{Note, read_note, remove};
 use crate::install::{aside, installed_key};
 
 /// Which packages there are; `None` where there are none.
@@ -48,17 +48,14 @@ pub fn link(version: &Path, note: &Note) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Does so for all versions of the function. What is not there is told when a version is opened.
-pub fn link_all(shelf: &Path, source: &Source<'_>) -> io::Result<()> {
-    let own = shelf.join(source.stem());
-    if let Some(note) = read_note(&super::note_path(shelf, &source.stem())) {
-        link(&own, &note)?;
-        if note.packages.is_none() {
-            return Ok(());
-        }
+/// Does so for all versions of a function, as soon as others may have taken the place of their
+/// packages. What is not there is told when a version is opened.
+pub fn follow(shelf: &Path, function: &str) -> io::Result<()> {
+    if !shelf.is_dir() {
+        return Ok(());
     }
-    for (version, note) in notes(shelf, &source.version.spec.name)? {
-        if version != own && version.is_dir() {
+    for (version, note) in notes(shelf, function)? {
+        if version.is_dir() {
             link(&version, &note)?;
         }
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::{FOLDER, note_path, packages, remove};
 
-/// Removes the versions of a function except for those with one of these hashes.
+/// Removes the versions of a function except for those with one of these hashes, and what was left
+/// where one was being made when its process was killed. None is made meanwhile in this process.
 ///
 /// # Errors
 /// What could not be removed; it is tried again the next time.
@@ -19,6 +20,10 @@ pub fn retain(scratch: &Path, function: &str, hashes: &[String]) -> io::Result<(
         for entry in fs::read_dir(&shelf)? {
             let entry = entry?;
             let name = entry.file_name();
+            if name.to_str().is_some_and(|name| is_left_over(name, function)) {
+                remove(&entry.path())?;
+                continue;
+            }
             let Some((own, hash)) = name.to_str().and_then(|name| name.split_once('.')) else {
                 continue;
             };
@@ -35,6 +40,16 @@ pub fn retain(scratch: &Path, function: &str, hashes: &[String]) -> io::Result<(
         }
     }
     Ok(())
+}
+
+/// Whether this is a draft for a version of the function, `.NAME.HASH.PROCESS.NUMBER`, that nobody
+/// is at work on. A process with the id of this one has ended if it is another.
+fn is_left_over(name: &str, function: &str) -> bool {
+    let parts: Vec<_> = name.split('.').collect();
+    let ["", own, _, process, _] = parts.as_slice() else { return false };
+    let Ok(process) = process.parse::<u32>() else { return false };
+    *own == function
+        && (process == std::process::id() || !Path::new(&format!("/proc/{process}")).exists())
 }
 
 /// The folders that versions are in.

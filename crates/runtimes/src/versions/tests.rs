@@ -203,3 +203,67 @@ fn versions_that_are_not_kept_are_removed() {
     let notes = left.filter(|entry| entry.path().extension().is_some_and(|e| e == "json"));
     assert_eq!(notes.count(), 0);
 }
+
+#[test]
+fn what_a_killed_process_left_is_removed() {
+    let project = Project::new(&[("functions/a/index.js", "1")]);
+    let kept = project.keep("aa");
+    let shelf = kept.parent().unwrap();
+    // No process has the first id; the second one is there as long as the machine.
+    let [dead, own] = [u32::MAX, std::process::id()].map(|id| format!(".a.aa.{id}.0"));
+    let others = [".a.aa.1.0", ".ab.aa.4294967295.0", ".a.aa", ".a.aa.x.0"];
+    for draft in others.into_iter().chain([dead.as_str(), own.as_str()]) {
+        fs::create_dir(shelf.join(draft)).unwrap();
+    }
+    let note = format!(".a.aa.{}.1", u32::MAX);
+    fs::write(shelf.join(&note), "{}").unwrap();
+    project.retain(&["aa"]);
+    for draft in [&dead, &own, &note] {
+        assert!(!shelf.join(draft).exists(), "{draft}");
+    }
+    for other in others {
+        assert!(shelf.join(other).exists(), "{other}");
+    }
+    assert_eq!(project.kept("aa"), Ok(kept));
+}
+
+/// A compiler that ends what it is asked in the middle.
+struct Failing;
+
+impl Compiler for Failing {
+    fn takes(&self, _: &Path) -> bool {
+        true
+    }
+    fn compile(
+        &self,
+        file: &Path,
+        _: &Path,
+        _: &str,
+    ) -> Result<Vec<(PathBuf, String)>, DeployError> {
+        Err(failed(format!("{} cannot be read", file.display())))
+    }
+    fn complete(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn code_that_is_wrong_takes_no_packages_from_what_runs() {
+    let project = Project::new(&[
+        ("functions/a/index.js", "1"),
+        ("functions/a/node_modules/.evoke-hash", "one"),
+        ("functions/a/node_modules/p/index.js", "p 1"),
+    ]);
+    let first = project.keep("aa");
+    let (live, aside) = (
+        project.path("functions/a/node_modules"),
+        project.path("functions/a/.evoke/packages/one/node_modules"),
+    );
+    fs::create_dir_all(aside.parent().unwrap()).unwrap();
+    fs::rename(&live, &aside).unwrap();
+    project.write("functions/a/node_modules/.evoke-hash", "two");
+    project.write("functions/a/node_modules/p/index.js", "p 2");
+    let made = project.with("bb", |source| keep(&Source { compiler: Some(&Failing), ..*source }));
+    assert!(made.unwrap_err().message.contains("cannot be read"));
+    assert_eq!(text(first.join("node_modules/p/index.js")), "p 1");
+}
