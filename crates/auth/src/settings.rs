@@ -104,7 +104,7 @@ pub enum Mail {
     Shown(Show),
     /// Through a server for mail.
     Smtp {
-        /// `smtp://user:password@host:587` or `smtps://...`.
+        /// `smtp://user:password@host:587?tls=required` or `smtps://...`.
         url: String,
         /// The sender: `Shop <no-reply@shop.test>`.
         from: String,

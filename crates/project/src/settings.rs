@@ -320,7 +320,7 @@ mod tests {
         assert!(!problems.contains("hunter2"), "{problems}");
         let secret = "0123456789abcdef0123456789abcdef";
         let foreign = format!(r#"[{{"issuer": "a", "secret": "{secret}", "audience": "shop"}}]"#);
-        let mail = ("EVOKE_MAIL_URL", "smtp://user:hunter2@mail.test:587");
+        let mail = ("EVOKE_MAIL_URL", "smtps://user:hunter2@mail.test:465");
         let config = of("", &[("EVOKE_USERS_FOREIGN", &foreign), mail]).unwrap();
         assert_eq!(config.users.foreign[0].audience.as_deref(), Some("shop"));
         let shown = format!("{config:?}");

@@ -1,6 +1,7 @@
 //! Users and mail: `[users]` and `[mail]`.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use evoke_model::Millis;
@@ -15,6 +16,9 @@ const FOREIGN_MAX: usize = 20;
 
 /// Shorter secrets can be tried out (RFC 7518, section 3.2).
 const SECRET_BYTES_MIN: usize = 32;
+
+/// How the address of a server for mail looks.
+const SERVER: &str = "smtp://user:password@mail.example.com:587?tls=required";
 
 const DAY: u64 = 24 * 3600;
 
@@ -181,6 +185,11 @@ impl ForeignIssuer {
                 report.problem(format!("{at}.jwks_url"), wrong);
             }
             (None, Some(secret)) if secret.len() < SECRET_BYTES_MIN => {
+            (Some(url), None) if url.starts_with("http://") && !is_here(url) => {
+                let wrong = Wrong::new("whoever is on the way there could give keys of his own");
+                let wrong = wrong.suggest("https://login.example.com/jwks.json");
+                report.problem(format!("{at}.jwks_url"), wrong);
+            }
                 let wrong = format!("it is shorter than {SECRET_BYTES_MIN} bytes");
                 report.problem(format!("{at}.secret"), Wrong::new(wrong));
             }
@@ -198,7 +207,10 @@ impl Mail {
         let is_server = ["smtp://", "smtps://"].iter().any(|scheme| self.url.starts_with(scheme));
         if !self.url.is_empty() && !is_server {
             let wrong = Wrong::new("it is not an address of smtp or smtps");
-            report.problem("mail.url", wrong.suggest("smtp://user:password@mail.example.com:587"));
+            report.problem("mail.url", wrong.suggest(SERVER));
+        } else if self.url.starts_with("smtp://") && !is_here(&self.url) && !says_tls(&self.url) {
+            let wrong = Wrong::new("mail and the password would go there in plain text");
+            report.problem("mail.url", wrong.suggest(SERVER));
         }
         if !self.from.contains('@') {
             let wrong = Wrong::new("it is no address of a sender");
@@ -208,6 +220,26 @@ impl Mail {
 }
 
 fn no_address() -> Wrong {
+/// Whether the host of an address is this machine.
+fn is_here(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether the address of a server for mail says when TLS is used. It is never guessed.
+fn says_tls(url: &str) -> bool {
+    let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    query.split('&').any(|part| ["tls=required", "tls=opportunistic"].contains(&part))
+}
+
     Wrong::new("it is not an address of http or https")
 }
 
