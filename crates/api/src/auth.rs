@@ -127,14 +127,24 @@ pub struct TokenUser {
     pub id: String,
     /// The address, where the token has it.
     pub email: Option<String>,
+    /// Whether its owner proved to read mail there, as the token has it.
+    pub email_verified: bool,
     /// The roles when the token was made.
     pub roles: Vec<String>,
+    /// Who knows the user, where that is another issuer.
+    pub issuer: Option<String>,
 }
 
 impl From<auth::Verified> for VerifiedToken {
     fn from(verified: auth::Verified) -> Self {
         let auth::Verified { user, issuer, session, expires_at } = verified;
-        let user = TokenUser { id: user.id, email: user.email, roles: user.roles };
+        let user = TokenUser {
+            id: user.id,
+            email: user.email,
+            email_verified: user.email_verified,
+            roles: user.roles,
+            issuer: user.issuer,
+        };
         Self { user, issuer, session_id: session, expires_at }
     }
 }

@@ -17,7 +17,7 @@ use crate::foreign::Foreign;
 use crate::keys::Ring;
 use crate::records::{Kept, internal};
 use crate::settings::Settings;
-use crate::user::Account;
+use crate::user::{self, Account};
 
 /// How far clocks of others may be off.
 const LEEWAY: Millis = Millis::from_secs(60);
@@ -73,6 +73,7 @@ struct Claims<'a> {
 #[derive(Deserialize)]
 struct Read {
     iss: Option<String>,
+    email_verified: Option<Value>,
     aud: Option<Value>,
     sub: Option<String>,
     email: Option<Value>,
@@ -80,6 +81,24 @@ struct Read {
     sid: Option<String>,
     exp: Option<f64>,
     nbf: Option<f64>,
+impl Read {
+    /// The user it speaks for, where it names one; `maker` is who made it where that was not us.
+    fn user(&self, maker: Option<&Foreign>) -> Option<User> {
+        let id = self.sub.as_deref().filter(|id| !id.is_empty())?;
+        Some(User {
+            id: match maker {
+                // Nobody else's user may pass for one of ours.
+                Some(maker) if id.starts_with(user::PREFIX) => format!("{}|{id}", maker.issuer),
+                _ => id.to_owned(),
+            },
+            email: self.email.as_ref().and_then(Value::as_str).map(str::to_owned),
+            email_verified: is_true(self.email_verified.as_ref()),
+            roles: roles(self.roles.as_ref()),
+            issuer: maker.map(|maker| maker.issuer.clone()),
+        })
+    }
+}
+
 }
 
 impl Identities {
@@ -180,10 +199,14 @@ impl Identities {
         if audience.is_some_and(|wanted| !is_for(read.aud.as_ref(), wanted)) {
             return Err(refuse("the token is for somebody else"));
         }
-        if let Some(session) = read.sid.as_deref().filter(|_| maker.is_none())
-            && self.revoked.lock().contains_key(session)
-        {
-            return Err(refuse("the session has ended"));
+        let user = read.user(maker).ok_or_else(|| refuse("the token names no user"))?;
+        let session = read.sid.filter(|_| maker.is_none());
+        if let Some(session) = &session {
+            let at = read.iat.map_or(Timestamp::EPOCH, instant);
+            let made = Made { session, user: &user.id, roles: &user.roles, at };
+            if let Some(why) = self.revoked.lock().refuses(&made) {
+                return Err(refuse(why));
+            }
         }
         let id = read.sub.filter(|id| !id.is_empty());
         Ok(Verified {
@@ -267,6 +290,11 @@ fn lasting(read: &Read, leeway: Millis, now: Timestamp) -> Result<Timestamp, Uni
 fn is_for(audience: Option<&Value>, wanted: &str) -> bool {
     match audience {
         Some(Value::String(one)) => one == wanted,
+/// Some issuers write `"true"`.
+fn is_true(claim: Option<&Value>) -> bool {
+    claim.is_some_and(|claim| claim.as_bool() == Some(true) || claim.as_str() == Some("true"))
+}
+
         Some(Value::Array(many)) => many.iter().any(|one| one.as_str() == Some(wanted)),
         _ => false,
     }

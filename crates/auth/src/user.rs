@@ -12,6 +12,9 @@ const DATA_BYTES_MAX: usize = 16 * 1024;
 const ROLES_MAX: usize = 32;
 const ROLE_CHARS_MAX: usize = 64;
 
+/// What ids of users of ours begin with.
+pub(crate) const PREFIX: &str = "usr_";
+
 /// A user as it is kept.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Account {

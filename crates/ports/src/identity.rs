@@ -5,12 +5,17 @@ use evoke_model::Timestamp;
 /// A user as a function sees the one who calls it.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct User {
-    /// The id; for users of another issuer whatever it calls them.
+    /// The id; for users of another issuer whatever it calls them, which is never the id of a user
+    /// of ours.
     pub id: String,
     /// The address, where it is known.
     pub email: Option<String>,
+    /// Whether its owner proved to read mail there.
+    pub email_verified: bool,
     /// The roles.
     pub roles: Vec<String>,
+    /// Who knows the user, where that is another issuer.
+    pub issuer: Option<String>,
 }
 
 /// Why a token speaks for nobody: a sentence its sender may read.

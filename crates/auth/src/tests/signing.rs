@@ -41,6 +41,7 @@ async fn a_token_says_who_and_until_when() {
     assert_eq!(jwks["keys"][0].as_object().map(|key| key.contains_key("d")), Some(false));
     let verified = world.auth.verify_token(&format!("Bearer {access}")).unwrap();
     assert_eq!(verified.user.email.as_deref(), Some(EMAIL));
+    assert_eq!((verified.user.email_verified, verified.user.issuer), (false, None));
     world.pass(899);
     assert!(world.identities.identify(&access, world.now()).is_ok());
     world.pass(1);

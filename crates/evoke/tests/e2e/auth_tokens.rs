@@ -82,8 +82,12 @@ async fn routes_ask_who_calls_and_functions_of_each_language_know() {
     server.answer(change).await.expect(200);
     let next = refresh(&server, &ada["refresh_token"]).await.expect(200).json();
     let admin = next["access_token"].as_str().expect("a token").to_owned();
-    let user =
-        |roles: Value| json!({ "user": { "id": id, "email": "ada@example.com", "roles": roles } });
+    let user = |roles: Value| {
+        json!({ "user": {
+            "id": id, "email": "ada@example.com", "email_verified": false, "roles": roles,
+            "issuer": null,
+        } })
+    };
     for language in ["node", "bun", "python"] {
         let call = async |path: &str, token: Option<&str>| {
             call(&server, &format!("/{language}/{path}"), token).await
@@ -195,6 +199,8 @@ async fn forged_and_old_tokens_are_refused() {
     let good = json!({ "token": format!("Bearer {token}") });
     let verified = server.post("/api/auth/verify-token", good).await.expect(200).json();
     assert_eq!(verified["user"]["id"], ada["user"]["id"]);
+    assert_eq!(verified["user"]["email_verified"], false);
+    assert_eq!(verified["user"]["issuer"], Value::Null);
 }
 
 #[tokio::test]
@@ -231,7 +237,10 @@ async fn tokens_of_other_issuers_are_taken() {
         (answer.0 == 200).then_some(answer)
     })
     .await;
-    assert_eq!(body["user"]["id"], ada["user"]["id"]);
+    // Its ids look like ours, and its users are none of ours.
+    let id = ada["user"]["id"].as_str().expect("an id");
+    assert_eq!(body["user"]["id"], format!("https://one.test|{id}"));
+    assert_eq!(body["user"]["issuer"], "https://one.test");
     let claims = |change: Value| {
         let mut claims = json!({
             "iss": "two", "aud": "shop", "sub": "7", "exp": now_secs() + 600, "roles": ["admin"],
@@ -242,7 +251,9 @@ async fn tokens_of_other_issuers_are_taken() {
         shared(&claims)
     };
     let (status, body, _) = call(&server, "/python/admin", Some(&claims(json!({})))).await;
-    let user = json!({ "user": { "id": "7", "email": null, "roles": ["admin"] } });
+    let user = json!({ "user": {
+        "id": "7", "email": null, "email_verified": false, "roles": ["admin"], "issuer": "two",
+    } });
     assert_eq!((status, body), (200, user));
     for change in [
         json!({ "exp": now_secs() - 600 }),

@@ -119,6 +119,8 @@ fn write_user(out: &mut Vec<u8>, user: &User) {
         Some(email) => write_str(out, email),
         None => out.extend_from_slice(b"null"),
     }
+    out.extend_from_slice(b",\"email_verified\":");
+    out.extend_from_slice(if user.email_verified { b"true" } else { b"false" });
     out.extend_from_slice(b",\"roles\":[");
     for (index, role) in user.roles.iter().enumerate() {
         if index > 0 {
@@ -126,7 +128,12 @@ fn write_user(out: &mut Vec<u8>, user: &User) {
         }
         write_str(out, role);
     }
-    out.extend_from_slice(b"]}");
+    out.extend_from_slice(b"],\"issuer\":");
+    match &user.issuer {
+        Some(issuer) => write_str(out, issuer),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.push(b'}');
 }
 
 fn write_request(out: &mut Vec<u8>, request: &HttpCall) {

@@ -98,7 +98,9 @@ fn user() -> User {
     User {
         id: "usr_1".to_owned(),
         email: Some("ada@example.test".to_owned()),
+        email_verified: true,
         roles: vec!["admin".to_owned(), "beta \"testers\"".to_owned()],
+        issuer: Some("https://login.example.test".to_owned()),
     }
 }
 

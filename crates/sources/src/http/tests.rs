@@ -22,7 +22,13 @@ impl Identify for Ada {
         if token != "ada" {
             return Err(Unidentified("the token is forged".to_owned()));
         }
-        Ok(User { id: "usr_1".to_owned(), email: None, roles: vec!["editor".to_owned()] })
+        Ok(User {
+            id: "usr_1".to_owned(),
+            email: None,
+            email_verified: false,
+            roles: vec!["editor".to_owned()],
+            issuer: None,
+        })
     }
 }
 
