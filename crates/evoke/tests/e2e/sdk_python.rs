@@ -222,6 +222,36 @@ async fn in_production_the_token_of_the_call_is_enough() {
 }
 
 #[tokio::test]
+async fn a_function_that_answered_is_not_called_again() {
+    let code = "from evoke import EvokeError\nfrom evoke.aio import db, functions\n\n\n\
+        async def handler(event, context):\n    \
+        refused = []\n    \
+        for status in (429, 503):\n        \
+        asked = {'by': context.function.name, 'status': status}\n        \
+        key = f\"{asked['by']} {status}\"\n        \
+        try:\n            \
+        await functions.invoke('charge', asked, idempotency_key=key)\n        \
+        except EvokeError as error:\n            \
+        refused.append(error.status)\n    \
+        charges = db.collection('charges').where('by', '==', context.function.name)\n    \
+        return [refused, await charges.count()]\n";
+    // As the middleware of limits answers, and as the server itself does before a call.
+    let charge = "from evoke import Response, db\n\n\n\
+        def handler(event):\n    \
+        db.collection('charges').create(event['data'])\n    \
+        told = {'error': {'code': 'FN_007', 'message': 'no'}}\n    \
+        return Response.json(told, event['data']['status'], {'retry-after': '0'})\n";
+    let about = |runtime: &str, _: &str| json!({ "runtime": runtime }).to_string();
+    let mut files = everywhere("shop", code, about);
+    files.push(file("functions/charge/main.py", charge));
+    let server = dev_on(&files).await;
+    for name in names("shop") {
+        let told = invoke(&server, &name, json!(null)).await.expect(200).json();
+        assert_eq!(told, json!([[429, 503], 2]), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_package_of_the_functions_own_goes_before() {
     let code = "import evoke\n\n\ndef handler(event, context):\n    \
         context.evoke.events.publish('still.there')\n    return evoke.__file__\n";
