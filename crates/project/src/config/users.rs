@@ -184,12 +184,12 @@ impl ForeignIssuer {
                 let wrong = no_address().suggest("https://login.example.com/jwks.json");
                 report.problem(format!("{at}.jwks_url"), wrong);
             }
-            (None, Some(secret)) if secret.len() < SECRET_BYTES_MIN => {
             (Some(url), None) if url.starts_with("http://") && !is_here(url) => {
                 let wrong = Wrong::new("whoever is on the way there could give keys of his own");
                 let wrong = wrong.suggest("https://login.example.com/jwks.json");
                 report.problem(format!("{at}.jwks_url"), wrong);
             }
+            (None, Some(secret)) if secret.len() < SECRET_BYTES_MIN => {
                 let wrong = format!("it is shorter than {SECRET_BYTES_MIN} bytes");
                 report.problem(format!("{at}.secret"), Wrong::new(wrong));
             }
@@ -219,7 +219,6 @@ impl Mail {
     }
 }
 
-fn no_address() -> Wrong {
 /// Whether the host of an address is this machine.
 fn is_here(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -240,6 +239,7 @@ fn says_tls(url: &str) -> bool {
     query.split('&').any(|part| ["tls=required", "tls=opportunistic"].contains(&part))
 }
 
+fn no_address() -> Wrong {
     Wrong::new("it is not an address of http or https")
 }
 
