@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use evoke_document::{Condition, Op, Query, Scalar};
+use evoke_document::{Condition, Document, Op, Query, Scalar};
 use evoke_model::{Millis, Rejection};
 use futures_util::TryStreamExt as _;
 use serde::Deserialize;
@@ -38,22 +38,7 @@ pub(crate) enum Trash {
 pub(crate) async fn remove(inner: Weak<Inner>, mut thrown: mpsc::Receiver<Trash>) {
     while let Some(trash) = thrown.recv().await {
         let Some(inner) = inner.upgrade() else { return };
-        match trash {
-            Trash::Blob(key) => inner.remove_blob(key).await,
-            Trash::Writer(mut writer, hold) => {
-                writer.abort().await;
-                drop(hold);
-            }
-            Trash::Replaced(content) => match inner.is_named(&content).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    for key in content.blobs() {
-                        inner.remove_blob(key).await;
-                    }
-                }
-                Err(error) => tracing::warn!("A replaced file stays for the next sweep: {error}"),
-            },
-        }
+        inner.remove_thrown(trash).await;
     }
 }
 
@@ -72,6 +57,26 @@ pub(crate) async fn sweep_now_and_then(inner: Weak<Inner>) {
 }
 
 impl Inner {
+    /// Removes something that was thrown away.
+    pub(crate) async fn remove_thrown(&self, trash: Trash) {
+        match trash {
+            Trash::Blob(key) => self.remove_blob(key).await,
+            Trash::Writer(mut writer, hold) => {
+                writer.abort().await;
+                drop(hold);
+            }
+            Trash::Replaced(content) => match self.is_named(&content).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    for key in content.blobs() {
+                        self.remove_blob(key).await;
+                    }
+                }
+                Err(error) => tracing::warn!("A replaced file stays for the next sweep: {error}"),
+            },
+        }
+    }
+
     async fn remove_blob(&self, key: BlobKey) {
         if let Err(error) = self.blobs.remove(key).await {
             tracing::warn!("The blob {key} stays for the next sweep: {error}");
@@ -85,43 +90,76 @@ impl Inner {
     }
 
     /// Removes uploads that were given up, and blobs that nobody names. Gives the number of blobs.
-    pub(crate) async fn sweep(self: &Arc<Self>) -> Result<u64, Rejection> {
+    pub(crate) async fn sweep(&self) -> Result<u64, Rejection> {
         self.expire_uploads().await?;
         let mut removed = 0;
         let mut keys = self.blobs.list();
-        while let Some(key) = keys.try_next().await.map_err(|error| unavailable(&error))? {
-            // In this order: what is named now was held until then.
-            let is_held = self.held.lock().contains(&key);
-            if is_held || self.is_blob_named(key).await? {
-                continue;
+        let mut blobs: Vec<BlobKey> = Vec::new();
+        loop {
+            let next = keys.try_next().await.map_err(|error| unavailable(&error))?;
+            let content = blobs.last().map(|last| last.content);
+            if content.is_some() && content != next.map(|next| next.content) {
+                removed += self.sweep_content(std::mem::take(&mut blobs)).await?;
             }
-            self.remove_blob(key).await;
-            removed += 1;
+            let Some(next) = next else { return Ok(removed) };
+            blobs.push(next);
         }
-        Ok(removed)
     }
 
-    /// Whether a file or an upload has this blob.
-    async fn is_blob_named(&self, key: BlobKey) -> Result<bool, Rejection> {
+    /// Removes those of the blobs of a content that nobody names. Gives their number.
+    async fn sweep_content(&self, mut blobs: Vec<BlobKey>) -> Result<u64, Rejection> {
+        // In this order: what is named now was held until then.
+        {
+            let held = self.held.lock();
+            blobs.retain(|key| !held.contains(key));
+        }
+        self.spare_those_of_files(&mut blobs).await?;
+        // Uploads become files and never the other way round: files are asked last, so that they
+        // know of what was completed between two questions. That they are asked first as well
+        // answers for all but few.
+        self.spare_those_of_uploads(&mut blobs).await?;
+        self.spare_those_of_files(&mut blobs).await?;
+        for key in &blobs {
+            self.remove_blob(*key).await;
+        }
+        Ok(blobs.len() as u64)
+    }
+
+    /// Takes those of the blobs of one content away that a file has.
+    async fn spare_those_of_files(&self, blobs: &mut Vec<BlobKey>) -> Result<(), Rejection> {
         #[derive(Deserialize)]
         struct Named {
             content: Content,
         }
         // Files with the same content have all of its parts: one speaks for all.
-        let filter = vec![has(CONTENT, key.content.to_string())?];
-        let query = Query { filter, limit: 1, ..Query::default() };
-        let found = self.documents.find(FILES, query).await.map_err(|error| unreadable(&error))?;
-        if let Some(document) = found.items.first() {
-            let named: Named = records::read(document)?;
-            return Ok(named.content.has(key));
+        if let Some(document) = self.one_with(FILES, CONTENT, blobs).await? {
+            let named: Named = records::read(&document)?;
+            blobs.retain(|key| !named.content.has(*key));
         }
-        let filter = vec![has(BLOB, key.content.to_string())?];
-        let query = Query { filter, limit: 1, ..Query::default() };
-        let found = self.documents.find(UPLOADS, query).await;
-        match found.map_err(|error| unreadable(&error))?.items.first() {
-            Some(upload) => self.has_part(&upload.id, key).await,
-            None => Ok(false),
+        Ok(())
+    }
+
+    /// Takes those of the blobs of one content away that are parts of an upload.
+    async fn spare_those_of_uploads(&self, blobs: &mut Vec<BlobKey>) -> Result<(), Rejection> {
+        if let Some(upload) = self.one_with(UPLOADS, BLOB, blobs).await? {
+            let parts = self.blobs_of(&upload.id).await?;
+            blobs.retain(|key| !parts.contains(&key.part));
         }
+        Ok(())
+    }
+
+    /// A document with the content of these blobs in a field.
+    async fn one_with(
+        &self,
+        collection: &str,
+        name: &str,
+        blobs: &[BlobKey],
+    ) -> Result<Option<Arc<Document>>, Rejection> {
+        let Some(key) = blobs.first() else { return Ok(None) };
+        let filter = vec![has(name, key.content.to_string())?];
+        let query = Query { filter, limit: 1, ..Query::default() };
+        let found = self.documents.find(collection, query).await;
+        Ok(found.map_err(|error| unreadable(&error))?.items.into_iter().next())
     }
 }
 

@@ -23,6 +23,8 @@ mod range;
 mod read;
 mod records;
 mod start;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 pub use blobs::Error as BlobError;

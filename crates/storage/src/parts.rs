@@ -1,6 +1,7 @@
 //! Uploads in parts: begun, filled in any order and as often as it takes, and made a file of at the
 //! end, without moving their bytes again.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use evoke_ports::{Origin, Unkept};
 use futures_util::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
-use crate::blobs::{BlobKey, ContentKey};
+use crate::blobs::ContentKey;
 use crate::buckets::of_bucket;
 use crate::content::{Content, Part};
 use crate::draft::{Checksums, Draft};
@@ -421,10 +422,10 @@ impl Inner {
             .collect()
     }
 
-    /// Whether an upload has this blob.
-    pub(crate) async fn has_part(&self, upload: &str, key: BlobKey) -> Result<bool, Rejection> {
+    /// The blobs of the parts of an upload.
+    pub(crate) async fn blobs_of(&self, upload: &str) -> Result<HashSet<u32>, Rejection> {
         let parts = self.parts_of(upload).await?;
-        Ok(parts.iter().any(|(_, part)| part.blob == key.part))
+        Ok(parts.into_iter().map(|(_, part)| part.blob).collect())
     }
 
     /// Removes an upload. Its blobs are found by the next sweep where they are not removed here.

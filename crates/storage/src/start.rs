@@ -70,7 +70,7 @@ pub struct Options {
 pub struct Storage {
     pub(crate) inner: Arc<Inner>,
     /// End with the last handle.
-    _janitors: Arc<[AbortOnDropHandle<()>; 2]>,
+    _janitors: Arc<[AbortOnDropHandle<()>]>,
 }
 
 /// What all verbs share.
@@ -123,34 +123,19 @@ impl Storage {
         documents: Arc<dyn Documents>,
         options: Options,
     ) -> Result<Self, Error> {
-        define(&*journal, &*documents).await.map_err(Error::Store)?;
-        let made = made(&*journal, &*documents).await.map_err(Error::Store)?;
-        let link_key = BASE64.decode(&made.link_key).map_err(|error| {
-            Error::Store(Rejection::new(Code::StoreUnavailable, error.to_string()))
-        })?;
-        let at_fault = |source| Error::Blobs { url: options.url.clone(), source };
-        let blobs = open(&options, &made.folder).map_err(at_fault)?;
-        blobs.check().await.map_err(at_fault)?;
-        let (trash, thrown) = mpsc::channel(TRASH_MAX);
-        let inner = Arc::new(Inner {
-            journal,
-            documents,
-            blobs,
-            new_buckets: options.new_buckets,
-            link_key: link_key.into(),
-            buckets: ArcSwap::default(),
-            buckets_stay: tokio::sync::RwLock::default(),
-            held: Mutex::default(),
-            tasks: TaskTracker::new(),
-            trash,
-        });
-        inner.load_buckets().await.map_err(Error::Store)?;
+        let (inner, thrown) = Inner::open(journal, documents, options).await?;
+        let inner = Arc::new(inner);
         let weak = Arc::downgrade(&inner);
-        let janitors = [
+        let janitors = vec![
             AbortOnDropHandle::new(tokio::spawn(janitor::remove(weak.clone(), thrown))),
             AbortOnDropHandle::new(tokio::spawn(janitor::sweep_now_and_then(weak))),
         ];
-        Ok(Self { inner, _janitors: Arc::new(janitors) })
+        Ok(Self::new(inner, janitors))
+    }
+
+    /// Storage with those who clean up behind it.
+    pub(crate) fn new(inner: Arc<Inner>, janitors: Vec<AbortOnDropHandle<()>>) -> Self {
+        Self { inner, _janitors: janitors.into() }
     }
 }
 
@@ -212,6 +197,37 @@ async fn made(journal: &dyn Journal, documents: &dyn Documents) -> Result<Made, 
 }
 
 impl Inner {
+    /// Opens what is kept, with the end at which what is thrown away comes out.
+    pub(crate) async fn open(
+        journal: Arc<dyn Journal>,
+        documents: Arc<dyn Documents>,
+        options: Options,
+    ) -> Result<(Self, mpsc::Receiver<Trash>), Error> {
+        define(&*journal, &*documents).await.map_err(Error::Store)?;
+        let made = made(&*journal, &*documents).await.map_err(Error::Store)?;
+        let link_key = BASE64.decode(&made.link_key).map_err(|error| {
+            Error::Store(Rejection::new(Code::StoreUnavailable, error.to_string()))
+        })?;
+        let at_fault = |source| Error::Blobs { url: options.url.clone(), source };
+        let blobs = open(&options, &made.folder).map_err(at_fault)?;
+        blobs.check().await.map_err(at_fault)?;
+        let (trash, thrown) = mpsc::channel(TRASH_MAX);
+        let inner = Self {
+            journal,
+            documents,
+            blobs,
+            new_buckets: options.new_buckets,
+            link_key: link_key.into(),
+            buckets: ArcSwap::default(),
+            buckets_stay: tokio::sync::RwLock::default(),
+            held: Mutex::default(),
+            tasks: TaskTracker::new(),
+            trash,
+        };
+        inner.load_buckets().await.map_err(Error::Store)?;
+        Ok((inner, thrown))
+    }
+
     /// A bucket.
     ///
     /// # Errors

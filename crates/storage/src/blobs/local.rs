@@ -147,7 +147,7 @@ fn read_piece(mut file: File, mut piece: BytesMut) -> io::Result<(File, Bytes)> 
     Ok((file, piece.freeze()))
 }
 
-/// The blobs in a folder. What is no blob is not ours and stays.
+/// The blobs in a folder, in order. What is no blob is not ours and stays.
 fn keys_in(folder: &Path) -> Result<Vec<BlobKey>, Error> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -156,9 +156,11 @@ fn keys_in(folder: &Path) -> Result<Vec<BlobKey>, Error> {
     let named = |entry: io::Result<fs::DirEntry>| {
         entry.map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
     };
-    entries
+    let mut keys: Vec<BlobKey> = entries
         .and_then(|entries| entries.filter_map(|entry| named(entry).transpose()).collect())
-        .map_err(failed(format!("list {}", folder.display())))
+        .map_err(failed(format!("list {}", folder.display())))?;
+    keys.sort_unstable();
+    Ok(keys)
 }
 
 struct Writer {

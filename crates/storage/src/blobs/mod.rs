@@ -146,7 +146,7 @@ pub(crate) trait Blobs: Send + Sync {
     /// Removes a blob; one that is not there is removed already.
     async fn remove(&self, key: BlobKey) -> Result<(), Error>;
 
-    /// All blobs, those being written perhaps among them.
+    /// All blobs, those being written perhaps among them; those of one content one after the other.
     fn list(&self) -> BoxStream<'_, Result<BlobKey, Error>>;
 
     /// Whether blobs can be written at all.

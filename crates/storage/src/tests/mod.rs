@@ -1,0 +1,6 @@
+//! Storage as a whole, on a store in memory and a disk that is there.
+
+mod sweep;
+mod world;
+
+use world::World;
