@@ -48,30 +48,8 @@ impl Storage {
     ) -> Result<(Arc<Bucket>, bool), Rejection> {
         let name = BucketName::parse(name)?;
         settings.check()?;
-        let alone = self.inner.buckets_stay.write().await;
-        let there = self.inner.bucket(&name).ok();
-        if there.is_none() && self.inner.buckets.load().len() >= BUCKETS_MAX {
-            let message = format!("there are {BUCKETS_MAX} buckets already");
-            return Err(Rejection::new(Code::UploadConflict, message));
-        }
-        if let Some(there) = there.as_ref().filter(|there| there.settings == settings) {
-            return Ok((there.clone(), false));
-        }
-        let now = self.inner.journal.now();
-        let bucket = Arc::new(Bucket {
-            name: name.clone(),
-            settings,
-            created_at: there.as_ref().map_or(now, |there| there.created_at),
-            updated_at: now,
-            revision: self.inner.journal.fresh_id().as_u64(),
-        });
-        let change = change(&name, there.as_deref(), Effect::Put(bucket.document()));
-        self.inner.change_buckets(change).await?;
-        self.inner.edit_buckets(|buckets| {
-            buckets.insert(name.clone(), bucket.clone());
-        });
-        drop(alone);
-        Ok((bucket, there.is_none()))
+        let inner = self.inner.clone();
+        self.inner.finish(async move { inner.put_bucket(name, settings).await }).await
     }
 
     /// Removes a bucket that is empty. Uploads to it that are under way come to nothing.
@@ -80,21 +58,8 @@ impl Storage {
     /// SO_001; SO_008 while there are files in it.
     pub async fn delete_bucket(&self, name: &str) -> Result<(), Rejection> {
         let name = BucketName::parse(name)?;
-        // No file comes in until it is gone.
-        let alone = self.inner.buckets_stay.write().await;
-        let there = self.inner.bucket(&name)?;
-        let query = Query { filter: vec![of_bucket(&name)?], limit: 1, ..Query::default() };
-        let found = self.inner.documents.find(FILES, query).await;
-        if !found.map_err(|error| unreadable(&error))?.items.is_empty() {
-            let message = format!("the bucket {name} has files; delete them first");
-            return Err(Rejection::new(Code::UploadConflict, message));
-        }
-        self.inner.change_buckets(change(&name, Some(&there), Effect::Remove)).await?;
-        self.inner.edit_buckets(|buckets| {
-            buckets.remove(&name);
-        });
-        drop(alone);
-        self.forget_uploads(&name).await
+        let inner = self.inner.clone();
+        self.inner.finish(async move { inner.delete_bucket(&name).await }).await
     }
 
     /// The bucket something is to be put into; made, where that is allowed.
@@ -114,26 +79,85 @@ pub(crate) fn of_bucket(name: &BucketName) -> Result<Condition, Rejection> {
     Ok(Condition { field: field(BUCKET)?, op: Op::Eq(Scalar::Text(name.to_string())) })
 }
 
-fn change(name: &BucketName, there: Option<&Bucket>, effect: Effect) -> DocumentChange {
-    DocumentChange {
-        collection: BUCKETS.into(),
-        id: name.as_str().into(),
-        expect: there.map_or(Expect::Absent, |there| Expect::Revision(there.revision)),
-        effect,
-    }
-}
-
 impl Inner {
-    /// Changes a bucket; who calls holds the door shut.
-    async fn change_buckets(&self, change: DocumentChange) -> Result<(), Rejection> {
-        let kept = self.journal.commit(vec![change], Vec::new()).await;
-        kept.map_err(|unkept: Unkept| rejection_of(unkept, |_| contended()))
+    async fn put_bucket(
+        &self,
+        name: BucketName,
+        settings: Settings,
+    ) -> Result<(Arc<Bucket>, bool), Rejection> {
+        let _alone = self.buckets_stay.write().await;
+        let there = self.bucket(&name).ok();
+        if there.is_none() && self.buckets.load().len() >= BUCKETS_MAX {
+            let message = format!("there are {BUCKETS_MAX} buckets already");
+            return Err(Rejection::new(Code::UploadConflict, message));
+        }
+        if let Some(there) = there.as_ref().filter(|there| there.settings == settings) {
+            return Ok((there.clone(), false));
+        }
+        let now = self.journal.now();
+        let bucket = Arc::new(Bucket {
+            name,
+            settings,
+            created_at: there.as_ref().map_or(now, |there| there.created_at),
+            updated_at: now,
+            revision: self.journal.fresh_id().as_u64(),
+        });
+        let effect = Effect::Put(bucket.document());
+        self.change_bucket(&bucket.name, there.as_deref(), effect).await?;
+        self.show_bucket(&bucket.name, Some(bucket.clone()));
+        Ok((bucket, there.is_none()))
     }
 
-    fn edit_buckets(&self, edit: impl Fn(&mut BTreeMap<BucketName, Arc<Bucket>>)) {
+    async fn delete_bucket(&self, name: &BucketName) -> Result<(), Rejection> {
+        // No file comes in until it is gone.
+        let alone = self.buckets_stay.write().await;
+        let there = self.bucket(name)?;
+        let query = Query { filter: vec![of_bucket(name)?], limit: 1, ..Query::default() };
+        let found = self.documents.find(FILES, query).await;
+        if !found.map_err(|error| unreadable(&error))?.items.is_empty() {
+            let message = format!("the bucket {name} has files; delete them first");
+            return Err(Rejection::new(Code::UploadConflict, message));
+        }
+        self.change_bucket(name, Some(&there), Effect::Remove).await?;
+        self.show_bucket(name, None);
+        drop(alone);
+        self.forget_uploads(name).await
+    }
+
+    /// Changes a bucket in the store; who calls holds the door shut.
+    async fn change_bucket(
+        &self,
+        name: &BucketName,
+        there: Option<&Bucket>,
+        effect: Effect,
+    ) -> Result<(), Rejection> {
+        let change = DocumentChange {
+            collection: BUCKETS.into(),
+            id: name.as_str().into(),
+            expect: there.map_or(Expect::Absent, |there| Expect::Revision(there.revision)),
+            effect,
+        };
+        let Err(unkept) = self.journal.commit(vec![change], Vec::new()).await else {
+            return Ok(());
+        };
+        if matches!(unkept, Unkept::Conflict(_)) {
+            // It is not what it is taken for here: the next caller meets it as it is.
+            let stored = self.documents.document(BUCKETS, name.as_str()).await;
+            let stored = stored.map_err(|error| unreadable(&error))?;
+            let bucket = stored.map(|document| Bucket::read(&document)).transpose()?;
+            self.show_bucket(name, bucket.map(Arc::new));
+        }
+        Err(rejection_of(unkept, |_| contended()))
+    }
+
+    /// From now on everybody sees a bucket so, or sees none.
+    fn show_bucket(&self, name: &BucketName, bucket: Option<Arc<Bucket>>) {
         self.buckets.rcu(|buckets| {
             let mut buckets = BTreeMap::clone(buckets);
-            edit(&mut buckets);
+            match &bucket {
+                Some(bucket) => buckets.insert(name.clone(), bucket.clone()),
+                None => buckets.remove(name),
+            };
             buckets
         });
     }

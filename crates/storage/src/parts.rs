@@ -363,14 +363,6 @@ impl Storage {
         let upload = self.open_upload(bucket, id).await?;
         self.inner.forget_upload(&upload).await
     }
-
-    /// Gives up all uploads to a bucket.
-    pub(crate) async fn forget_uploads(&self, bucket: &BucketName) -> Result<(), Rejection> {
-        for document in self.inner.all(UPLOADS, vec![of_bucket(bucket)?]).await? {
-            self.inner.forget_upload(&Upload::read(&document)?).await?;
-        }
-        Ok(())
-    }
 }
 
 /// What the parts of an upload are together.
@@ -460,17 +452,28 @@ impl Inner {
         Ok(())
     }
 
+    /// Gives up all uploads to a bucket.
+    pub(crate) async fn forget_uploads(&self, bucket: &BucketName) -> Result<(), Rejection> {
+        self.forget_those(of_bucket(bucket)?).await
+    }
+
+    /// Removes the uploads of which something is so.
+    async fn forget_those(&self, condition: Condition) -> Result<(), Rejection> {
+        for document in self.all(UPLOADS, vec![condition]).await? {
+            match self.forget_upload(&Upload::read(&document)?).await {
+                // Somebody else was quicker.
+                Err(rejection) if rejection.code == Code::UploadNotFound => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
     /// Removes uploads that were given up by their senders.
     pub(crate) async fn expire_uploads(&self) -> Result<(), Rejection> {
         let end = self.journal.now().minus(UPLOAD_LIFE);
         let old = Condition { field: field("_created_at")?, op: Op::Le(Scalar::Time(end)) };
-        for document in self.all(UPLOADS, vec![old.clone()]).await? {
-            let upload = Upload::read(&document)?;
-            match self.forget_upload(&upload).await {
-                Err(rejection) if rejection.code != Code::UploadNotFound => return Err(rejection),
-                _ => {}
-            }
-        }
+        self.forget_those(old.clone()).await?;
         // A crash may leave parts of an upload that is gone; none is older than its upload.
         for document in self.all(PARTS, vec![old]).await? {
             let forgotten = DocumentChange { expect: Expect::Anything, ..forget(&document) };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evoke_model::{Code, Rejection};
 use evoke_ports::store::{Conflict, DocumentChange, Effect, Expect, Why};
 use evoke_ports::{Agreed, News, Origin, Unkept};
+use tokio::task::JoinError;
 
 use crate::bucket::Bucket;
 use crate::content::Content;
@@ -258,10 +259,7 @@ impl Storage {
                 Err(unkept) => Err((unkept, holds)),
             }
         });
-        done.await.unwrap_or_else(|error| {
-            let rejection = Rejection::new(Code::Internal, format!("a change fell over: {error}"));
-            Err((rejection.into(), Vec::new()))
-        })
+        done.await.unwrap_or_else(|error| Err((fell_over(&error).into(), Vec::new())))
     }
 
     /// Commits a change in which nothing is to be made anew.
@@ -294,7 +292,19 @@ pub(crate) fn contended() -> Rejection {
     Rejection::new(Code::UploadConflict, message)
 }
 
+fn fell_over(error: &JoinError) -> Rejection {
+    Rejection::new(Code::Internal, format!("a change fell over: {error}"))
+}
+
 impl Inner {
+    /// Does something to its end, even where who waits for it leaves.
+    pub(crate) async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Rejection>> + Send + 'static,
+    ) -> Result<T, Rejection> {
+        self.tasks.spawn(work).await.unwrap_or_else(|error| Err(fell_over(&error)))
+    }
+
     /// Hands over contents that perhaps nobody names any more.
     pub(crate) async fn dispose(&self, contents: Vec<Content>) {
         for content in contents {

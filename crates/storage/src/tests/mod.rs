@@ -1,5 +1,6 @@
 //! Storage as a whole, on a store in memory and a disk that is there.
 
+mod buckets;
 mod sweep;
 mod world;
 
