@@ -94,6 +94,10 @@ impl Inner {
         if let Some(there) = there.as_ref().filter(|there| there.settings == settings) {
             return Ok((there.clone(), false));
         }
+        if there.is_none() {
+            // What is left of an earlier bucket of this name does not come alive in this one.
+            self.forget_uploads(self.uploads_to(&name).await?).await?;
+        }
         let now = self.journal.now();
         let bucket = Arc::new(Bucket {
             name,
@@ -120,8 +124,9 @@ impl Inner {
         }
         self.change_bucket(name, Some(&there), Effect::Remove).await?;
         self.show_bucket(name, None);
+        let uploads = self.uploads_to(name).await?;
         drop(alone);
-        self.forget_uploads(name).await
+        self.forget_uploads(uploads).await
     }
 
     /// Changes a bucket in the store; who calls holds the door shut.

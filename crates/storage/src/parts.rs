@@ -187,7 +187,8 @@ impl Storage {
         };
         let mut change = upload.change(Effect::Put(upload.document()));
         change.expect = Expect::Absent;
-        self.commit_or(vec![change].into(), |_| contended()).await?;
+        let changes = vec![change, bucket.must_stay()];
+        self.commit_or(changes.into(), |_| contended()).await?;
         Ok(upload)
     }
 
@@ -452,14 +453,20 @@ impl Inner {
         Ok(())
     }
 
-    /// Gives up all uploads to a bucket.
-    pub(crate) async fn forget_uploads(&self, bucket: &BucketName) -> Result<(), Rejection> {
-        self.forget_those(of_bucket(bucket)?).await
+    /// All uploads to a bucket.
+    pub(crate) async fn uploads_to(
+        &self,
+        bucket: &BucketName,
+    ) -> Result<Vec<Arc<Document>>, Rejection> {
+        self.all(UPLOADS, vec![of_bucket(bucket)?]).await
     }
 
-    /// Removes the uploads of which something is so.
-    async fn forget_those(&self, condition: Condition) -> Result<(), Rejection> {
-        for document in self.all(UPLOADS, vec![condition]).await? {
+    /// Removes uploads.
+    pub(crate) async fn forget_uploads(
+        &self,
+        uploads: Vec<Arc<Document>>,
+    ) -> Result<(), Rejection> {
+        for document in uploads {
             match self.forget_upload(&Upload::read(&document)?).await {
                 // Somebody else was quicker.
                 Err(rejection) if rejection.code == Code::UploadNotFound => {}
@@ -473,7 +480,7 @@ impl Inner {
     pub(crate) async fn expire_uploads(&self) -> Result<(), Rejection> {
         let end = self.journal.now().minus(UPLOAD_LIFE);
         let old = Condition { field: field("_created_at")?, op: Op::Le(Scalar::Time(end)) };
-        self.forget_those(old.clone()).await?;
+        self.forget_uploads(self.all(UPLOADS, vec![old.clone()]).await?).await?;
         // A crash may leave parts of an upload that is gone; none is older than its upload.
         for document in self.all(PARTS, vec![old]).await? {
             let forgotten = DocumentChange { expect: Expect::Anything, ..forget(&document) };

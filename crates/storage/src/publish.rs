@@ -218,7 +218,7 @@ impl Storage {
 
 impl Bucket {
     /// The bucket is still there, and asks of files what it did.
-    fn must_stay(&self) -> DocumentChange {
+    pub(crate) fn must_stay(&self) -> DocumentChange {
         DocumentChange {
             collection: BUCKETS.into(),
             id: self.name.as_str().into(),

@@ -5,8 +5,9 @@ use evoke_ports::Journal as _;
 use evoke_ports::store::{DocumentChange, Effect, Expect};
 
 use super::World;
-use crate::Settings;
+use super::world::new;
 use crate::records::BUCKETS;
+use crate::{Conditions, NewFile, Settings, Tags};
 
 fn public() -> Settings {
     Settings { public: true, ..Settings::default() }
@@ -50,4 +51,30 @@ async fn a_bucket_that_is_not_what_it_is_taken_for_is_read_again() {
     assert_eq!(refused.code, Code::UploadConflict);
     assert_eq!(world.storage.bucket("b").unwrap_err().code, Code::BucketNotFound);
     assert!(world.storage.put_bucket("b", public()).await.unwrap().1);
+}
+
+#[tokio::test]
+async fn uploads_to_a_bucket_that_is_gone_do_not_come_alive_in_another_one() {
+    let mut world = World::new().await;
+    let id = world.begin("a", &["x"]).await;
+    // The bucket goes, and the upload cannot be removed.
+    *world.journal.failure.lock() = Some(1);
+    let refused = world.storage.delete_bucket("b").await.unwrap_err();
+    assert_eq!(refused.code, Code::StoreUnavailable);
+    assert!(world.storage.put_bucket("b", public()).await.unwrap().1);
+    let gone = world.storage.find_upload("b", &id).await.unwrap_err();
+    assert_eq!(gone.code, Code::UploadNotFound);
+    world.tidy().await;
+    assert_eq!(world.blobs().await, 0);
+
+    // It goes between the look at it and the commit.
+    let storage = world.storage.clone();
+    world.documents.after(0, async move {
+        storage.delete_bucket("b").await.unwrap();
+        storage.put_bucket("b", Settings::default()).await.unwrap();
+    });
+    let conditions = Conditions { if_none_match: Some(Tags::Any), ..Conditions::default() };
+    let file = NewFile { conditions, ..new("a") };
+    let late = world.storage.begin_upload(file).await.unwrap_err();
+    assert_eq!(late.code, Code::UploadConflict);
 }
