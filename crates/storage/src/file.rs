@@ -124,7 +124,9 @@ impl File {
     }
 }
 
-/// The media type a sender gave, or what the name says of it.
+/// The media type a sender gave, or what the name says of it. What stands before the parameters is
+/// in lower case and ends with the `;` that follows, whoever spelled it how: so do those look for
+/// it who want to know of files of a type.
 ///
 /// # Errors
 /// SO_003 when it is no media type.
@@ -140,7 +142,11 @@ pub(crate) fn content_type(given: Option<&str>, name: &FileName) -> Result<Box<s
     let is_type = essence.split_once('/').is_some_and(|(a, b)| is_token(a) && is_token(b));
     let is_plain = given.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
     if is_type && is_plain && given.len() <= TYPE_LEN_MAX {
-        return Ok(given.into());
+        let parameters = given.split_once(';').map_or("", |(_, parameters)| parameters.trim());
+        return Ok(match parameters {
+            "" => essence.into(),
+            parameters => format!("{essence}; {parameters}").into(),
+        });
     }
     let problem = Problem::new("content_type", format!("{} is no media type", quoted(given)));
     Err(Rejection::of(Code::FileInvalid, vec![problem.suggest("like image/png")]))
@@ -201,12 +207,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_taken_as_it_is_given_or_guessed() {
+    fn a_type_is_taken_as_it_is_given_or_guessed_and_spelled_in_one_way() {
         let name = |text: &str| FileName::parse(text).unwrap();
         let of = |given, text| content_type(given, &name(text));
         assert_eq!(of(None, "a/b.PNG").unwrap().as_ref(), "image/png");
         assert_eq!(of(None, "a.d/b").unwrap().as_ref(), TYPE_DEFAULT);
         assert_eq!(of(Some("text/html"), "b.png").unwrap().as_ref(), "text/html");
+        for (given, expected) in [
+            ("IMAGE/Png", "image/png"),
+            ("image/png ;X=Y", "image/png; X=Y"),
+            ("image/png;", "image/png"),
+            (" Image/PNG  ;a=\"b;c\" ;d=E", "image/png; a=\"b;c\" ;d=E"),
+            ("text/plain; charset=utf-8", "text/plain; charset=utf-8"),
+        ] {
+            assert_eq!(of(Some(given), "a").unwrap().as_ref(), expected, "{given:?}");
+        }
         let long = format!("a/{}", "b".repeat(300));
         for bad in ["x", "a/", "/b", "a/b\r\nx: y", "a/b;\0", "a b/c", "ä/b", &long] {
             assert!(of(Some(bad), "a").is_err(), "{bad}");

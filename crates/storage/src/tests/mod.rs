@@ -2,6 +2,7 @@
 
 mod buckets;
 mod sweep;
+mod types;
 mod world;
 
 use world::World;
