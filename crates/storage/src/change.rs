@@ -160,38 +160,53 @@ impl Storage {
         }
     }
 
-    /// Changes what is known of a file. Its bytes stay, and nothing is told of it.
+    /// Changes what is known of a file as `change` says of the file as it is. Its bytes stay. To
+    /// those who are told and asked another media type is an upload; of metadata nothing is told.
     ///
     /// # Errors
-    /// SO_001, SO_002, SO_003, SO_005; SO_006.
+    /// SO_001, SO_002, SO_003, SO_005; SO_006; what `change` says; what a hook says.
     pub async fn describe(
         &self,
         place: &Place,
-        description: &Description,
         conditions: &Conditions,
+        origin: &Origin,
+        change: impl Fn(&File) -> Result<Description, Rejection>,
     ) -> Result<File, Rejection> {
         for _ in 0..ROUNDS_MAX {
-            let mut file = self.file(&place.bucket, &place.name).await?;
-            conditions.check(Some(&file))?;
-            let mut change = file.change(Effect::Keep);
-            if let Some(given) = &description.content_type {
-                file.content_type = file::content_type(Some(given), &file.name)?;
-                self.inner.bucket(&file.bucket)?.settings.takes_type(&file.content_type)?;
+            let there = self.file(&place.bucket, &place.name).await?;
+            conditions.check(Some(&there))?;
+            let mut file = self.described(&there, change(&there)?)?;
+            let mut change = Change::default();
+            if file.content_type == there.content_type {
+                file.revision = self.inner.journal.fresh_id().as_u64();
+            } else {
+                let agreed = self.ask(&file, "upload", origin).await?;
+                file.revision = agreed.event.id.as_u64();
+                change.agreed.push(agreed);
             }
-            if let Some(metadata) = &description.metadata {
-                file::check_metadata(metadata)?;
-                file.metadata = metadata.clone();
-            }
-            file.updated_at = self.inner.journal.now();
-            file.revision = self.inner.journal.fresh_id().as_u64();
-            change.effect = Effect::Put(file.document());
-            match self.commit(vec![change].into()).await {
+            change.changes.push(there.change(Effect::Put(file.document())));
+            match self.commit(change).await {
                 Ok(()) => return Ok(file),
                 Err((Unkept::Conflict(_), _)) => {}
                 Err((unkept, _)) => return Err(rejection_of(unkept, |_| contended())),
             }
         }
         Err(contended())
+    }
+
+    /// A file described anew.
+    fn described(&self, there: &File, description: Description) -> Result<File, Rejection> {
+        let mut file = there.clone();
+        if let Some(given) = description.content_type {
+            file.content_type = file::content_type(Some(&given), &file.name)?;
+            self.inner.bucket(&file.bucket)?.settings.takes_type(&file.content_type)?;
+        }
+        if let Some(metadata) = description.metadata {
+            file::check_metadata(&metadata)?;
+            file.metadata = metadata;
+        }
+        file.updated_at = self.inner.journal.now();
+        Ok(file)
     }
 }
 

@@ -108,6 +108,9 @@ async fn a_file_is_written_read_described_and_removed() {
     assert_eq!(changed["content_type"], "text/markdown");
     assert_eq!(changed["metadata"], json!({ "n": "1" }));
     assert_eq!(changed["etag"], file["etag"]);
+    let change = json!({ "metadata": { "o": "2" } });
+    let changed = server.answer(server.request("PATCH", &url).json(&change)).await.expect(200);
+    assert_eq!(changed.json()["metadata"], json!({ "n": "1", "o": "2" }), "which is no news");
 
     put(&server, ("notes", "a/b%20c.txt"), "other").await.expect(200);
     blobs_until(&server, 1).await;
@@ -122,7 +125,7 @@ async fn a_file_is_written_read_described_and_removed() {
         .map(|event| event["type"].clone())
         .collect();
     let [upload, delete] = ["storage.notes.upload", "storage.notes.delete"];
-    assert_eq!(types, [delete, upload, upload], "what is known of a file is no news");
+    assert_eq!(types, [delete, upload, upload, upload], "another type is an upload");
 }
 
 #[tokio::test]

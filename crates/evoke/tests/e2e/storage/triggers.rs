@@ -154,6 +154,42 @@ async fn hooks_stand_before_copies_forms_parts_and_deletions_too() {
 }
 
 #[tokio::test]
+async fn a_hook_for_a_type_is_asked_however_the_type_is_spelled_and_comes() {
+    let server = dev(&[
+        (
+            "functions/guard/function.json",
+            r#"{"runtime": "node", "triggers": [
+                {"type": "storage", "bucket": "b", "content_type": "image/*", "mode": "sync"}]}"#,
+        ),
+        ("functions/guard/index.mjs", "export const handler = () => ({ reject: 'no' });\n"),
+    ])
+    .await;
+    let file = path("b", "there");
+    put(&server, ("b", "there"), "x").await.expect(201);
+    for sly in ["image/png", "IMAGE/png", "image/png ;x=y", "Image/PNG;"] {
+        let request = server.request("PUT", &path("b", "new")).header("content-type", sly);
+        assert_eq!(server.answer(request.body("x")).await.expect(422).code(), "HK_001", "{sly}");
+        let begun = json!({ "name": "new", "content_type": sly });
+        let upload = server.post("/api/buckets/b/uploads", begun).await.expect(201).json();
+        let upload = format!("/api/buckets/b/uploads/{}", upload["id"].as_str().expect("an id"));
+        let part = server.request("PUT", &format!("{upload}/parts/1")).body("x");
+        server.answer(part).await.expect(200);
+        let complete = server.post(&format!("{upload}/complete"), json!({})).await;
+        assert_eq!(complete.expect(422).code(), "HK_001", "{sly}");
+        let change = server.request("PATCH", &file).json(&json!({ "content_type": sly }));
+        assert_eq!(server.answer(change).await.expect(422).code(), "HK_001", "{sly}");
+    }
+    let form = server.request("POST", "/api/buckets/b/files");
+    let form = form.header("content-type", "multipart/form-data; boundary=e").body(
+        "--e\r\ncontent-disposition: form-data; name=f; filename=new\r\n\
+         content-type: IMAGE/png\r\n\r\n1\r\n--e--\r\n",
+    );
+    assert_eq!(server.answer(form).await.expect(422).code(), "HK_001");
+    let list = server.get("/api/buckets/b/files").await.json();
+    assert_eq!(names(&list), ["there"]);
+}
+
+#[tokio::test]
 async fn a_function_uses_files_with_its_token_and_is_the_cause_of_what_follows() {
     let server = dev(&[
         (

@@ -3,6 +3,7 @@
 use axum::Json as Out;
 use axum::response::{IntoResponse, Response};
 use evoke_api::storage::{File, FileChange};
+use evoke_model::{Code, Rejection};
 use evoke_storage::{NewFile, Place, Uploaded};
 use http::header::ETAG;
 use http::{HeaderMap, Method, StatusCode};
@@ -134,8 +135,8 @@ pub(crate) async fn get(
 
 /// Change what is known of a file
 ///
-/// Its media type and what is kept with it (JSON Merge Patch). Its bytes stay, and no event
-/// tells of it.
+/// Its media type and what is kept with it (JSON Merge Patch). Its bytes stay. Another media type is
+/// an upload to triggers and hooks; of what is kept with it no event tells.
 #[utoipa::path(
     patch, path = "/buckets/{bucket}/files/{*name}", tag = "storage",
     operation_id = "change_file",
@@ -148,15 +149,20 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn change(
     Shared(server): Shared,
+    About(context): About,
     Pair(bucket, name): Pair,
     headers: HeaderMap,
     Json(body): Json,
 ) -> Result<Out<File>, Refusal> {
     let storage = server.options.services.storage()?;
-    let known = storage.file(&bucket, &name).await?;
-    let description = FileChange::read(body, &known.metadata).map_err(Refusal::invalid)?;
     let conditions = conditions::of_change(&headers);
-    let file = storage.describe(&Place { bucket, name }, &description, &conditions).await?;
+    let change = |file: &evoke_storage::File| {
+        FileChange::read(body.clone(), &file.metadata)
+            .map_err(|problems| Rejection::of(Code::InvalidRequest, problems))
+    };
+    let (place, origin) = (Place { bucket, name }, context.origin());
+    let _patient = context.patience.begin();
+    let file = storage.describe(&place, &conditions, &origin, change).await?;
     Ok(Out(File::from(&file)))
 }
 
