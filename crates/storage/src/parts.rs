@@ -32,6 +32,9 @@ pub(crate) const PARTS_MAX: u32 = 1_000;
 /// A part where nobody says how large the file will be.
 const PART_BYTES: u64 = 8 << 20;
 
+/// Uploads to a bucket that are open at once: each may keep bytes for a day that nobody sees.
+const UPLOADS_MAX: u64 = 10_000;
+
 const ROUNDS_MAX: usize = 10;
 
 /// An upload as it is.
@@ -169,9 +172,14 @@ impl Storage {
     /// Begins an upload.
     ///
     /// # Errors
-    /// SO_001, SO_003, SO_004, SO_005.
+    /// SO_001, SO_003, SO_004, SO_005; SO_008 where too many are open.
     pub async fn begin_upload(&self, file: NewFile) -> Result<Upload, Rejection> {
         let Checked { bucket, name, content_type } = self.check(&file).await?;
+        let open = self.inner.documents.count(UPLOADS, vec![of_bucket(&bucket.name)?]).await;
+        if open.map_err(|error| unreadable(&error))? >= UPLOADS_MAX {
+            let message = format!("{UPLOADS_MAX} uploads to the bucket {} are open", bucket.name);
+            return Err(Rejection::new(Code::UploadConflict, message));
+        }
         let unlucky = |error| Rejection::new(Code::Internal, format!("no random number: {error}"));
         let upload = Upload {
             // Nobody guesses it, and it tells nothing of where the bytes are.
@@ -257,21 +265,30 @@ impl Storage {
             sha256: hex::encode(fresh.part.sha256),
         };
         let part = PartInfo { number, size: stored.size, etag: stored.sha256.clone() };
-        self.keep_part(&upload, stored, fresh.hold).await?;
+        self.keep_part(&upload, stored, fresh.hold, max).await?;
         Ok(part)
     }
 
+    /// Keeps a part, where all of them have at most `max` bytes together.
     async fn keep_part(
         &self,
         upload: &Upload,
         part: StoredPart,
         hold: crate::draft::Hold,
+        max: u64,
     ) -> Result<(), Rejection> {
         let id = upload.part_id(part.number);
         let mut holds = vec![hold];
         for _ in 0..ROUNDS_MAX {
-            let before = self.inner.documents.document(PARTS, &id).await;
-            let before = before.map_err(|error| unreadable(&error))?;
+            let there = self.inner.parts_of(&upload.id).await?;
+            let (before, others): (Vec<_>, Vec<_>) =
+                there.into_iter().partition(|(_, other)| other.number == part.number);
+            let others: u64 = others.iter().map(|(_, other)| other.size).sum();
+            if others.saturating_add(part.size) > max {
+                let message = format!("the parts may have at most {max} bytes together");
+                return Err(Rejection::new(Code::FileTooLarge, message));
+            }
+            let before = before.first();
             let now = self.inner.journal.now();
             let document = Arc::new(Document {
                 id: id.clone(),
@@ -284,8 +301,7 @@ impl Storage {
                 collection: PARTS.into(),
                 id: id.clone(),
                 expect: before
-                    .as_ref()
-                    .map_or(Expect::Absent, |before| Expect::Revision(before.revision)),
+                    .map_or(Expect::Absent, |(before, _)| Expect::Revision(before.revision)),
                 effect: Effect::Put(document),
             };
             let change = Change {
@@ -295,8 +311,7 @@ impl Storage {
             };
             match self.commit(change).await {
                 Ok(()) => {
-                    if let Some(before) = before {
-                        let before: StoredPart = records::read(&before)?;
+                    if let Some((_, before)) = before {
                         self.inner.discard(Trash::Blob(upload.content.part(before.blob)));
                     }
                     return Ok(());

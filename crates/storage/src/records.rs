@@ -40,7 +40,7 @@ pub(crate) fn collections() -> Result<Vec<Collection>, Rejection> {
         collection(SETTINGS, Vec::new()),
         collection(BUCKETS, Vec::new()),
         collection(FILES, vec![index("by_name", &[BUCKET, NAME])?, index("by_blob", &[CONTENT])?]),
-        collection(UPLOADS, vec![index("by_blob", &[BLOB])?]),
+        collection(UPLOADS, vec![index("by_blob", &[BLOB])?, index("by_bucket", &[BUCKET])?]),
         collection(PARTS, vec![index("by_upload", &[UPLOAD, NUMBER])?]),
     ])
 }

@@ -79,7 +79,10 @@ async fn what_does_not_fit_is_refused_and_what_is_given_up_goes() {
     let request = request.header("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==").body("x");
     assert_eq!(server.answer(request).await.expect(400).code(), "SO_003");
     part(&server, &upload, "1", "12345").await.expect(200);
-    part(&server, &upload, "2", "6789").await.expect(200);
+    assert_eq!(part(&server, &upload, "2", "6789").await.expect(413).code(), "SO_004");
+    part(&server, &upload, "2", "678").await.expect(200);
+    let settings = json!({ "max_file_bytes": 7, "allowed_types": ["text/*"] });
+    server.answer(server.request("PUT", "/api/buckets/b").json(&settings)).await.expect(200);
     let complete = format!("{upload}/complete");
     assert_eq!(server.post(&complete, json!({})).await.expect(413).code(), "SO_004");
     server.answer(server.request("DELETE", &upload)).await.expect(204);
