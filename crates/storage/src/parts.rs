@@ -331,8 +331,8 @@ impl Storage {
     /// Makes a file of an upload.
     ///
     /// # Errors
-    /// SO_007; SO_008 where a part is missing; SO_004; SO_006; what a hook says, and then the
-    /// upload stays as it is.
+    /// SO_007; SO_008 where a part is missing; SO_004, SO_005; SO_006; what a hook says, and then
+    /// the upload stays as it is.
     pub async fn complete_upload(
         &self,
         (bucket, id): (&str, &str),
@@ -345,6 +345,7 @@ impl Storage {
             let content = complete(&upload, &stored)?;
             let bucket = self.inner.bucket(&upload.bucket)?;
             bucket.settings.takes_size(content.size)?;
+            bucket.settings.takes_type(&upload.content_type)?;
             let mut changes = vec![upload.change(Effect::Remove)];
             changes.extend(stored.iter().map(|(document, _)| forget(document)));
             let planned = Planned {
@@ -359,7 +360,11 @@ impl Storage {
             match self.publish(vec![planned], along, origin).await {
                 Ok(written) => {
                     // A part that came between the look at them and the commit is no part of it.
-                    self.inner.forget_parts(&upload).await?;
+                    // The file is there, whatever becomes of that part.
+                    if let Err(error) = self.inner.forget_parts(&upload).await {
+                        let id = &upload.id;
+                        tracing::warn!("Parts of the upload {id} stay for the next sweep: {error}");
+                    }
                     let none = || Rejection::new(Code::Internal, "an upload is not there");
                     return written.into_iter().next().ok_or_else(none);
                 }

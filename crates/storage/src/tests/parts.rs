@@ -61,3 +61,65 @@ async fn no_more_uploads_are_open_than_a_bucket_may_have() {
     let elsewhere = NewFile { bucket: "c".to_owned(), ..new("a") };
     world.storage.begin_upload(elsewhere).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_file_that_is_completed_is_what_the_bucket_takes_by_then() {
+    let world = World::new().await;
+    let id = world.begin("a.txt", &["x"]).await;
+    let allowed =
+        |allowed: &str| Settings { allowed_types: vec![allowed.to_owned()], ..Settings::default() };
+    world.storage.put_bucket("b", allowed("image/*")).await.unwrap();
+    assert_eq!(world.complete(&id).await.unwrap_err().code, Code::FileTypeRefused);
+    world.storage.put_bucket("b", allowed("text/*")).await.unwrap();
+    world.complete(&id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_is_there_even_where_a_late_part_cannot_be_removed() {
+    let mut world = World::new().await;
+    let id = world.begin("a", &["one ", "two"]).await;
+    let (storage, journal) = (world.storage.clone(), world.journal.clone());
+    let late = id.clone();
+    // Behind the looks at the upload and at its parts.
+    world.documents.after(2, async move {
+        part(&storage, &late, 3, "late").await.unwrap();
+        *journal.failure.lock() = Some(1);
+    });
+    let written = world.complete(&id).await.unwrap();
+    assert!(written.is_new && world.documents.is_done());
+    assert!(world.journal.failure.lock().is_none(), "a commit failed");
+    assert_eq!(world.get("a").await.unwrap(), "one two");
+    world.tidy().await;
+    assert_eq!(world.blobs().await, 3);
+    assert_eq!(world.storage.inner.sweep().await.unwrap(), 1);
+    assert_eq!(world.get("a").await.unwrap(), "one two");
+}
+
+#[tokio::test]
+async fn of_two_who_complete_an_upload_one_does() {
+    let mut world = World::new().await;
+    let id = world.begin("a", &["one ", "two"]).await;
+    let (first, second) = tokio::join!(world.complete(&id), world.complete(&id));
+    let (done, gone) = if first.is_ok() { (first, second) } else { (second, first) };
+    assert!(done.unwrap().is_new);
+    assert_eq!(gone.unwrap_err().code, Code::UploadNotFound);
+    assert_eq!(world.journal.told.lock().len(), 1);
+    world.tidy().await;
+    assert_eq!(world.storage.inner.sweep().await.unwrap(), 0);
+    assert_eq!(world.get("a").await.unwrap(), "one two");
+}
+
+#[tokio::test]
+async fn an_upload_is_completed_or_given_up_and_never_both() {
+    let mut world = World::new().await;
+    let id = world.begin("a", &["x"]).await;
+    let (storage, given_up) = (world.storage.clone(), id.clone());
+    // Behind the looks at the upload and at its parts.
+    world.documents.after(2, async move {
+        storage.abandon_upload("b", &given_up).await.unwrap();
+    });
+    assert_eq!(world.complete(&id).await.unwrap_err().code, Code::UploadNotFound);
+    assert!(world.storage.file("b", "a").await.is_err());
+    world.tidy().await;
+    assert_eq!(world.blobs().await, 0);
+}
