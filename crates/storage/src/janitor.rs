@@ -67,8 +67,10 @@ impl Inner {
             }
             Trash::Replaced(content) => match self.is_named(&content).await {
                 Ok(true) => {}
+                // Who begins to read it from now on sees that no file has it.
                 Ok(false) => {
-                    for key in content.blobs() {
+                    let content = self.pins.put_off(content);
+                    for key in content.iter().flat_map(Content::blobs) {
                         self.remove_blob(key).await;
                     }
                 }
@@ -119,6 +121,8 @@ impl Inner {
         // answers for all but few.
         self.spare_those_of_uploads(&mut blobs).await?;
         self.spare_those_of_files(&mut blobs).await?;
+        // Who began to read it while a file had it may read on.
+        blobs.retain(|key| !self.pins.has(key.content));
         for key in &blobs {
             self.remove_blob(*key).await;
         }

@@ -18,6 +18,7 @@ mod link;
 mod list;
 mod name;
 mod parts;
+mod pin;
 mod publish;
 mod range;
 mod read;

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use evoke_model::{Code, Rejection};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
-use crate::blobs;
+use crate::blobs::{self, BlobKey};
 use crate::draft::unavailable;
 use crate::file::File;
 use crate::name::{BucketName, FileName};
+use crate::pin::Pin;
 use crate::start::Storage;
 
 /// How often a file is looked up again that was replaced between look-up and read.
@@ -43,7 +44,14 @@ impl Storage {
         for _ in 0..ROUNDS_MAX {
             let file = self.file(bucket, name).await?;
             let Some(range) = choose(&file)? else { return Ok((file, None)) };
-            match self.pieces(&file, &range).await {
+            let places = file.content.pieces(&range);
+            // An open blob is read to its end; several are opened one after the other, so they
+            // have to stay. They do where the file has them still once that is said.
+            let pin = (places.len() > 1).then(|| Pin::new(self.inner.clone(), file.content.key));
+            if pin.is_some() && self.file(bucket, name).await?.content != file.content {
+                continue;
+            }
+            match self.pieces(places, pin).await {
                 Ok(pieces) => return Ok((file, Some((range, pieces)))),
                 Err(blobs::Error::Missing { key }) => {
                     let again = self.file(bucket, name).await?;
@@ -61,14 +69,18 @@ impl Storage {
         Err(crate::publish::contended())
     }
 
-    async fn pieces(&self, file: &File, range: &Range<u64>) -> Result<Pieces, blobs::Error> {
-        let mut places = file.content.pieces(range).into_iter();
+    async fn pieces(
+        &self,
+        places: Vec<(BlobKey, Range<u64>)>,
+        pin: Option<Pin>,
+    ) -> Result<Pieces, blobs::Error> {
+        let mut places = places.into_iter();
         let Some((first, within)) = places.next() else { return Ok(stream::empty().boxed()) };
         // Opened before anything is answered, so that it can still be said that it is not there.
         let first = self.inner.blobs.read(first, within).await?;
         let inner = self.inner.clone();
         let rest = stream::iter(places).then(move |(key, within)| {
-            let inner = inner.clone();
+            let (inner, _read_on) = (inner.clone(), &pin);
             async move { inner.blobs.read(key, within).await.map_err(std::io::Error::other) }
         });
         Ok(first.chain(rest.try_flatten()).boxed())

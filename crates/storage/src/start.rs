@@ -22,6 +22,7 @@ use crate::content::Content;
 use crate::file::File;
 use crate::janitor::{self, TRASH_MAX, Trash};
 use crate::name::{BucketName, FileName};
+use crate::pin::Pins;
 use crate::records::{self, BUCKETS, FILES, SETTINGS, unreadable};
 
 /// The document with what is made at the first start.
@@ -87,6 +88,8 @@ pub(crate) struct Inner {
     pub(crate) buckets_stay: tokio::sync::RwLock<()>,
     /// Blobs that nobody names yet and that are no rubbish.
     pub(crate) held: Mutex<HashSet<BlobKey>>,
+    /// Contents that stay because they are being read.
+    pub(crate) pins: Pins,
     pub(crate) tasks: TaskTracker,
     trash: mpsc::Sender<Trash>,
 }
@@ -221,6 +224,7 @@ impl Inner {
             buckets: ArcSwap::default(),
             buckets_stay: tokio::sync::RwLock::default(),
             held: Mutex::default(),
+            pins: Pins::default(),
             tasks: TaskTracker::new(),
             trash,
         };

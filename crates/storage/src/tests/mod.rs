@@ -2,6 +2,7 @@
 
 mod buckets;
 mod parts;
+mod readers;
 mod sweep;
 mod types;
 mod world;
