@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evoke_document::{Condition, Document, Op, Query, Scalar};
 use evoke_model::{Millis, Rejection};
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -18,7 +18,11 @@ use crate::start::Inner;
 /// Things that wait to be removed; more are left for a sweep.
 pub(crate) const TRASH_MAX: usize = 1_024;
 
-/// Between two sweeps. Only what a crash or a failing disk left behind waits that long.
+/// Things that are removed at once: an object store takes its time for each.
+const REMOVALS_MAX: usize = 8;
+
+/// Between two sweeps. Only what a crash, a failing disk or too much at once left behind waits that
+/// long.
 const SWEEP_PERIOD: Duration = Duration::from_secs(3_600);
 
 /// How long an upload in parts may take.
@@ -36,10 +40,16 @@ pub(crate) enum Trash {
 
 /// Removes what comes, until storage is gone.
 pub(crate) async fn remove(inner: Weak<Inner>, mut thrown: mpsc::Receiver<Trash>) {
-    while let Some(trash) = thrown.recv().await {
-        let Some(inner) = inner.upgrade() else { return };
-        inner.remove_thrown(trash).await;
-    }
+    let thrown = stream::poll_fn(move |context| thrown.poll_recv(context));
+    let removed = thrown.for_each_concurrent(REMOVALS_MAX, |trash| {
+        let inner = inner.upgrade();
+        async move {
+            if let Some(inner) = inner {
+                inner.remove_thrown(trash).await;
+            }
+        }
+    });
+    removed.await;
 }
 
 /// Sweeps at the start and then every hour, until storage is gone.

@@ -12,6 +12,7 @@ use crate::bucket::Bucket;
 use crate::content::Content;
 use crate::draft::Hold;
 use crate::file::{File, Metadata};
+use crate::janitor::Trash;
 use crate::name::FileName;
 use crate::records::{BUCKETS, FILES};
 use crate::start::{Inner, Storage};
@@ -253,7 +254,7 @@ impl Storage {
             match kept {
                 Ok(()) => {
                     holds.into_iter().for_each(Hold::named);
-                    inner.dispose(replaced).await;
+                    replaced.into_iter().for_each(|one| inner.discard(Trash::Replaced(one)));
                     Ok(())
                 }
                 Err(unkept) => Err((unkept, holds)),
@@ -303,13 +304,6 @@ impl Inner {
         work: impl Future<Output = Result<T, Rejection>> + Send + 'static,
     ) -> Result<T, Rejection> {
         self.tasks.spawn(work).await.unwrap_or_else(|error| Err(fell_over(&error)))
-    }
-
-    /// Hands over contents that perhaps nobody names any more.
-    pub(crate) async fn dispose(&self, contents: Vec<Content>) {
-        for content in contents {
-            self.unnamed(content).await;
-        }
     }
 }
 

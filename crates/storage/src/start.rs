@@ -18,7 +18,6 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::blobs::{self, BlobKey, Blobs, ContentKey, LocalBlobs, S3Blobs};
 use crate::bucket::Bucket;
-use crate::content::Content;
 use crate::file::File;
 use crate::janitor::{self, TRASH_MAX, Trash};
 use crate::name::{BucketName, FileName};
@@ -301,13 +300,6 @@ impl Inner {
     /// Throws something away. What there is no room for is found by the next sweep.
     pub(crate) fn discard(&self, trash: Trash) {
         if let Err(error) = self.trash.try_send(trash) {
-            tracing::debug!("Left for the next sweep: {error}");
-        }
-    }
-
-    /// Throws a content away if nobody names it any more.
-    pub(crate) async fn unnamed(&self, content: Content) {
-        if let Err(error) = self.trash.send(Trash::Replaced(content)).await {
             tracing::debug!("Left for the next sweep: {error}");
         }
     }

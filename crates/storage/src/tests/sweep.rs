@@ -2,6 +2,7 @@
 
 use super::World;
 use super::world::{complete, part};
+use crate::janitor::{TRASH_MAX, Trash};
 
 #[tokio::test]
 async fn what_is_named_or_on_its_way_stays_and_the_rest_goes() {
@@ -47,4 +48,20 @@ async fn an_upload_may_be_completed_at_any_moment_of_a_sweep() {
         }
         assert_eq!(world.get("a").await.unwrap(), "one two", "after {others} questions");
     }
+}
+
+#[tokio::test]
+async fn a_change_does_not_wait_for_what_it_leaves_behind_to_go() {
+    let mut world = World::new().await;
+    world.put("a", "first").await.unwrap();
+    let content = crate::blobs::ContentKey::random().unwrap();
+    for part in 0..=u32::try_from(TRASH_MAX).unwrap() {
+        world.storage.inner.discard(Trash::Blob(content.part(part)));
+    }
+    world.put("a", "second").await.unwrap();
+    assert_eq!(world.get("a").await.unwrap(), "second");
+    world.tidy().await;
+    assert_eq!(world.blobs().await, 2, "there was no room for it");
+    assert_eq!(world.storage.inner.sweep().await.unwrap(), 1);
+    assert_eq!(world.get("a").await.unwrap(), "second");
 }
