@@ -60,9 +60,10 @@ pub(crate) fn unavailable(error: &blobs::Error) -> Rejection {
         message = format!("{message}: {cause}");
         source = cause.source();
     }
-    // Addresses and answers of the object store are the operator's business, not the caller's.
+    // Paths of the server, addresses and answers of the object store are the operator's business,
+    // not the caller's.
     tracing::error!("Storage is unavailable: {message}");
-    Rejection::new(Code::StorageUnavailable, error.to_string())
+    Rejection::new(Code::StorageUnavailable, error.told())
 }
 
 impl Hold {

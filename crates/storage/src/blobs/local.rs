@@ -23,9 +23,9 @@ pub(crate) struct LocalBlobs {
     root: PathBuf,
 }
 
-fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
-    let what = what.into();
-    move |source| Error::Disk { what, source }
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
+    let place = path.display().to_string();
+    move |source| Error::Disk { what, place, source }
 }
 
 /// Does what waits for the disk on a thread that may.
@@ -36,19 +36,23 @@ where
 {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(error) => Err(failed("work with the disk")(io::Error::other(error))),
+        Err(error) => Err(Error::Disk {
+            what: "work with the disk",
+            place: String::new(),
+            source: io::Error::other(error),
+        }),
     }
 }
 
 fn sync_folder(folder: &Path) -> Result<(), Error> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(failed(format!("sync the folder {}", folder.display())))
+    synced.map_err(failed("sync a folder", folder))
 }
 
 impl LocalBlobs {
     /// The blobs in a folder, which is made.
     pub(crate) fn open(root: PathBuf) -> Result<Self, Error> {
-        fs::create_dir_all(&root).map_err(failed(format!("make the folder {}", root.display())))?;
+        fs::create_dir_all(&root).map_err(failed("make a folder", &root))?;
         Ok(Self { root })
     }
 
@@ -63,14 +67,13 @@ fn create(root: &Path, path: &Path) -> Result<File, Error> {
     let made = match make() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let folder = path.parent().unwrap_or(root);
-            fs::create_dir_all(folder)
-                .map_err(failed(format!("make the folder {}", folder.display())))?;
+            fs::create_dir_all(folder).map_err(failed("make a folder", folder))?;
             sync_folder(root)?;
             make()
         }
         made => made,
     };
-    made.map_err(failed(format!("create {}", path.display())))
+    made.map_err(failed("create a file", path))
 }
 
 #[async_trait]
@@ -91,7 +94,7 @@ impl Blobs for LocalBlobs {
                 .and_then(|mut file| file.seek(io::SeekFrom::Start(range.start)).map(|_| file));
             opened.map_err(|source| match source.kind() {
                 io::ErrorKind::NotFound => Error::Missing { key },
-                _ => Error::Disk { what: format!("read {}", path.display()), source },
+                _ => failed("read a file", &path)(source),
             })
         })
         .await?;
@@ -118,7 +121,7 @@ impl Blobs for LocalBlobs {
         let path = self.path(key);
         blocking(move || match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(failed(format!("remove {}", path.display()))(error))
+                Err(failed("remove a file", &path)(error))
             }
             _ => Ok(()),
         })
@@ -158,7 +161,7 @@ fn keys_in(folder: &Path) -> Result<Vec<BlobKey>, Error> {
     };
     let mut keys: Vec<BlobKey> = entries
         .and_then(|entries| entries.filter_map(|entry| named(entry).transpose()).collect())
-        .map_err(failed(format!("list {}", folder.display())))?;
+        .map_err(failed("list a folder", folder))?;
     keys.sort_unstable();
     Ok(keys)
 }
@@ -179,13 +182,13 @@ impl Writer {
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
         let Some(mut file) = self.file.take() else {
-            let what = format!("write {}", self.path.display());
-            return Err(failed(what)(io::Error::other("an earlier write failed")));
+            let earlier = io::Error::other("an earlier write failed");
+            return Err(failed("write a file", &self.path)(earlier));
         };
-        let what = format!("write {}", self.path.display());
+        let at_fault = failed("write a file", &self.path);
         let file = blocking(move || {
             let written = waiting.iter().try_for_each(|piece| file.write_all(piece));
-            written.and_then(|()| more(&file)).map_err(failed(what))?;
+            written.and_then(|()| more(&file)).map_err(at_fault)?;
             Ok(file)
         })
         .await?;
@@ -215,11 +218,98 @@ impl BlobWriter for Writer {
     async fn abort(&mut self) {
         self.file = None;
         let path = self.path.clone();
-        let removed = blocking(move || {
-            fs::remove_file(&path).map_err(failed(format!("remove {}", path.display())))
-        });
+        let removed =
+            blocking(move || fs::remove_file(&path).map_err(failed("remove a file", &path)));
         if let Err(error) = removed.await {
             tracing::warn!("What is left of an upload stays for the next sweep: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blobs::ContentKey;
+    use crate::draft::unavailable;
+    use futures_util::TryStreamExt as _;
+
+    fn key(content: u8, part: u32) -> BlobKey {
+        let content: ContentKey = format!("{content:02x}").repeat(16).parse().unwrap();
+        content.part(part)
+    }
+
+    async fn write(blobs: &LocalBlobs, key: BlobKey, pieces: &[&'static [u8]]) {
+        let mut writer = blobs.create(key).await.unwrap();
+        for piece in pieces {
+            writer.write(Bytes::from_static(piece)).await.unwrap();
+        }
+        writer.finish().await.unwrap();
+    }
+
+    async fn read(blobs: &LocalBlobs, key: BlobKey, range: Range<u64>) -> Vec<u8> {
+        let pieces: Vec<Bytes> = blobs.read(key, range).await.unwrap().try_collect().await.unwrap();
+        pieces.concat()
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_read_listed_and_removed() {
+        static LARGE: [u8; WRITE_BYTES + 1] = [7; WRITE_BYTES + 1];
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = LocalBlobs::open(folder.path().join("a/b")).unwrap();
+        for (key, pieces) in [
+            (key(2, 1), &[b"hello ".as_slice(), b"", b"world"][..]),
+            (key(1, 2), &[LARGE.as_slice(), LARGE.as_slice()][..]),
+            (key(1, 1), &[][..]),
+        ] {
+            write(&blobs, key, pieces).await;
+        }
+        assert_eq!(read(&blobs, key(2, 1), 0..11).await, b"hello world");
+        assert_eq!(read(&blobs, key(2, 1), 4..7).await, b"o w");
+        assert_eq!(read(&blobs, key(1, 1), 0..0).await, b"");
+        let size = 2 * LARGE.len() as u64;
+        assert_eq!(read(&blobs, key(1, 2), 0..size).await.len() as u64, size);
+        std::fs::write(folder.path().join("a/b/02/notes.txt"), "not ours").unwrap();
+        let keys: Vec<BlobKey> = blobs.list().try_collect().await.unwrap();
+        assert_eq!(keys, [key(1, 1), key(1, 2), key(2, 1)], "those of a content together");
+        blobs.remove(key(2, 1)).await.unwrap();
+        blobs.remove(key(2, 1)).await.unwrap();
+        let missing = blobs.read(key(2, 1), 0..1).await.err().unwrap();
+        assert!(matches!(missing, Error::Missing { .. }), "{missing:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_is_gone_and_what_is_short_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = LocalBlobs::open(folder.path().to_owned()).unwrap();
+        let mut writer = blobs.create(key(1, 1)).await.unwrap();
+        writer.write(Bytes::from_static(b"x")).await.unwrap();
+        assert!(blobs.create(key(1, 1)).await.is_err(), "it is there already");
+        writer.abort().await;
+        assert_eq!(blobs.list().count().await, 0);
+        write(&blobs, key(1, 1), &[b"short"]).await;
+        let pieces = blobs.read(key(1, 1), 0..9).await.unwrap();
+        assert!(pieces.try_collect::<Vec<_>>().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn callers_are_told_what_failed_and_not_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("blobs");
+        let blobs = LocalBlobs::open(root.clone()).unwrap();
+        std::fs::remove_dir(&root).unwrap();
+        std::fs::write(&root, "a file where the folder was").unwrap();
+        let created = blobs.create(key(1, 1)).await.err().unwrap();
+        let read = blobs.read(key(1, 1), 0..1).await.err().unwrap();
+        let removed = blobs.remove(key(1, 1)).await.unwrap_err();
+        let listed = blobs.list().try_next().await.unwrap_err();
+        for (error, told) in [
+            (created, "create a file"),
+            (read, "read a file"),
+            (removed, "remove a file"),
+            (listed, "list a folder"),
+        ] {
+            assert_eq!(unavailable(&error).message, told);
+            assert!(error.to_string().contains(root.to_str().unwrap()), "{error}");
         }
     }
 }

@@ -25,10 +25,12 @@ pub enum Error {
         key: BlobKey,
     },
     /// The disk failed.
-    #[error("{what}")]
+    #[error("{what} {place}")]
     Disk {
         /// What was done.
-        what: String,
+        what: &'static str,
+        /// To what, which is nobody's business but the operator's.
+        place: String,
         /// Why it failed.
         #[source]
         source: std::io::Error,
@@ -50,6 +52,16 @@ pub enum Error {
         /// Why.
         why: String,
     },
+}
+
+impl Error {
+    /// What a caller may know of it.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::Disk { what, .. } => (*what).to_owned(),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// The content of a file, random and never used again.

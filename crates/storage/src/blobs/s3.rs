@@ -128,7 +128,7 @@ impl Blobs for S3Blobs {
             )?;
         if got.range.end - got.range.start != expected {
             let source = io::Error::other("the object is shorter than the file");
-            return Err(Error::Disk { what: format!("read {key}"), source });
+            return Err(Error::Disk { what: "read an object", place: key.to_string(), source });
         }
         Ok(got.into_stream().map_err(io::Error::other).boxed())
     }
