@@ -145,19 +145,29 @@ impl Storage {
         Ok((removed, true))
     }
 
-    /// Removes files in one commit.
+    /// Removes files in one commit: all of them, or those before the first one that a hook keeps.
     async fn remove(&self, files: Vec<File>, origin: &Origin) -> Result<Removed, Rejection> {
         let mut change = Change::default();
+        let mut refused = None;
         for file in files {
-            change.agreed.push(self.ask(&file, "delete", origin).await?);
+            match self.ask(&file, "delete", origin).await {
+                Ok(agreed) => change.agreed.push(agreed),
+                Err(rejection) => {
+                    refused = Some(rejection);
+                    break;
+                }
+            }
             change.changes.push(file.change(Effect::Remove));
             change.replaced.push(file.content);
         }
-        match self.commit(change).await {
-            Ok(()) => Ok(Removed::All),
-            Err((Unkept::Conflict(_), _)) => Ok(Removed::Changed),
-            Err((Unkept::Rejected(rejection), _)) => Err(rejection),
+        if !change.changes.is_empty() {
+            match self.commit(change).await {
+                Ok(()) => {}
+                Err((Unkept::Conflict(_), _)) => return Ok(Removed::Changed),
+                Err((Unkept::Rejected(rejection), _)) => return Err(rejection),
+            }
         }
+        refused.map_or(Ok(Removed::All), Err)
     }
 
     /// Changes what is known of a file as `change` says of the file as it is. Its bytes stay. To
