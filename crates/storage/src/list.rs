@@ -61,7 +61,8 @@ impl Storage {
         let bucket = self.inner.bucket(&BucketName::parse(bucket)?)?.name.clone();
         let limit = query.limit.clamp(1, LIMIT_MAX) as usize;
         let mut from = match &query.cursor {
-            Some(cursor) => Some(position(cursor)?),
+            // One of another list may stand before all that have the prefix.
+            Some(cursor) => Some(position(cursor)?.max(query.prefix.clone())),
             None => Some(query.prefix.clone()),
         };
         // One more than asked for tells where the next page begins.
