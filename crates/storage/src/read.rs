@@ -40,7 +40,7 @@ impl Storage {
         bucket: &str,
         name: &str,
         choose: impl Fn(&File) -> Result<Option<Range<u64>>, Rejection>,
-    ) -> Result<(File, Option<(Range<u64>, Pieces)>), Rejection> {
+    ) -> Result<(File, Option<Pieces>), Rejection> {
         for _ in 0..ROUNDS_MAX {
             let file = self.file(bucket, name).await?;
             let Some(range) = choose(&file)? else { return Ok((file, None)) };
@@ -52,7 +52,7 @@ impl Storage {
                 continue;
             }
             match self.pieces(places, pin).await {
-                Ok(pieces) => return Ok((file, Some((range, pieces)))),
+                Ok(pieces) => return Ok((file, Some(pieces))),
                 Err(blobs::Error::Missing { key }) => {
                     let again = self.file(bucket, name).await?;
                     if again.content == file.content {

@@ -50,28 +50,7 @@ pub struct Batch {
 }
 
 impl Storage {
-    /// Writes a file. When this returns, it survives a power cut and everybody sees it.
-    ///
-    /// # Errors
-    /// SO_001, SO_003, SO_004, SO_005; SO_006 where a condition does not hold; what a hook says;
-    /// what the stream says; SO_011.
-    pub async fn upload<S>(
-        &self,
-        new: NewFile,
-        bytes: S,
-        origin: &Origin,
-    ) -> Result<Uploaded, Rejection>
-    where
-        S: Stream<Item = Result<Bytes, Rejection>> + Unpin,
-    {
-        let mut batch = self.batch();
-        batch.add(new, bytes).await?;
-        let written = batch.publish(origin).await?;
-        let none = || Rejection::new(Code::Internal, "a file was written and is not there");
-        written.into_iter().next().ok_or_else(none)
-    }
-
-    /// Begins to write several files at once.
+    /// Begins to write files, one or several at once.
     pub fn batch(&self) -> Batch {
         Batch { storage: self.clone(), planned: Vec::new(), along: Along::default() }
     }
@@ -98,7 +77,8 @@ impl Batch {
     /// Takes the bytes of a file.
     ///
     /// # Errors
-    /// See [`Storage::upload`].
+    /// SO_001, SO_003, SO_004, SO_005; SO_006 where a condition does not hold already; what the
+    /// stream says; SO_011.
     pub async fn add<S>(&mut self, new: NewFile, mut bytes: S) -> Result<(), Rejection>
     where
         S: Stream<Item = Result<Bytes, Rejection>> + Unpin,
@@ -128,10 +108,12 @@ impl Batch {
         Ok(())
     }
 
-    /// Makes all of them visible, or none.
+    /// Makes all of them visible, or none. When this returns, they survive a power cut and everybody
+    /// sees them.
     ///
     /// # Errors
-    /// See [`Storage::upload`].
+    /// SO_001, SO_004, SO_005 of a bucket that was changed meanwhile; SO_006 where a condition does
+    /// not hold; what a hook says.
     pub async fn publish(self, origin: &Origin) -> Result<Vec<Uploaded>, Rejection> {
         let Self { storage, planned, along } = self;
         storage.publish(planned, along, origin).await.map_err(|unpublished| match unpublished {

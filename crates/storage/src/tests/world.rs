@@ -223,7 +223,7 @@ impl World {
     pub(super) async fn read(&self, name: &str) -> Result<(File, Pieces), Rejection> {
         let whole = |file: &File| Ok(Some(0..file.size()));
         let (file, pieces) = self.storage.read("b", name, whole).await?;
-        Ok((file, pieces.unwrap().1))
+        Ok((file, pieces.unwrap()))
     }
 
     /// Begins an upload to the bucket `b` with these parts; gives its id.

@@ -73,7 +73,6 @@ impl Asked<'_> {
     pub(crate) async fn answer(&self, storage: &Storage) -> Result<Response, Refusal> {
         let choose = |file: &File| Ok::<_, Rejection>(self.read(file));
         let (file, pieces) = storage.read(self.bucket, self.name, choose).await?;
-        let pieces = pieces.map(|(_, pieces)| pieces);
         let (status, range) = match self.sent(&file) {
             Sent::Nothing(Need::Failed) => {
                 let message = "the file is not the one that was expected";

@@ -38,7 +38,7 @@ impl FromQuery for View {
 /// Writes a file of the bytes of a request.
 ///
 /// # Errors
-/// See [`evoke_storage::Storage::upload`].
+/// See [`evoke_storage::Batch::add`] and [`evoke_storage::Batch::publish`].
 pub(crate) async fn write(
     server: &Server,
     context: &Context,
