@@ -1,6 +1,7 @@
 //! How often somebody tried and failed, so that passwords cannot be tried out. What is counted is
-//! kept in memory; that an account is locked is kept with the account.
+//! kept in memory; what follows for an account is in `locks`.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -92,7 +93,10 @@ impl<K: Hash + Eq + Clone> Attempts<K> {
     }
 
     /// Forgets the failures of a key.
-    pub(crate) fn clear(&mut self, key: &K) {
+    pub(crate) fn clear<Q: Hash + Eq + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
         if let Some(tried) = self.by_key.get_mut(key) {
             tried.failures = 0;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evoke_document::{Condition, Op, Scalar};
 use evoke_model::{Code, EventId, Millis, Rejection, Timestamp};
-use evoke_ports::store::Documents;
+use evoke_ports::store::{DocumentChange, Documents};
 use evoke_ports::{Agreed, Journal, News, Origin};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use crate::foreign::Foreign;
 use crate::identities::{Identities, Known, Verified};
 use crate::keeper;
 use crate::keys::{self, Ring, SigningKey};
+use crate::locks::Locks;
 use crate::mail::{MailToken, Post};
 use crate::password::Hasher;
 use crate::records::{self, Kept, ROUNDS, Records, Written, internal, overrun, path};
@@ -26,6 +27,9 @@ use crate::user::Account;
 
 /// Wrong passwords from one address before it has to wait, whichever accounts they are for.
 const ADDRESS_FAILURES_MAX: u32 = 100;
+
+/// Signups from one address in a quarter of an hour: a class or an office may come at once.
+const SIGNUPS_MAX: u32 = 100;
 
 /// Mails of one kind to one address in a quarter of an hour.
 const MAILS_MAX: u32 = 5;
@@ -54,7 +58,9 @@ pub(crate) struct Inner {
     pub(crate) identities: Arc<Identities>,
     pub(crate) hasher: Hasher,
     pub(crate) by_account: Mutex<Attempts<String>>,
+    pub(crate) locks: Mutex<Locks>,
     pub(crate) by_address: Mutex<Attempts<IpAddr>>,
+    pub(crate) by_signup: Mutex<Attempts<IpAddr>>,
     pub(crate) by_mail: Mutex<Attempts<(crate::mail::Purpose, String)>>,
     pub(crate) foreign: Arc<[Foreign]>,
     pub(crate) post: Post,
@@ -89,7 +95,9 @@ impl Auth {
         let inner = Arc::new(Inner {
             hasher: Hasher::new(settings.hashing)?,
             by_account: Mutex::new(Attempts::new(settings.lock_after)),
+            locks: Mutex::new(Locks::new(settings.lock_for)),
             by_address: Mutex::new(Attempts::new(ADDRESS_FAILURES_MAX)),
+            by_signup: Mutex::new(Attempts::new(SIGNUPS_MAX)),
             by_mail: Mutex::new(Attempts::new(MAILS_MAX)),
             foreign: settings.foreign.iter().map(Foreign::new).collect(),
             settings,
@@ -111,7 +119,7 @@ impl Auth {
         self.inner.stop.cancel();
         self.inner.tasks.close();
         if tokio::time::timeout(grace.duration(), self.inner.tasks.wait()).await.is_err() {
-            tracing::warn!("Mail was still under way when the server stopped");
+            tracing::warn!("Mail or a change was still under way when the server stopped");
         }
     }
 
@@ -162,6 +170,37 @@ impl Inner {
         let id = self.records.journal.fresh_id().to_string();
         let body = id.rsplit('_').next().unwrap_or_default();
         format!("{prefix}{body}")
+    }
+
+    /// Commits changes with their news, and does what follows from them once they are on disk.
+    /// A caller that leaves meanwhile does not stop that.
+    ///
+    /// # Errors
+    /// See [`Records::commit`].
+    pub(crate) async fn commit(
+        self: &Arc<Self>,
+        changes: Vec<DocumentChange>,
+        agreed: Vec<Agreed>,
+        then: impl FnOnce(&Self) + Send + 'static,
+    ) -> Result<Written, Rejection> {
+        let inner = self.clone();
+        self.to_the_end(async move {
+            let written = inner.records.commit(changes, agreed).await?;
+            if written == Written::Done {
+                then(&inner);
+            }
+            Ok(written)
+        })
+        .await
+    }
+
+    /// Does something to its end, also where its caller leaves.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Rejection>> + Send + 'static,
+    ) -> Result<T, Rejection> {
+        let done = self.tasks.spawn(work).await;
+        done.unwrap_or_else(|error| Err(internal(&format!("a change fell over: {error}"))))
     }
 
     pub(crate) async fn ask(&self, news: News) -> Result<Agreed, Rejection> {
@@ -219,10 +258,16 @@ impl Inner {
         Err(overrun())
     }
 
-    /// Sessions that were ended before a restart stay ended.
+    /// Sessions that were ended and roles that were taken before a restart stay so.
     async fn remember_revoked(&self) -> Result<(), Rejection> {
         let ended: Vec<Kept<Session>> = self.records.by("revoked", Scalar::Bool(true)).await?;
         self.forget_sessions(&ended);
+        let op = Op::Gt(records::instant(self.now()));
+        let taken = Condition { field: path("taken_until")?, op };
+        let users: Vec<Kept<Account>> = self.records.all(vec![taken]).await?;
+        for user in &users {
+            self.forget_roles(&user.id, &user.record);
+        }
         Ok(())
     }
 

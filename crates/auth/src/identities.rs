@@ -1,6 +1,5 @@
 //! Whom a token speaks for. Everything this needs is in memory, so that it is pure and quick.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -16,21 +15,19 @@ use crate::TOKEN_BYTES_MAX;
 use crate::foreign::Foreign;
 use crate::keys::Ring;
 use crate::records::{Kept, internal};
+use crate::revocations::{Made, Revocations, What};
 use crate::settings::Settings;
 use crate::user::{self, Account};
 
 /// How far clocks of others may be off.
 const LEEWAY: Millis = Millis::from_secs(60);
 
-/// Sessions that were ended while tokens of them still held. Each cost its owner a login.
-const REVOKED_MAX: usize = 100_000;
-
 /// Tells whom a token speaks for. It is there before the service: until that has started, it knows
 /// nobody.
 #[derive(Default)]
 pub struct Identities {
     known: ArcSwapOption<Known>,
-    revoked: Mutex<HashMap<Box<str>, Timestamp>>,
+    revoked: Mutex<Revocations>,
     /// Rung when the keys of another issuer are wanted.
     pub(crate) wanted: Notify,
 }
@@ -73,14 +70,17 @@ struct Claims<'a> {
 #[derive(Deserialize)]
 struct Read {
     iss: Option<String>,
-    email_verified: Option<Value>,
     aud: Option<Value>,
     sub: Option<String>,
     email: Option<Value>,
+    email_verified: Option<Value>,
     roles: Option<Value>,
     sid: Option<String>,
+    iat: Option<f64>,
     exp: Option<f64>,
     nbf: Option<f64>,
+}
+
 impl Read {
     /// The user it speaks for, where it names one; `maker` is who made it where that was not us.
     fn user(&self, maker: Option<&Foreign>) -> Option<User> {
@@ -99,8 +99,6 @@ impl Read {
     }
 }
 
-}
-
 impl Identities {
     pub(crate) fn know(&self, known: Known) {
         self.known.store(Some(Arc::new(known)));
@@ -108,6 +106,11 @@ impl Identities {
 
     pub(crate) fn known(&self) -> Result<Arc<Known>, Rejection> {
         self.known.load_full().ok_or_else(|| internal("tokens are asked for before the start"))
+    }
+
+    /// The key that signs at this moment, and since when it does.
+    pub(crate) fn signer(&self) -> Option<(String, Timestamp)> {
+        self.known.load_full().map(|known| (known.ring.signer.0.clone(), known.ring.since))
     }
 
     /// The access token of a session.
@@ -127,11 +130,6 @@ impl Identities {
             sub: &user.id,
             email: &account.email,
             email_verified: account.verified_at.is_some(),
-    /// The key that signs at this moment, and since when it does.
-    pub(crate) fn signer(&self) -> Option<(String, Timestamp)> {
-        self.known.load_full().map(|known| (known.ring.signer.0.clone(), known.ring.since))
-    }
-
             roles: &account.roles,
             sid: session,
             iat: seconds(now),
@@ -152,25 +150,22 @@ impl Identities {
         Ok(json!({ "keys": keys.collect::<Vec<_>>() }))
     }
 
-    /// From now on tokens of a session are refused.
-    pub(crate) fn revoke(&self, session: &str, until: Timestamp) {
+    /// From now on tokens of a session, or of a user with certain roles, are refused.
+    pub(crate) fn revoke(&self, id: &str, what: What, until: Timestamp, now: Timestamp) {
+        let holds = self.known.load_full().map_or(Millis::ZERO, |known| known.access_ttl);
         let mut revoked = self.revoked.lock();
-        if revoked.len() >= REVOKED_MAX {
-            tracing::warn!(
-                "More sessions were ended than are remembered; the oldest are forgotten"
-            );
-            let mut ends: Vec<Timestamp> = revoked.values().copied().collect();
-            let middle = ends.len() / 2;
-            let (_, middle, _) = ends.select_nth_unstable(middle);
-            let middle = *middle;
-            revoked.retain(|_, until| *until > middle);
-        }
-        revoked.insert(session.into(), until);
+        revoked.make_room(holds, now);
+        revoked.add(id, what, until);
     }
 
-    /// Forgets sessions whose tokens have all expired.
+    /// Tokens of a user are no longer refused for the roles they say it has.
+    pub(crate) fn restore(&self, user: &str) {
+        self.revoked.lock().remove(user);
+    }
+
+    /// Forgets what was revoked where all tokens have expired by now.
     pub(crate) fn sweep(&self, now: Timestamp) {
-        self.revoked.lock().retain(|_, until| *until > now);
+        self.revoked.lock().sweep(now);
     }
 
     /// Everything a token says, if it holds.
@@ -208,17 +203,7 @@ impl Identities {
                 return Err(refuse(why));
             }
         }
-        let id = read.sub.filter(|id| !id.is_empty());
-        Ok(Verified {
-            user: User {
-                id: id.ok_or_else(|| refuse("the token names no user"))?,
-                email: read.email.as_ref().and_then(Value::as_str).map(str::to_owned),
-                roles: roles(read.roles.as_ref()),
-            },
-            issuer: read.iss.unwrap_or_default(),
-            session: read.sid.filter(|_| maker.is_none()),
-            expires_at,
-        })
+        Ok(Verified { user, issuer: read.iss.unwrap_or_default(), session, expires_at })
     }
 
     /// The key a token claims to be signed with, and whose it is where it is not ours. The issuer
@@ -276,7 +261,6 @@ fn checked(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Read,
 /// Until when the token holds.
 fn lasting(read: &Read, leeway: Millis, now: Timestamp) -> Result<Timestamp, Unidentified> {
     let refuse = |why: &str| Unidentified(why.to_owned());
-    let instant = |seconds: f64| Timestamp::from_millis((seconds * 1_000.0) as i64);
     let expires_at = read.exp.map(instant).ok_or_else(|| refuse("the token never expires"))?;
     if expires_at.plus(leeway) <= now {
         return Err(refuse("the token has expired"));
@@ -290,11 +274,6 @@ fn lasting(read: &Read, leeway: Millis, now: Timestamp) -> Result<Timestamp, Uni
 fn is_for(audience: Option<&Value>, wanted: &str) -> bool {
     match audience {
         Some(Value::String(one)) => one == wanted,
-/// Some issuers write `"true"`.
-fn is_true(claim: Option<&Value>) -> bool {
-    claim.is_some_and(|claim| claim.as_bool() == Some(true) || claim.as_str() == Some("true"))
-}
-
         Some(Value::Array(many)) => many.iter().any(|one| one.as_str() == Some(wanted)),
         _ => false,
     }
@@ -311,8 +290,17 @@ fn roles(claim: Option<&Value>) -> Vec<String> {
     }
 }
 
+/// Some issuers write `"true"`.
+fn is_true(claim: Option<&Value>) -> bool {
+    claim.is_some_and(|claim| claim.as_bool() == Some(true) || claim.as_str() == Some("true"))
+}
+
 fn seconds(time: Timestamp) -> i64 {
     time.as_millis().div_euclid(1_000)
+}
+
+fn instant(seconds: f64) -> Timestamp {
+    Timestamp::from_millis((seconds * 1_000.0) as i64)
 }
 
 impl Known {

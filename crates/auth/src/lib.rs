@@ -4,9 +4,10 @@
 //! committed together with its news. [`Auth`] is the handle; [`Identities`] is the part of it that
 //! tells whom a token speaks for, which is there before the rest because sources ask it.
 //!
-//! Reading order: [`settings`], `records`, `password`, `tokens`, `keys`, [`Identities`], then the
-//! flows, one file each: `signup`, `login`, `refresh`, `logout`, `verify`, `reset`, `profile`,
-//! `users`; at last what runs behind them: `mail`, `keeper`.
+//! Reading order: [`settings`], `records`, `password`, `tokens`, `keys`, [`Identities`] with
+//! `revocations`, then the flows, one file each: `signup`, `login` with `attempts` and `locks`,
+//! `refresh`, `logout`, `verify`, `reset`, `profile`, `users`; at last what runs behind them:
+//! `mail`, `keeper`.
 
 mod address;
 mod attempts;
@@ -16,6 +17,7 @@ mod identities;
 mod jwks;
 mod keeper;
 mod keys;
+mod locks;
 mod login;
 pub mod logout;
 mod mail;
@@ -25,6 +27,7 @@ mod profile;
 mod records;
 mod refresh;
 mod reset;
+mod revocations;
 mod session;
 pub mod settings;
 mod signup;
@@ -39,7 +42,6 @@ pub use handle::{Auth, Parts, Visitor};
 pub use identities::{Identities, Verified};
 pub use login::Credentials;
 pub use logout::Leaving;
-pub use mail::{Letter, Outbox};
 pub use profile::ProfileChange;
 pub use session::SignedIn;
 pub use settings::Settings;

@@ -1,6 +1,7 @@
 //! Logging in, and what keeps others from trying passwords out.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use evoke_model::{Code, Millis, Rejection, Timestamp};
 
@@ -14,8 +15,8 @@ use crate::session::SignedIn;
 use crate::settings::VerifiedOnly;
 use crate::user::{Account, Lock};
 
-/// The longest an account is locked.
-const LOCK_MAX: Millis = Millis::from_secs(3600);
+/// Why nobody may try for a while.
+const WRONG_PASSWORDS: &str = "too many wrong passwords";
 
 /// What somebody logs in with.
 #[derive(Clone, Default)]
@@ -60,18 +61,17 @@ impl Inner {
     /// # Errors
     /// AU_001, AU_003, EV_003.
     pub(crate) async fn prove(
-        &self,
+        self: &Arc<Self>,
         key: &str,
         user: Option<&Kept<Account>>,
         password: &str,
         ip: Option<IpAddr>,
     ) -> Result<Verdict, Rejection> {
         let now = self.now();
-        let locked = user.and_then(|user| user.record.lock).map(|lock| lock.until);
-        if let Some(until) = locked.filter(|until| *until > now) {
-            return Err(stopped(Stop::Until(until), now));
-        }
-        let attempt = Attempt::begin(self, key, ip, now).map_err(|stop| stopped(stop, now))?;
+        let kept_lock = user.and_then(|user| user.record.lock);
+        self.must_be_open(key, kept_lock, now)?;
+        let attempt = Attempt::begin(self, key, ip, now)
+            .map_err(|stop| stopped(WRONG_PASSWORDS, stop, now))?;
         let kept = user.and_then(|user| user.record.password.as_deref());
         let verdict = self.hasher.compare(password, kept).await?;
         if verdict != Verdict::Wrong {
@@ -80,44 +80,81 @@ impl Inner {
         }
         if attempt.failed() == Failed::Last {
             tracing::warn!(user.id = user.map(|user| &*user.id), "Too many wrong passwords");
+            let lock = self.locks.lock().add(key, kept_lock, self.now());
+            // From here on the lock says when the next may try.
+            self.by_account.lock().clear(key);
             if let Some(user) = user {
-                self.lock(&user.id).await?;
+                self.keep_lock(&user.id, lock).await?;
             }
         }
         Err(wrong())
     }
 
-    /// Locks an account for longer than the last time.
-    async fn lock(&self, id: &str) -> Result<(), Rejection> {
-        for _ in 0..ROUNDS {
-            let Some(mut user) = self.records.get::<Account>(id).await? else { return Ok(()) };
-            let made = self.unannounced();
-            let times = user.record.lock.map_or(0, |lock| lock.times);
-            let until = made.1.plus(lock_time(self.settings.lock_for, times));
-            user.record.lock = Some(Lock { until, times: times.saturating_add(1) });
-            let change = records::replace(&user, made)?;
-            if self.records.commit(vec![change], Vec::new()).await? == Written::Done {
-                // From here on the account itself says when the next may try.
-                self.by_account.lock().clear(&user.record.email_key);
-                return Ok(());
-            }
+    /// Nobody may try a password of an address that is locked.
+    ///
+    /// # Errors
+    /// AU_003.
+    fn must_be_open(&self, key: &str, kept: Option<Lock>, now: Timestamp) -> Result<(), Rejection> {
+        let locks = [kept, self.locks.lock().get(key)];
+        let until = locks.into_iter().flatten().map(|lock| lock.until).max();
+        match until.filter(|until| *until > now) {
+            Some(until) => Err(stopped(WRONG_PASSWORDS, Stop::Until(until), now)),
+            None => Ok(()),
         }
-        Err(overrun())
+    }
+
+    /// Wrong passwords of an address no longer count, and no lock of it.
+    pub(crate) fn forgive(&self, key: &str) {
+        self.by_account.lock().clear(key);
+        self.locks.lock().clear(key);
+    }
+
+    /// Keeps the lock of an account with it, so that it outlasts a restart. Who leaves meanwhile
+    /// does not stop that.
+    async fn keep_lock(self: &Arc<Self>, id: &str, lock: Lock) -> Result<(), Rejection> {
+        let (inner, id) = (self.clone(), id.to_owned());
+        self.to_the_end(async move {
+            for _ in 0..ROUNDS {
+                let Some(mut user) = inner.records.get::<Account>(&id).await? else {
+                    return Ok(());
+                };
+                // It may have been ended already.
+                if inner.locks.lock().get(&user.record.email_key) != Some(lock) {
+                    return Ok(());
+                }
+                user.record.lock = Some(lock);
+                let change = records::replace(&user, inner.unannounced())?;
+                if inner.records.commit(vec![change], Vec::new()).await? == Written::Done {
+                    return Ok(());
+                }
+            }
+            Err(overrun())
+        })
+        .await
+    }
+
+    /// Whether an address has to be verified, and is not.
+    ///
+    /// # Errors
+    /// AU_001 with the status 403.
+    pub(crate) fn must_be_verified(&self, account: &Account) -> Result<(), Rejection> {
+        if self.settings.verified == VerifiedOnly::No || account.verified_at.is_some() {
+            return Ok(());
+        }
+        let message = "the address has to be verified first: follow the link in the mail";
+        let mut refused = Rejection::new(Code::CredentialsWrong, message);
+        refused.status = Some(403);
+        Err(refused)
     }
 
     async fn log_in(
-        &self,
+        self: &Arc<Self>,
         mut user: Kept<Account>,
         rehashed: Option<String>,
         visitor: &Visitor,
     ) -> Result<SignedIn, Rejection> {
         for _ in 0..ROUNDS {
-            if self.settings.verified == VerifiedOnly::Yes && user.record.verified_at.is_none() {
-                let message = "the address has to be verified first: follow the link in the mail";
-                let mut refused = Rejection::new(Code::CredentialsWrong, message);
-                refused.status = Some(403);
-                return Err(refused);
-            }
+            self.must_be_verified(&user.record)?;
             if let Some(signed_in) = self.try_log_in(&user, rehashed.clone(), visitor).await? {
                 return Ok(signed_in);
             }
@@ -127,12 +164,14 @@ impl Inner {
             if user.record.password != before && user.record.password != rehashed {
                 return Err(wrong());
             }
+            // Or others tried so many meanwhile that nobody may get in.
+            self.must_be_open(&user.record.email_key, user.record.lock, self.now())?;
         }
         Err(overrun())
     }
 
     async fn try_log_in(
-        &self,
+        self: &Arc<Self>,
         user: &Kept<Account>,
         rehashed: Option<String>,
         visitor: &Visitor,
@@ -151,9 +190,13 @@ impl Inner {
         changes.push(records::replace(&user, made)?);
         let (session, tokens) = self.open_session(&user, visitor, made)?;
         changes.push(session);
-        match self.records.commit(changes, vec![agreed]).await? {
+        let key = user.record.email_key.clone();
+        let ends = move |inner: &Self| {
+            inner.forget_sessions(&surplus);
+            inner.forgive(&key);
+        };
+        match self.commit(changes, vec![agreed], ends).await? {
             Written::Done => {
-                self.forget_sessions(&surplus);
                 user.updated_at = made.1;
                 Ok(Some(SignedIn { user: (&user).into(), tokens: Some(tokens) }))
             }
@@ -217,7 +260,7 @@ impl Drop for Attempt<'_> {
 
 /// What counts as one address: an IPv6 network, since its owner has all of it. This machine is
 /// none: behind a proxy everybody would come from it.
-fn network(ip: IpAddr) -> Option<IpAddr> {
+pub(crate) fn network(ip: IpAddr) -> Option<IpAddr> {
     match ip.to_canonical() {
         ip if ip.is_loopback() => None,
         IpAddr::V6(ip) => {
@@ -228,36 +271,23 @@ fn network(ip: IpAddr) -> Option<IpAddr> {
     }
 }
 
-/// How long an account is locked that was locked so many times before.
-fn lock_time(first: Millis, times: u32) -> Millis {
-    let factor = 2_u64.saturating_pow(times.min(16));
-    Millis::new(first.as_u64().saturating_mul(factor).min(LOCK_MAX.as_u64().max(first.as_u64())))
-}
-
 /// The same for a wrong password and an unknown address.
 pub(crate) fn wrong() -> Rejection {
     Rejection::new(Code::CredentialsWrong, "the email or the password is wrong")
 }
 
-fn stopped(stop: Stop, now: Timestamp) -> Rejection {
+/// Too many of something; its sender comes back later.
+pub(crate) fn stopped(what: &str, stop: Stop, now: Timestamp) -> Rejection {
     let wait = match stop {
         Stop::Until(until) => Millis::new(until.since(now).as_millis() as u64),
         Stop::Busy => Millis::from_secs(1),
     };
-    Rejection::new(Code::AccountLocked, "too many wrong passwords; try again later")
-        .retry_after(wait)
+    Rejection::new(Code::AccountLocked, format!("{what}; try again later")).retry_after(wait)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_lock_is_twice_as_long_up_to_an_hour() {
-        let minute = Millis::from_secs(60);
-        let times = [0, 1, 2, 5, 6, 60].map(|times| lock_time(minute, times).as_u64() / 60_000);
-        assert_eq!(times, [1, 2, 4, 32, 60, 60]);
-    }
 
     #[test]
     fn a_network_counts_as_one_address_and_this_machine_as_none() {

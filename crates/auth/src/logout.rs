@@ -48,8 +48,8 @@ impl Auth {
                 About { id: &user.id, email: &user.record.email, created_at: user.created_at };
             let agreed = inner.ask(news(Action::Logout, &about, visitor)).await?;
             let changes = inner.end_sessions(&mut ended, (agreed.event.id, now))?;
-            if inner.records.commit(changes, vec![agreed]).await? == Written::Done {
-                inner.forget_sessions(&ended);
+            let ends = move |inner: &Inner| inner.forget_sessions(&ended);
+            if inner.commit(changes, vec![agreed], ends).await? == Written::Done {
                 return Ok(());
             }
         }

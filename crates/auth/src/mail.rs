@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::records::Record;
 
-pub use letter::Letter;
+use letter::Letter;
+use smtp::Outbox;
+
 pub(crate) use post::{Letters, Post};
-pub use smtp::Outbox;
 
 /// What a mail is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

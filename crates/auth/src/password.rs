@@ -1,6 +1,7 @@
 //! Passwords: which are taken, how they are hashed, and how many at once.
 
 use std::sync::Arc;
+#[cfg(test)]
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
@@ -20,6 +21,8 @@ const CHARS_MAX: usize = 128;
 const AT_ONCE: usize = 2;
 /// Those who wait for their turn: about a second's worth.
 const WAITING_MAX: usize = 64;
+/// New passwords among them, so that many signups leave room for logins.
+const NEW_MAX: usize = WAITING_MAX / 2;
 
 /// Checks a password somebody chose.
 ///
@@ -53,7 +56,9 @@ pub(crate) struct Hasher {
     /// What is compared where there is no account, so that it takes as long.
     decoy: String,
     doors: Arc<Semaphore>,
+    new_doors: Semaphore,
     places: Arc<Semaphore>,
+    #[cfg(test)]
     compared: AtomicU64,
 }
 
@@ -70,7 +75,9 @@ impl Hasher {
             params,
             decoy,
             doors: Arc::new(Semaphore::new(AT_ONCE + WAITING_MAX)),
+            new_doors: Semaphore::new(NEW_MAX),
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            #[cfg(test)]
             compared: AtomicU64::new(0),
         })
     }
@@ -80,6 +87,7 @@ impl Hasher {
     /// # Errors
     /// EV_003 where too many wait.
     pub(crate) async fn hash(&self, password: String) -> Result<String, Rejection> {
+        let _door = self.new_doors.try_acquire().map_err(|_| full())?;
         let algorithm = self.algorithm.clone();
         self.run(move || hashed(&algorithm, &password)).await?
     }
@@ -97,6 +105,7 @@ impl Hasher {
         let password = if is_possible { password.to_owned() } else { String::new() };
         let kept = kept.filter(|_| is_possible).unwrap_or(&self.decoy).to_owned();
         let (algorithm, params) = (self.algorithm.clone(), self.params.clone());
+        #[cfg(test)]
         self.compared.fetch_add(1, Ordering::Relaxed);
         let verdict = self.run(move || {
             let parsed = PasswordHash::new(&kept).map_err(|error| broken(&error))?;
@@ -122,11 +131,7 @@ impl Hasher {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Rejection> {
-        let full = |_| {
-            let message = "too many passwords are being checked at this moment";
-            Rejection::new(Code::IntakeFull, message).retry_after(Millis::from_secs(1))
-        };
-        let _door = self.doors.clone().try_acquire_owned().map_err(full)?;
+        let _door = self.doors.clone().try_acquire_owned().map_err(|_| full())?;
         let place = self.places.clone().acquire_owned().await.map_err(|error| broken(&error))?;
         // The place is held as long as the work takes, also where its caller has left.
         let work = move || {
@@ -136,6 +141,11 @@ impl Hasher {
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))
     }
+}
+
+fn full() -> Rejection {
+    let message = "too many passwords are being checked at this moment";
+    Rejection::new(Code::IntakeFull, message).retry_after(Millis::from_secs(1))
 }
 
 fn hashed(algorithm: &Argon2<'_>, password: &str) -> Result<String, Rejection> {
@@ -205,5 +215,17 @@ mod tests {
         assert_eq!((refused.code, refused.retry_after.is_some()), (Code::IntakeFull, true));
         drop(taken);
         assert!(hasher.hash("correct horse".to_owned()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn however_many_choose_passwords_somebody_can_log_in() {
+        let hasher = Hasher::new(CHEAP).unwrap();
+        let hash = hasher.hash("correct horse".to_owned()).await.unwrap();
+        let taken = hasher.new_doors.acquire_many(NEW_MAX as u32).await;
+        let refused = hasher.hash("another horse".to_owned()).await.unwrap_err();
+        assert_eq!((refused.code, refused.retry_after.is_some()), (Code::IntakeFull, true));
+        assert_eq!(hasher.compare("correct horse", Some(&hash)).await, Ok(Verdict::Right));
+        drop(taken);
+        assert!(hasher.hash("another horse".to_owned()).await.is_ok());
     }
 }

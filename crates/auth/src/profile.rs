@@ -3,7 +3,8 @@
 use evoke_model::{Code, Problem, Rejection};
 use serde_json::{Map, Value};
 
-use crate::handle::{Auth, Visitor, refused};
+use crate::handle::{Auth, Inner, Visitor, refused};
+use crate::mail::Purpose;
 use crate::password;
 use crate::records::{self, ROUNDS, Written, overrun};
 use crate::user::{Account, User, check_data};
@@ -73,8 +74,14 @@ impl Auth {
             }
             let mut changes = inner.end_sessions(&mut ended, made)?;
             changes.push(records::replace(&user, made)?);
-            if inner.records.commit(changes, Vec::new()).await? == Written::Done {
-                inner.forget_sessions(&ended);
+            if hash.is_some() {
+                // Who could set another by mail is not to do so after this one was set.
+                let mailed = inner.mail_tokens(&user.id).await?;
+                let resets = mailed.iter().filter(|it| it.record.purpose == Purpose::Reset);
+                changes.extend(resets.map(records::remove));
+            }
+            let ends = move |inner: &Inner| inner.forget_sessions(&ended);
+            if inner.commit(changes, Vec::new(), ends).await? == Written::Done {
                 user.updated_at = made.1;
                 return Ok((&user).into());
             }

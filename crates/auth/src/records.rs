@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evoke_document::{Collection, Condition, Document, FieldPath, Index, Op, Query, Scalar, Sort};
+use evoke_document::{Collection, Condition, Document, FieldPath, Index, Op, Query, Scalar};
 use evoke_model::{Code, EventId, Problem, Rejection, Timestamp};
 use evoke_ports::store::{BadCursor, DocumentChange, Documents, Effect, Error, Expect, Page, Why};
 use evoke_ports::{Agreed, Journal, Unkept};
@@ -207,11 +207,6 @@ fn read<R: Record>(document: &Document) -> Result<Kept<R>, Rejection> {
 /// A field by its name.
 pub(crate) fn path(field: &str) -> Result<FieldPath, Rejection> {
     serde_json::from_value(json!(field)).map_err(|error| internal(&error.to_string()))
-}
-
-/// The order of a list by age, the oldest first: ids rise with time.
-pub(crate) fn oldest_first() -> Vec<Sort> {
-    Vec::new()
 }
 
 /// An instant as it is kept where it is compared: in whole milliseconds.

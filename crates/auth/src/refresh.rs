@@ -1,6 +1,8 @@
 //! The next tokens of a session. A refresh token is good for one use; one that is used again was
 //! copied, and nobody can tell by whom: the session ends.
 
+use std::sync::Arc;
+
 use evoke_model::{Rejection, Timestamp};
 
 use crate::handle::{Auth, Inner, Visitor, refused};
@@ -17,7 +19,7 @@ impl Auth {
     ///
     /// # Errors
     /// AU_002: the token is not known, its session has ended, or it was used before; then the
-    /// session ends.
+    /// session ends. AU_001 where the address has to be verified first.
     pub async fn refresh(&self, token: &str, visitor: &Visitor) -> Result<SignedIn, Rejection> {
         let inner = &self.inner;
         let given = Refresh::read(token).ok_or_else(|| refused(UNKNOWN))?;
@@ -29,6 +31,7 @@ impl Auth {
             }
             let user = inner.records.get::<Account>(&session.record.user).await?;
             let user = user.ok_or_else(|| refused(UNKNOWN))?;
+            inner.must_be_verified(&user.record)?;
             let next = Refresh { turn: tokens::secret()?, ..given.clone() };
             session.record.turn = tokens::hash(&next.turn);
             session.record.used = now.as_millis();
@@ -64,7 +67,7 @@ impl Inner {
 
     /// Ends a session of which an old token was shown. Its other secret was right, so this was no
     /// guess.
-    async fn reused(&self, session: Kept<Session>) -> Result<Rejection, Rejection> {
+    async fn reused(self: &Arc<Self>, session: Kept<Session>) -> Result<Rejection, Rejection> {
         let id = session.id.clone();
         tracing::warn!(
             session.id = &*id,
@@ -76,7 +79,7 @@ impl Inner {
     }
 
     /// Ends a session without news.
-    async fn end(&self, id: &str) -> Result<(), Rejection> {
+    async fn end(self: &Arc<Self>, id: &str) -> Result<(), Rejection> {
         for _ in 0..ROUNDS {
             let Some(session) = self.records.get::<Session>(id).await? else { return Ok(()) };
             if session.record.revoked.is_some() {
@@ -84,8 +87,8 @@ impl Inner {
             }
             let mut sessions = [session];
             let changes = self.end_sessions(&mut sessions, self.unannounced())?;
-            if self.records.commit(changes, Vec::new()).await? == Written::Done {
-                self.forget_sessions(&sessions);
+            let ends = move |inner: &Self| inner.forget_sessions(&sessions);
+            if self.commit(changes, Vec::new(), ends).await? == Written::Done {
                 return Ok(());
             }
         }

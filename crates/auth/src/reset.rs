@@ -3,7 +3,7 @@
 
 use evoke_model::{Code, Rejection};
 
-use crate::handle::{Auth, Visitor};
+use crate::handle::{Auth, Inner, Visitor};
 use crate::mail::Purpose;
 use crate::news::{About, Action, news};
 use crate::password;
@@ -52,9 +52,11 @@ impl Auth {
             // Other mails that are still on their way must not work afterwards.
             let others = inner.mail_tokens(&user.id).await?;
             changes.extend(others.iter().filter(|it| it.id != used.id).map(records::remove));
-            if inner.records.commit(changes, vec![agreed]).await? == Written::Done {
+            let ends = move |inner: &Inner| {
                 inner.forget_sessions(&ended);
-                inner.by_account.lock().clear(&user.record.email_key);
+                inner.forgive(&user.record.email_key);
+            };
+            if inner.commit(changes, vec![agreed], ends).await? == Written::Done {
                 return Ok(());
             }
         }

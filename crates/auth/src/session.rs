@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::handle::{Inner, Visitor};
 use crate::records::{self, Kept, Record};
+use crate::revocations::What;
 use crate::tokens::{self, Refresh};
 use crate::user::{Account, User};
 
@@ -153,7 +154,17 @@ impl Inner {
     pub(crate) fn forget_sessions(&self, sessions: &[Kept<Session>]) {
         for session in sessions {
             let until = Timestamp::from_millis(session.record.expires);
-            self.identities.revoke(&session.id, until);
+            self.identities.revoke(&session.id, What::All, until, self.now());
+        }
+    }
+
+    /// From now on access tokens that give a user roles it has no more are refused, and no others.
+    pub(crate) fn forget_roles(&self, user: &str, account: &Account) {
+        match account.taken() {
+            Some((roles, until)) => {
+                self.identities.revoke(user, What::Roles(roles), until, self.now());
+            }
+            None => self.identities.restore(user),
         }
     }
 

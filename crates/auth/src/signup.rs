@@ -1,10 +1,13 @@
 //! Signing up: an account, and the session that begins with it.
 
+use std::sync::Arc;
+
 use evoke_model::{Code, Problem, Rejection};
 use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::handle::{Auth, Inner, Visitor};
+use crate::login::{network, stopped};
 use crate::mail::Purpose;
 use crate::news::{About, Action, news};
 use crate::password;
@@ -41,7 +44,8 @@ impl Auth {
     /// Makes an account of somebody who signs up, and a session.
     ///
     /// # Errors
-    /// AU_004 for an address that has one, AU_006, what hooks on `signup` say.
+    /// AU_004 for an address that has one, AU_006, AU_003 after too many signups from one place,
+    /// what hooks on `signup` say.
     pub async fn signup(
         &self,
         wanted: NewAccount,
@@ -61,12 +65,15 @@ impl Auth {
 
 impl Inner {
     pub(crate) async fn sign_up(
-        &self,
+        self: &Arc<Self>,
         wanted: NewAccount,
         visitor: &Visitor,
         by: By,
     ) -> Result<SignedIn, Rejection> {
         let address = check(&wanted, by)?;
+        if by == By::Owner {
+            self.count_signup(visitor)?;
+        }
         if self.user_by_email(&address.key).await?.is_some() {
             return Err(taken());
         }
@@ -84,21 +91,33 @@ impl Inner {
             data: wanted.data,
             last_login_at: None,
             lock: None,
+            taken_roles: Vec::new(),
+            taken_until: None,
         };
         let id = self.fresh("usr_");
         for _ in 0..ROUNDS {
             if let Some(signed_in) = self.try_sign_up(&id, &account, visitor, by).await? {
-                if account.verified_at.is_none() {
-                    self.send_on_signup(&account.email_key);
-                }
                 return Ok(signed_in);
             }
         }
         Err(overrun())
     }
 
+    /// Counts a signup, unless there were too many from where it comes.
+    fn count_signup(&self, visitor: &Visitor) -> Result<(), Rejection> {
+        let Some(network) = visitor.ip.and_then(network) else { return Ok(()) };
+        let now = self.now();
+        let mut signups = self.by_signup.lock();
+        signups
+            .begin(&network, now)
+            .map_err(|stop| stopped("too many signups from one address", stop, now))?;
+        // Each of them counts, whatever comes of it.
+        signups.failed(&network);
+        Ok(())
+    }
+
     async fn try_sign_up(
-        &self,
+        self: &Arc<Self>,
         id: &str,
         account: &Account,
         visitor: &Visitor,
@@ -126,7 +145,13 @@ impl Inner {
             }
             false => None,
         };
-        match self.records.commit(changes, vec![agreed]).await? {
+        let unverified = account.verified_at.is_none().then(|| account.email_key.clone());
+        let mails = move |inner: &Self| {
+            if let Some(email_key) = unverified {
+                inner.send_on_signup(&email_key);
+            }
+        };
+        match self.commit(changes, vec![agreed], mails).await? {
             Written::Done => Ok(Some(SignedIn { user: (&user).into(), tokens })),
             Written::Taken => Err(taken()),
             Written::Again => Ok(None),

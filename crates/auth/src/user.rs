@@ -1,6 +1,6 @@
 //! A user: as it is kept, and as it is shown.
 
-use evoke_model::{Problem, Timestamp};
+use evoke_model::{Millis, Problem, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -29,6 +29,12 @@ pub(crate) struct Account {
     pub(crate) data: Map<String, Value>,
     pub(crate) last_login_at: Option<Timestamp>,
     pub(crate) lock: Option<Lock>,
+    /// Roles that were taken away while tokens that say them may still be about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) taken_roles: Vec<String>,
+    /// Until when, in milliseconds; not there else, so that an index holds only these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) taken_until: Option<i64>,
 }
 
 /// An account that was locked.
@@ -41,7 +47,33 @@ pub(crate) struct Lock {
 
 impl Record for Account {
     const COLLECTION: &'static str = "_users";
-    const INDEXES: &'static [(&'static str, bool)] = &[("email_key", true)];
+    const INDEXES: &'static [(&'static str, bool)] = &[("email_key", true), ("taken_until", false)];
+}
+
+impl Account {
+    /// Gives it these roles and no others. Tokens that say one it had are refused until the last
+    /// of them has expired.
+    pub(crate) fn set_roles(&mut self, roles: Vec<String>, holds: Millis, now: Timestamp) {
+        let roles = distinct(roles);
+        let is_over = self.taken_until.is_none_or(|until| until <= now.as_millis());
+        let before = if is_over { Vec::new() } else { std::mem::take(&mut self.taken_roles) };
+        let lost = self.roles.iter().any(|role| !roles.contains(role));
+        if lost || is_over {
+            self.taken_until = lost.then(|| now.plus(holds).as_millis());
+        }
+        let taken = before.into_iter().chain(std::mem::take(&mut self.roles));
+        self.taken_roles = distinct(taken.filter(|role| !roles.contains(role)).collect());
+        if self.taken_roles.is_empty() {
+            self.taken_until = None;
+        }
+        self.roles = roles;
+    }
+
+    /// The roles of which tokens are refused, and until when.
+    pub(crate) fn taken(&self) -> Option<(Vec<String>, Timestamp)> {
+        let until = Timestamp::from_millis(self.taken_until?);
+        Some((self.taken_roles.clone(), until))
+    }
 }
 
 /// A user as others see it.
@@ -119,4 +151,49 @@ pub(crate) fn distinct(roles: Vec<String>) -> Vec<String> {
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_is_known_until_the_last_token_that_says_it_has_expired() {
+        let holds = Millis::from_secs(900);
+        let later = |secs| Timestamp::EPOCH.plus(Millis::from_secs(secs));
+        let mut account = Account {
+            email: String::new(),
+            email_key: String::new(),
+            verified_at: None,
+            password: None,
+            roles: vec!["a".to_owned(), "b".to_owned()],
+            data: Map::new(),
+            last_login_at: None,
+            lock: None,
+            taken_roles: Vec::new(),
+            taken_until: None,
+        };
+        for (at, roles, taken) in [
+            (0, &["a", "b", "c"][..], None),
+            (10, &["a", "c", "c"], Some((&["b"][..], 910))),
+            (20, &["c"], Some((&["b", "a"], 920))),
+            // Nothing more is taken.
+            (30, &["c"], Some((&["b", "a"], 920))),
+            (40, &["c", "b"], Some((&["a"], 920))),
+            (50, &["c", "b", "a"], None),
+            (60, &["c", "b"], Some((&["a"], 960))),
+            (960, &["c", "b"], None),
+            (2_000, &[], Some((&["c", "b"], 2_900))),
+            (3_000, &["x"], None),
+        ] {
+            let wanted = roles.iter().map(|role| (*role).to_owned()).collect();
+            account.set_roles(wanted, holds, later(at));
+            let expected = taken.map(|(roles, until)| {
+                (roles.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>(), later(until))
+            });
+            assert_eq!(account.taken(), expected, "{roles:?} at {at}");
+            assert_eq!(account.taken_roles.is_empty(), account.taken_until.is_none());
+        }
+        assert_eq!(account.roles, ["x"]);
+    }
 }

@@ -6,11 +6,11 @@ use evoke_ports::store::{DocumentChange, Page};
 use serde_json::{Map, Value};
 
 use crate::address::Address;
-use crate::handle::{Auth, Visitor};
+use crate::handle::{Auth, Inner, Visitor};
 use crate::profile::merge;
-use crate::records::{self, Kept, ROUNDS, Written, oldest_first, overrun, path};
+use crate::records::{self, Kept, ROUNDS, Written, overrun, path};
 use crate::signup::{By, NewAccount};
-use crate::user::{Account, User, check_data, check_roles, distinct};
+use crate::user::{Account, User, check_data, check_roles};
 
 /// Which users.
 #[derive(Clone, Default, Debug)]
@@ -28,7 +28,8 @@ pub struct UserQuery {
 /// What is changed of a user; what is `None` stays.
 #[derive(Clone, Default, Debug)]
 pub struct UserChange {
-    /// All roles from now on. Tokens have them once they are refreshed.
+    /// All roles from now on. Tokens have new ones once they are refreshed; those that say one
+    /// that was taken away are refused.
     pub roles: Option<Vec<String>>,
     /// What the application keeps with the user, as a JSON Merge Patch.
     pub data: Option<Map<String, Value>>,
@@ -39,7 +40,7 @@ pub struct UserChange {
 }
 
 impl Auth {
-    /// A page of users, the oldest first.
+    /// A page of users, the oldest first: that is the order of their ids.
     ///
     /// # Errors
     /// API_001 for a bad cursor, ST_001.
@@ -54,7 +55,7 @@ impl Auth {
             filter.push(Condition { field: path("roles")?, op });
         }
         let UserQuery { limit, cursor, .. } = query;
-        let query = Query { filter, order: oldest_first(), limit, cursor };
+        let query = Query { filter, limit, cursor, ..Query::default() };
         let page: Page<Kept<Account>> = self.inner.records.page(query).await?;
         Ok(Page { items: page.items.iter().map(User::from).collect(), next: page.next })
     }
@@ -94,7 +95,7 @@ impl Auth {
             let mut user = inner.user(id).await?;
             let account = &mut user.record;
             if let Some(roles) = &change.roles {
-                account.roles = distinct(roles.clone());
+                account.set_roles(roles.clone(), inner.settings.access_ttl, made.1);
             }
             if let Some(data) = &change.data {
                 merge(&mut account.data, data);
@@ -109,12 +110,44 @@ impl Auth {
             }
             if change.unlock == Some(true) {
                 account.lock = None;
-                inner.by_account.lock().clear(&account.email_key);
             }
             let replaced = records::replace(&user, made)?;
-            if inner.records.commit(vec![replaced], Vec::new()).await? == Written::Done {
-                user.updated_at = made.1;
-                return Ok((&user).into());
+            user.updated_at = made.1;
+            let shown = User::from(&user);
+            let are_roles_new = change.roles.is_some();
+            let is_unlocked = change.unlock == Some(true);
+            let ends = move |inner: &Inner| {
+                if are_roles_new {
+                    inner.forget_roles(&user.id, &user.record);
+                }
+                if is_unlocked {
+                    inner.forgive(&user.record.email_key);
+                }
+            };
+            if inner.commit(vec![replaced], Vec::new(), ends).await? == Written::Done {
+                return Ok(shown);
+            }
+        }
+        Err(overrun())
+    }
+
+    /// Ends all sessions of a user. Access tokens of them are refused from now on.
+    ///
+    /// # Errors
+    /// AU_005.
+    pub async fn end_sessions_of(&self, id: &str) -> Result<(), Rejection> {
+        let inner = &self.inner;
+        for _ in 0..ROUNDS {
+            let made = inner.unannounced();
+            inner.user(id).await?;
+            let mut ended = inner.sessions(id, made.1).await?;
+            let changes = inner.end_sessions(&mut ended, made)?;
+            if changes.is_empty() {
+                return Ok(());
+            }
+            let ends = move |inner: &Inner| inner.forget_sessions(&ended);
+            if inner.commit(changes, Vec::new(), ends).await? == Written::Done {
+                return Ok(());
             }
         }
         Err(overrun())
@@ -133,8 +166,8 @@ impl Auth {
             let mut changes: Vec<DocumentChange> = inner.end_sessions(&mut ended, made)?;
             changes.extend(inner.mail_tokens(id).await?.iter().map(records::remove));
             changes.push(records::remove(&user));
-            if inner.records.commit(changes, Vec::new()).await? == Written::Done {
-                inner.forget_sessions(&ended);
+            let ends = move |inner: &Inner| inner.forget_sessions(&ended);
+            if inner.commit(changes, Vec::new(), ends).await? == Written::Done {
                 return Ok(());
             }
         }

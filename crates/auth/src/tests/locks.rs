@@ -1,8 +1,10 @@
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::world::{EMAIL, PASSWORD, World, code, settings};
 use crate::settings::Settings;
-use crate::{Credentials, UserChange, Visitor};
+use crate::{Credentials, NewAccount, UserChange, Visitor};
 
 const WRONG: &str = "not the password";
 
@@ -101,4 +103,79 @@ async fn who_tries_many_accounts_from_one_address_has_to_wait() {
     for number in 200..310 {
         assert_eq!(attempt(number, "127.0.0.1").await, "AU_001");
     }
+}
+
+#[tokio::test]
+async fn an_unknown_address_is_locked_as_long_as_a_known_one_and_opens_when_it_does() {
+    let world = three().await;
+    world.signup(EMAIL).await.unwrap();
+    let mut answers: [Vec<(String, Option<u64>)>; 2] = Default::default();
+    // Minute by minute, so that it is seen when each opens.
+    for _ in 0..20 {
+        for (email, answers) in [EMAIL, "nobody@example.test"].into_iter().zip(&mut answers) {
+            for _ in 0..4 {
+                let refused = world.login(email, WRONG).await.unwrap_err();
+                let wait = refused.retry_after.map(|wait| wait.as_u64());
+                answers.push((refused.code.to_string(), wait));
+            }
+        }
+        world.pass(60);
+    }
+    let [known, unknown] = answers;
+    assert_eq!(known, unknown);
+    let waits: Vec<_> = known.iter().filter_map(|(_, wait)| *wait).collect();
+    assert!(waits.contains(&60_000) && waits.contains(&480_000), "{waits:?}");
+}
+
+#[tokio::test]
+async fn who_is_locked_while_hooks_run_does_not_get_in() {
+    let world = three().await;
+    world.signup(EMAIL).await.unwrap();
+    let (auth, asked) = (world.auth.clone(), Arc::new(AtomicBool::new(false)));
+    world.hook(move |news| {
+        if &*news.kind == "auth.login" && !asked.swap(true, Ordering::Relaxed) {
+            let auth = auth.clone();
+            // In a thread of its own: hooks are asked while somebody waits for them.
+            let tried = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(async {
+                    for _ in 0..3 {
+                        let credentials =
+                            Credentials { email: EMAIL.to_owned(), password: WRONG.to_owned() };
+                        drop(auth.login(credentials, &Visitor::default()).await);
+                    }
+                });
+            });
+            tried.join().unwrap();
+        }
+        Ok(())
+    });
+    assert_eq!(code(world.login(EMAIL, PASSWORD).await), "AU_003");
+    world.pass(60);
+    assert_eq!(code(world.login(EMAIL, PASSWORD).await), "ok");
+}
+
+#[tokio::test]
+async fn many_signups_from_one_address_have_to_wait() {
+    let world = World::new().await;
+    let sign_up = async |number: usize, ip: &str| {
+        let wanted = NewAccount {
+            email: format!("user{number}@example.test"),
+            password: Some(PASSWORD.to_owned()),
+            ..NewAccount::default()
+        };
+        let visitor = Visitor { ip: ip.parse::<IpAddr>().ok(), ..Visitor::default() };
+        world.auth.signup(wanted, &visitor).await
+    };
+    for number in 0..100 {
+        // Also one that is taken counts.
+        assert_ne!(code(sign_up(number / 2, "203.0.113.7").await), "AU_003");
+    }
+    let refused = sign_up(100, "203.0.113.7").await.unwrap_err();
+    assert_eq!((refused.code.to_string().as_str(), refused.status), ("AU_003", None));
+    assert_eq!(refused.retry_after.map(|wait| wait.as_u64()), Some(15 * 60_000));
+    assert_eq!(code(sign_up(100, "203.0.113.8").await), "ok");
+    assert_eq!(code(sign_up(101, "127.0.0.1").await), "ok");
+    world.pass(15 * 60);
+    assert_eq!(code(sign_up(102, "203.0.113.7").await), "ok");
 }

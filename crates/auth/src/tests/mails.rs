@@ -1,6 +1,6 @@
 use super::world::{EMAIL, PASSWORD, World, code, settings, tokens};
 use crate::settings::{Settings, VerifiedOnly};
-use crate::{NewAccount, Visitor};
+use crate::{NewAccount, ProfileChange, UserChange, Visitor};
 
 fn here() -> Visitor {
     Visitor::default()
@@ -111,4 +111,45 @@ async fn without_mail_what_needs_it_is_refused_for_everybody() {
     for email in [EMAIL, "nobody@example.test"] {
         assert_eq!(code(world.auth.request_reset(email)), "AU_008");
     }
+}
+
+#[tokio::test]
+async fn a_new_password_leaves_no_mail_good_that_sets_another() {
+    let mut world = World::new().await;
+    world.signup(EMAIL).await.unwrap();
+    world.auth.request_reset(EMAIL).unwrap();
+    let mailed = world.mailed().await;
+    world.restart().await;
+    let (access, _) = tokens(&world.login(EMAIL, PASSWORD).await.unwrap());
+    let change = ProfileChange {
+        password: Some("another horse".to_owned()),
+        current_password: Some(PASSWORD.to_owned()),
+        ..ProfileChange::default()
+    };
+    world.auth.change_me(&access, change, &here()).await.unwrap();
+    for token in &mailed {
+        let reset = world.auth.reset_password(token, "a third horse".to_owned(), &here()).await;
+        assert_eq!(code(reset), "AU_002");
+    }
+    // The one that verifies the address proves what it proved before.
+    assert_eq!(code(world.auth.verify_email(&mailed[0], &here()).await), "ok");
+}
+
+#[tokio::test]
+async fn whose_address_counts_as_verified_no_more_gets_no_next_tokens() {
+    let world = World::with(Settings { verified: VerifiedOnly::Yes, ..settings() }).await;
+    let wanted = NewAccount {
+        email: EMAIL.to_owned(),
+        password: Some(PASSWORD.to_owned()),
+        is_verified: true,
+        ..NewAccount::default()
+    };
+    let user = world.auth.create_user(wanted, &here()).await.unwrap();
+    let (_, refresh) = tokens(&world.login(EMAIL, PASSWORD).await.unwrap());
+    let verified = |is| UserChange { is_verified: Some(is), ..UserChange::default() };
+    world.auth.change_user(&user.id, verified(false)).await.unwrap();
+    let refused = world.auth.refresh(&refresh, &here()).await.unwrap_err();
+    assert_eq!((refused.code.to_string().as_str(), refused.status), ("AU_001", Some(403)));
+    world.auth.change_user(&user.id, verified(true)).await.unwrap();
+    assert_eq!(code(world.auth.refresh(&refresh, &here()).await), "ok");
 }

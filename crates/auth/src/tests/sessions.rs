@@ -284,3 +284,99 @@ async fn a_hash_that_costs_too_little_is_made_anew_at_a_login() {
     assert!(hash.starts_with("$argon2id$v=19$m=16,t=2,p=1$"), "{hash}");
     assert!(world.login(EMAIL, PASSWORD).await.is_ok());
 }
+
+/// Does something whose caller leaves once it is on disk, before it is answered.
+async fn left_alone(world: &World, work: impl Future<Output = ()> + Send + 'static) {
+    let gate = world.gate();
+    let work = tokio::spawn(work);
+    gate.reached.notified().await;
+    work.abort();
+    assert!(work.await.unwrap_err().is_cancelled());
+    gate.open.notify_one();
+}
+
+/// Whether an access token is refused, now or in a moment.
+async fn is_refused_soon(world: &World, access: &str) -> bool {
+    for _ in 0..1_000 {
+        if world.auth.verify_token(access).is_err() {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn who_leaves_before_the_answer_has_ended_the_session_all_the_same() {
+    let mut world = World::new().await;
+    world.signup(EMAIL).await.unwrap();
+    world.auth.request_reset(EMAIL).unwrap();
+    let mailed = world.mailed().await.pop().unwrap();
+    world.restart().await;
+    let auth = world.auth.clone();
+
+    let (access, _) = tokens(&world.login(EMAIL, PASSWORD).await.unwrap());
+    let (one, leaving) =
+        (auth.clone(), Leaving { access: Some(access.clone()), ..Leaving::default() });
+    left_alone(&world, async move { drop(one.logout(leaving, &here()).await) }).await;
+    assert!(is_refused_soon(&world, &access).await, "logout");
+
+    let (access, first) = tokens(&world.login(EMAIL, PASSWORD).await.unwrap());
+    world.auth.refresh(&first, &here()).await.unwrap();
+    let one = auth.clone();
+    left_alone(&world, async move { drop(one.refresh(&first, &here()).await) }).await;
+    assert!(is_refused_soon(&world, &access).await, "a refresh token that is used twice");
+
+    let (access, _) = tokens(&world.login(EMAIL, PASSWORD).await.unwrap());
+    let one = auth.clone();
+    let reset =
+        async move { drop(one.reset_password(&mailed, PASSWORD.to_owned(), &here()).await) };
+    left_alone(&world, reset).await;
+    assert!(is_refused_soon(&world, &access).await, "a reset");
+
+    let signed_in = world.login(EMAIL, PASSWORD).await.unwrap();
+    let (access, _) = tokens(&signed_in);
+    let (one, id) = (auth.clone(), signed_in.user.id);
+    left_alone(&world, async move { drop(one.delete_user(&id).await) }).await;
+    assert!(is_refused_soon(&world, &access).await, "the removal of the user");
+}
+
+#[tokio::test]
+async fn a_token_with_a_role_that_was_taken_away_is_refused_and_the_session_goes_on() {
+    let mut world = World::new().await;
+    let user = world.signup(EMAIL).await.unwrap().user;
+    let roles = |roles: &[&str]| UserChange {
+        roles: Some(roles.iter().map(|role| (*role).to_owned()).collect()),
+        ..UserChange::default()
+    };
+    world.auth.change_user(&user.id, roles(&["admin", "editor"])).await.unwrap();
+    let (admin, refresh) = tokens(&world.login(EMAIL, PASSWORD).await.unwrap());
+    world.auth.change_user(&user.id, roles(&["admin", "editor", "reader"])).await.unwrap();
+    assert!(world.auth.verify_token(&admin).is_ok(), "nothing was taken");
+    world.auth.change_user(&user.id, roles(&["editor"])).await.unwrap();
+    assert_eq!(code(world.auth.verify_token(&admin)), "AU_002");
+    let next = world.auth.refresh(&refresh, &here()).await.unwrap();
+    assert_eq!(next.user.roles, ["editor"]);
+    assert_eq!(code(world.auth.verify_token(&tokens(&next).0)), "ok");
+    world.restart().await;
+    assert_eq!(code(world.auth.verify_token(&admin)), "AU_002", "also after a restart");
+    assert_eq!(code(world.auth.verify_token(&tokens(&next).0)), "ok");
+    world.auth.change_user(&user.id, roles(&["editor", "admin", "reader"])).await.unwrap();
+    assert_eq!(code(world.auth.verify_token(&admin)), "ok", "it says what is true again");
+}
+
+#[tokio::test]
+async fn the_operator_ends_all_sessions_of_a_user() {
+    let mut world = World::new().await;
+    let signed_up = world.signup(EMAIL).await.unwrap();
+    let (access, refresh) = tokens(&signed_up);
+    let (others, _) = tokens(&world.signup("b@example.test").await.unwrap());
+    world.auth.end_sessions_of(&signed_up.user.id).await.unwrap();
+    world.auth.end_sessions_of(&signed_up.user.id).await.unwrap();
+    world.restart().await;
+    assert_eq!(code(world.auth.verify_token(&access)), "AU_002");
+    assert_eq!(code(world.auth.refresh(&refresh, &here()).await), "AU_002");
+    assert_eq!(code(world.auth.verify_token(&others)), "ok");
+    assert!(world.login(EMAIL, PASSWORD).await.is_ok());
+    assert_eq!(code(world.auth.end_sessions_of("usr_none").await), "AU_005");
+}

@@ -12,6 +12,7 @@ use evoke_stores::memory::MemoryStore;
 use evoke_testkit::plain_event;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
 
 use crate::settings::{Hashing, Mail, Settings};
 use crate::{Auth, Credentials, Identities, NewAccount, Parts, SignedIn, Visitor};
@@ -22,11 +23,22 @@ pub(super) const PASSWORD: &str = "correct horse battery";
 /// What hooks do with news.
 type Hook = Box<dyn Fn(&News) -> Result<(), Rejection> + Send + Sync>;
 
+/// Holds back the answer to a commit.
+#[derive(Default)]
+pub(super) struct Gate {
+    /// Somebody has come to it.
+    pub(super) reached: Notify,
+    /// Lets one through.
+    pub(super) open: Notify,
+}
+
 pub(super) struct Straight {
     writer: Mutex<Box<dyn Writer>>,
     ids: IdSource,
     now: Mutex<Timestamp>,
     hook: Mutex<Option<Hook>>,
+    /// Where whoever commits waits for the answer, once the change is on disk.
+    gate: Mutex<Option<Arc<Gate>>>,
     /// The data of all news that were committed.
     pub(super) told: Mutex<Vec<Value>>,
 }
@@ -61,6 +73,11 @@ impl Journal for Straight {
         let ingest = Write::Ingest(Ingest { events, ..Ingest::default() });
         self.write(Write::All(vec![Change::Documents(changes).into(), ingest]))?;
         self.told.lock().extend(told);
+        let gate = self.gate.lock().take();
+        if let Some(gate) = gate {
+            gate.reached.notify_one();
+            gate.open.notified().await;
+        }
         Ok(())
     }
 
@@ -126,6 +143,7 @@ impl World {
             ids: IdSource::new(0, 0),
             now: Mutex::new(Timestamp::from_millis(1_795_000_000_000)),
             hook: Mutex::new(None),
+            gate: Mutex::new(None),
             told: Mutex::default(),
         });
         let mails: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -160,6 +178,13 @@ impl World {
         hook: impl Fn(&News) -> Result<(), Rejection> + Send + Sync + 'static,
     ) {
         *self.journal.hook.lock() = Some(Box::new(hook));
+    }
+
+    /// The next commit is answered when the gate opens.
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        let gate: Arc<Gate> = Arc::default();
+        *self.journal.gate.lock() = Some(gate.clone());
+        gate
     }
 
     pub(super) async fn signup(&self, email: &str) -> Result<SignedIn, Rejection> {
