@@ -361,6 +361,13 @@ class Changes(Case):
         last = [asked.headers.get("last-event-id") for asked in self.fake.asked]
         self.assertEqual(last, [None, "evt_5", "evt_7", "evt_7"])
 
+    def test_what_was_missed_is_told(self):
+        missed = 'event: missed\ndata: {"since": "2026-01-01T00:00:00Z"}\n\n'
+        db = self.serve(feed(missed, change("evt_9")))
+        with self.assertRaisesRegex(EvokeError, "before 2026-01-01T00:00:00Z") as caught:
+            next(db.collection("users").changes(after="evt_1"))
+        self.assertEqual((caught.exception.status, len(self.fake.asked)), (410, 1))
+
     def test_a_refusal_ends_them(self):
         with self.assertRaises(EvokeError):
             next(self.serve((403, {}, {})).collection("users").changes())

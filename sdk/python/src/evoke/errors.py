@@ -16,6 +16,7 @@ TIMED_OUT = "timed_out"
 BAD_ANSWER = "bad_answer"
 NO_SECRET = "no_secret"
 NOT_SIGNED_IN = "not_signed_in"
+MISSED = "missed"
 
 
 class Problem(NamedTuple):
@@ -34,9 +35,9 @@ class EvokeError(RuntimeError):
     """A refusal of the server, or a failure on the way to it.
 
     `code` is that of the server's pages on errors (`DB_003`), or `unreachable`, `timed_out`,
-    `bad_answer`, `no_secret`, `not_signed_in` for what no server has said. `status` is that of
-    HTTP, 0 where there was no answer. `retry_after` is in seconds, where the server named a time; a
-    function that lets the error through is not tried again before.
+    `bad_answer`, `no_secret`, `not_signed_in`, `missed` for what no server has said. `status` is
+    that of HTTP, 0 where there was no answer. `retry_after` is in seconds, where the server named a
+    time; a function that lets the error through is not tried again before.
     """
 
     def __init__(

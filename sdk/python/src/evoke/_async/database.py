@@ -92,7 +92,8 @@ class Documents(Query):
         self, *, action: str | None = None, after: str | None = None
     ) -> AsyncIterator[Change]:
         """What happens to the documents, without an end: from now on, or behind the event `after`.
-        Connections that break are made anew, and nothing is left out."""
+        Connections that break are made anew, and nothing is left out: where changes in between are
+        not kept any more, `EvokeError` with the status 410 is raised."""
         return changes_of(self._client, f"{self._path}/changes", action, after)
 
     async def info(self) -> Collection:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..documents import Change
-from ..errors import EvokeError
+from ..errors import MISSED, EvokeError
 from ..feed import Messages
 from ..retries import Retries
 from . import net
@@ -23,7 +23,10 @@ AGAIN = Retries(attempts=1 << 30, initial=0.5, longest=15.0)
 def changes_of(
     client: Client, path: str, action: str | None, after: str | None
 ) -> Iterator[Change]:
-    """Changes, through broken connections: each goes on where the last one ended."""
+    """Changes, through broken connections: each goes on where the last one ended.
+
+    Raises `EvokeError` with the status 410 where some in between are not kept any more.
+    """
     last = after
     failures = 0
     while True:
@@ -42,6 +45,8 @@ def changes_of(
             for piece in answer.pieces():
                 for message in messages.feed(piece):
                     failures = 0
+                    if message.event == "missed":
+                        raise _too_old(message.data)
                     if message.event == "change":
                         yield Change.of(json.loads(message.data))
                 last = messages.last_id or last
@@ -50,3 +55,13 @@ def changes_of(
                 raise
         failures += 1
         net.sleep(AGAIN.after_failure(failures, True) or 0)
+
+
+def _too_old(told: str) -> EvokeError:
+    """What to go on behind is older than what is kept: all has to be looked at anew."""
+    since = json.loads(told).get("since")
+    return EvokeError(
+        f"changes were missed: those before {since} are not kept any more; read the documents anew",
+        code=MISSED,
+        status=410,
+    )
