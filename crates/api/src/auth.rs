@@ -335,7 +335,8 @@ impl NewUserBody {
 /// What the operator changes of a user; what is left out stays.
 #[derive(ToSchema)]
 pub struct UserBody {
-    /// All roles from now on. Access tokens have them once they are refreshed.
+    /// All roles from now on. Access tokens have new ones once they are refreshed; those that say
+    /// one that was taken away are refused at once.
     pub roles: Option<Vec<String>>,
     /// What the application keeps with the user, as a JSON Merge Patch.
     #[schema(value_type = Option<Object>)]

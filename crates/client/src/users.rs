@@ -37,6 +37,13 @@ impl Client {
         self.send_json(Method::PATCH, &of(id), change).await
     }
 
+    /// Ends all sessions of a user.
+    pub async fn end_sessions_of(&self, id: &str) -> Result<Value, Error> {
+        let [api, auth, users] = ROUTE;
+        let route = [api, auth, users, id, "sessions"];
+        self.json(self.request(Method::DELETE, &route)).await
+    }
+
     /// Removes a user with all sessions.
     pub async fn delete_user(&self, id: &str) -> Result<Value, Error> {
         self.json(self.request(Method::DELETE, &of(id))).await

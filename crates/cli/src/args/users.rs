@@ -26,6 +26,13 @@ pub enum UsersCommand {
         after_help = "Example:\n  evoke users roles ada@example.com admin editor\n  evoke users roles usr_01j9z3k5m7n8p"
     )]
     Roles(RolesArgs),
+    /// End all sessions of users; they may log in again
+    #[command(after_help = "Example:\n  evoke users logout ada@example.com")]
+    Logout {
+        /// Ids or addresses
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
     /// Remove users with all their sessions
     #[command(after_help = "Example:\n  evoke users delete ada@example.com")]
     Delete {

@@ -28,6 +28,13 @@ pub(crate) async fn users(client: &Client, command: UsersCommand) -> Outcome {
             let user = client.change_user(&id, &change).await?;
             output::one(&user, args.output.output, output::whole)
         }
+        UsersCommand::Logout { ids } => {
+            each(&ids, async |id| {
+                let id = found(client, id).await?;
+                client.end_sessions_of(&id).await
+            })
+            .await
+        }
         UsersCommand::Delete { ids } => {
             each(&ids, async |id| {
                 let id = found(client, id).await?;

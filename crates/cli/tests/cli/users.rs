@@ -13,7 +13,9 @@ fn answer(method: &str, path: &str, _: &Value) -> Option<Response> {
         ("GET", "/api/auth/users") => page(json!([ada])),
         ("GET" | "PATCH", "/api/auth/users/usr_1") => Json(ada).into_response(),
         ("POST", "/api/auth/users") => (StatusCode::CREATED, Json(ada)).into_response(),
-        ("DELETE", "/api/auth/users/usr_1") => StatusCode::NO_CONTENT.into_response(),
+        ("DELETE", "/api/auth/users/usr_1" | "/api/auth/users/usr_1/sessions") => {
+            StatusCode::NO_CONTENT.into_response()
+        }
         _ => return None,
     })
 }
@@ -48,6 +50,8 @@ fn users_are_made_changed_and_removed() {
     assert_eq!(body, json!({ "roles": ["editor"] }));
     let (_, body) = fake.sent(&["users", "roles", "usr_1"]);
     assert_eq!(body, json!({ "roles": [] }));
+    let (sent, _) = fake.sent(&["users", "logout", "ada@example.com"]);
+    assert_eq!(sent, "DELETE /api/auth/users/usr_1/sessions");
     let (sent, _) = fake.sent(&["users", "delete", "ada@example.com"]);
     assert_eq!(sent, "DELETE /api/auth/users/usr_1");
     assert_eq!(fake.evoke(&["users", "delete"]).status.code(), Some(1));

@@ -275,6 +275,7 @@ async fn users_need_no_key_and_the_list_of_users_does() {
         ("GET", "/api/v1/auth/users/"),
         ("POST", "/api/auth/users"),
         ("DELETE", "/api/auth/users/usr_1"),
+        ("DELETE", "/api/auth/users/usr_1/sessions"),
         ("GET", "/api/auth"),
         ("GET", "/api/collections/_users/documents"),
         ("GET", "/api/collections"),
@@ -331,6 +332,14 @@ async fn the_command_line_makes_users_and_says_their_roles() {
     assert!(list.contains(id.trim()) && list.contains("editor, reader"), "{list}");
     let next = refresh(&server, &logged_in["refresh_token"]).await.expect(200).json();
     assert_eq!(next["user"]["roles"], json!(["editor", "reader"]));
+    // The role that was taken away is in no token that holds.
+    let me = async |token: &Value| by(&server, token, "GET", "/api/auth/me").await.status;
+    assert_eq!(me(&logged_in["access_token"]).await, 401);
+    assert_eq!(me(&next["access_token"]).await, 200);
+    run(&["users", "logout", "ada@example.com"], "").await;
+    assert_eq!(me(&next["access_token"]).await, 401);
+    refresh(&server, &next["refresh_token"]).await.expect(401);
+    let next = login(&server, "ada@example.com", PASSWORD).await.expect(200).json();
     run(&["users", "delete", "ada@example.com"], "").await;
     assert_eq!(by(&server, &next["access_token"], "GET", "/api/auth/me").await.status, 401);
     server.get(&format!("/api/auth/users/{}", id.trim())).await.expect(404);

@@ -149,6 +149,7 @@ fn users() -> OpenApiRouter {
         .routes(routes!(mails::request_reset))
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(users::end_sessions))
 }
 
 /// What stands at the root.

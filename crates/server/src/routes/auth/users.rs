@@ -83,8 +83,8 @@ pub(crate) async fn show(
 
 /// Change a user
 ///
-/// What is left out stays. `roles` are all roles from now on; access tokens have them once they are
-/// refreshed.
+/// What is left out stays. `roles` are all roles from now on; access tokens have new ones once they
+/// are refreshed, and those that say one that was taken away are refused at once.
 #[utoipa::path(
     patch, path = "/auth/users/{id}", tag = "users",
     operation_id = "change_user",
@@ -119,5 +119,24 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Refusal> {
     server.options.services.auth()?.delete_user(&id).await?;
     tracing::info!(user.id = id, actor = %actor.0, "User {id} was deleted");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// End all sessions of a user
+///
+/// Access tokens of them are refused at once. The user may log in again.
+#[utoipa::path(
+    delete, path = "/auth/users/{id}/sessions", tag = "users",
+    operation_id = "end_sessions_of_user",
+    params(("id" = String, Path)),
+    responses((status = 204, description = "They have ended")),
+)]
+pub(crate) async fn end_sessions(
+    Shared(server): Shared,
+    By(actor): By,
+    Segment(id): Segment,
+) -> Result<StatusCode, Refusal> {
+    server.options.services.auth()?.end_sessions_of(&id).await?;
+    tracing::info!(user.id = id, actor = %actor.0, "All sessions of user {id} were ended");
     Ok(StatusCode::NO_CONTENT)
 }
