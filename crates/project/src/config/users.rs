@@ -248,3 +248,51 @@ fn is_address(text: &str) -> bool {
     let is_whole = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
     is_whole && !text.contains(char::is_whitespace)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_stay_secret_or_true_leaves_this_machine_with_tls_only() {
+        for (url, is_taken) in [
+            ("smtp://user:hunter2@mail.test:587", false),
+            ("smtp://mail.test", false),
+            ("smtp://mail.test:587?tls=none", false),
+            ("smtp://127.0.0.1@mail.test", false),
+            ("smtp://localhost.mail.test", false),
+            ("smtp://user:hunter2@mail.test:587?tls=required", true),
+            ("smtp://mail:1025?tls=opportunistic", true),
+            ("smtps://user:hunter2@mail.test", true),
+            ("smtp://user:hunter2@127.0.0.1:1025", true),
+            ("smtp://[::1]:1025", true),
+            ("smtp://localhost", true),
+            ("", true),
+        ] {
+            let mut report = Report::default();
+            Mail { url: url.to_owned(), ..Mail::default() }.check(&mut report);
+            let told = format!("{:?}", report.problems);
+            assert_eq!(report.problems.is_empty(), is_taken, "{url}: {told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+        for (url, is_taken) in [
+            ("http://login.test/jwks", false),
+            ("http://127.0.0.1.login.test/jwks", false),
+            ("http://login.test/@127.0.0.1", false),
+            ("https://login.test/jwks", true),
+            ("http://127.0.0.1:8090/jwks", true),
+            ("http://[::1]/jwks", true),
+            ("http://app.localhost:80/jwks", true),
+        ] {
+            let foreign = vec![ForeignIssuer {
+                issuer: "other".to_owned(),
+                jwks_url: Some(url.to_owned()),
+                secret: None,
+                audience: None,
+            }];
+            let mut report = Report::default();
+            Users { foreign, ..Users::default() }.check(&mut report);
+            assert_eq!(report.problems.is_empty(), is_taken, "{url}: {:?}", report.problems);
+        }
+    }
+}
