@@ -168,11 +168,17 @@ class Users(Case):
         for header in ("Bearer abc", "bearer  abc ", "abc"):
             user = auth.verify_token(header)
             self.assertEqual((user.id, user.email, user.roles), ("usr_1", USER["email"], ["admin"]))
+            self.assertEqual((user.email_verified, user.issuer), (False, None))
             self.assertEqual(self.last.json(), {"token": "abc"})
         for header in (None, "", "Bearer "):
             with self.assertRaises(EvokeError) as caught:
                 auth.verify_token(header)
             self.assertEqual(caught.exception.status, 401)
+
+    def test_whose_user_it_is(self):
+        told = {**USER, "email_verified": True, "issuer": "https://id.test"}
+        user = self.serve({"user": told}).auth.verify_token("abc")
+        self.assertEqual((user.email_verified, user.issuer), (True, "https://id.test"))
 
     def test_sessions(self):
         auth = self.serve({"user": USER, **TOKENS}).auth

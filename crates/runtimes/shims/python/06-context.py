@@ -50,7 +50,8 @@ class Context:
 
     @property
     def user(self):
-        """The user who calls a route that asks for one, as `id`, `email` and `roles`; else `None`."""
+        """The user who calls a route that asks for one, as `id`, `email`, `email_verified`, `roles`
+        and `issuer`; else `None`."""
         user = self._call.raw.get("user")
         return None if user is None else Named(user)
 

@@ -50,6 +50,16 @@ class User(dict[str, Any]):
         return self.get("email")
 
     @property
+    def email_verified(self) -> bool:
+        """Whether its owner proved to read mail there."""
+        return bool(self.get("email_verified"))
+
+    @property
+    def issuer(self) -> str | None:
+        """Who knows the user, where that is another server: ids differ within one issuer only."""
+        return self.get("issuer")
+
+    @property
     def roles(self) -> list[str]:
         """The roles."""
         return list(self.get("roles") or ())
