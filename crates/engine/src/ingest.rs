@@ -16,6 +16,7 @@ use crate::draft::{Draft, Emitted};
 use crate::feed::Notice;
 use crate::settings::EVENTS_PER_REQUEST_MAX;
 use crate::start::{Engine, Inner};
+use crate::token::Tokens;
 use crate::traces::Open;
 
 /// The `source` of events whose sender named none.
@@ -72,6 +73,11 @@ impl Engine {
     pub fn cause_of(&self, token: &str) -> Option<ExecutionId> {
         let id = self.inner.tokens.verify(token)?;
         self.inner.running.get(id).map(|_| id)
+    }
+
+    /// Whether a text is the token of a function by its form, be it good or not.
+    pub fn is_token(text: &str) -> bool {
+        Tokens::has_form(text)
     }
 }
 

@@ -49,6 +49,11 @@ impl Tokens {
         text.into()
     }
 
+    /// Whether a text has the form of a token, be it good or not.
+    pub(crate) fn has_form(text: &str) -> bool {
+        text.starts_with(PREFIX)
+    }
+
     /// The execution a token was minted for.
     pub(crate) fn verify(&self, token: &str) -> Option<ExecutionId> {
         let (id, tag) = token.strip_prefix(PREFIX)?.rsplit_once('_')?;

@@ -2,7 +2,7 @@
 //! not include pages of other sites in its browsers.
 
 use evoke_engine::Engine;
-use evoke_model::{Code, Problem};
+use evoke_model::{Code, ExecutionId, Problem};
 use http::header::{AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
@@ -50,8 +50,9 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
         _ => {}
     }
     let calls = |path: &str| path == "/events" || path.starts_with("/functions/");
-    let is_for_functions =
-        path.is_some_and(|path| is_data(path) || method == Method::POST && calls(path));
+    let is_for_functions = path.is_some_and(|path| {
+        is_data(path) && !defines(method, path) || method == Method::POST && calls(path)
+    });
     if is_for_functions { Need::KeyOrToken } else { Need::Key }
 }
 
@@ -59,6 +60,16 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
 fn is_data(path: &str) -> bool {
     let first = path.split('/').nth(1).unwrap_or_default();
     matches!(first, "auth" | "buckets" | "collections" | "transactions")
+}
+
+/// Whether a request makes, changes or removes a collection or a bucket as such: that is for who
+/// runs the server.
+fn defines(method: &Method, path: &str) -> bool {
+    let mut segments = path.trim_end_matches('/').split('/').skip(1);
+    let is_whole = matches!(segments.next(), Some("buckets" | "collections"))
+        && segments.next().is_some()
+        && segments.next().is_none();
+    is_whole && method != Method::GET && method != Method::HEAD
 }
 
 /// Whether a documented path needs neither key nor token of a function.
@@ -94,7 +105,7 @@ pub(crate) fn admit(
         return Ok(Caller::Anyone);
     }
     let presented = presented(&parts.headers);
-    let cause = presented.and_then(|presented| engine.cause_of(presented));
+    let cause = cause(engine, presented)?;
     match (mode, presented, cause) {
         (AuthMode::Open { hosts }, _, _) => {
             is_from_here(parts, hosts)?;
@@ -107,8 +118,8 @@ pub(crate) fn admit(
             Ok(Caller::Execution(cause))
         }
         (AuthMode::Keys, _, Some(_)) => {
-            let message =
-                "the token of a function may send events, call functions and use data, no more";
+            let message = "the token of a function may send events, call functions and use data, \
+                           but define nothing";
             Err(Refusal::new(Code::PermissionDenied, message))
         }
         (AuthMode::Keys, None, None) => Err(Refusal::unauthenticated(
@@ -122,9 +133,24 @@ pub(crate) fn admit(
 }
 
 /// The execution whose token came with a request to a route of a function, where none is needed.
-pub(crate) fn caller_of_route(engine: &Engine, headers: &HeaderMap) -> Caller {
-    let cause = presented(headers).and_then(|presented| engine.cause_of(presented));
-    cause.map_or(Caller::Anyone, Caller::Execution)
+///
+/// # Errors
+/// FN_009 with 401: its execution has ended.
+pub(crate) fn caller_of_route(engine: &Engine, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    let cause = cause(engine, presented(headers))?;
+    Ok(cause.map_or(Caller::Anyone, Caller::Execution))
+}
+
+/// The execution whose token is presented. One that has ended is nobody: what it still did would
+/// have no cause, and could go on causing itself without end.
+fn cause(engine: &Engine, presented: Option<&str>) -> Result<Option<ExecutionId>, Refusal> {
+    let Some(token) = presented.filter(|text| Engine::is_token(text)) else { return Ok(None) };
+    match engine.cause_of(token) {
+        Some(cause) => Ok(Some(cause)),
+        None => Err(Refusal::unauthenticated(
+            "the token is that of a call that is over: it is good for as long as the call runs",
+        )),
+    }
 }
 
 fn presented(headers: &HeaderMap) -> Option<&str> {
@@ -228,10 +254,16 @@ mod tests {
             (Method::GET, "/api/auth", Need::KeyOrToken),
             (Method::GET, "/api/authx/me", Need::Key),
             (Method::GET, "/api/collections", Need::KeyOrToken),
+            (Method::GET, "/api/collections/users", Need::KeyOrToken),
+            (Method::PUT, "/api/collections/users", Need::Key),
+            (Method::DELETE, "/api/v1/collections/users/", Need::Key),
             (Method::DELETE, "/api/v1/collections/users/documents/x", Need::KeyOrToken),
+            (Method::POST, "/api/collections/users/query", Need::KeyOrToken),
             (Method::POST, "/api/transactions", Need::KeyOrToken),
             (Method::GET, "/api/collectionsx", Need::Key),
             (Method::GET, "/api/buckets", Need::KeyOrToken),
+            (Method::PUT, "/api/buckets/uploads", Need::Key),
+            (Method::DELETE, "/api/buckets/uploads", Need::Key),
             (Method::PUT, "/api/v1/buckets/uploads/files/a/b", Need::KeyOrToken),
             (Method::PUT, "/storage/uploads/a", Need::Nothing),
         ];

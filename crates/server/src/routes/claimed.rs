@@ -44,7 +44,7 @@ where
     };
     let (mut parts, body) = request.into_parts();
     let body = body::read(body, server.limits(), &server.drains).await?;
-    let cause = caller_of_route(engine, &parts.headers).cause();
+    let cause = caller_of_route(engine, &parts.headers)?.cause();
     let addressed = authority(&parts.uri, &parts.headers).unwrap_or(&server.address);
     let origin = format!("http://{addressed}");
     reply::strip_hop_by_hop(&mut parts.headers);

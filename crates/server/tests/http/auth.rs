@@ -122,3 +122,26 @@ async fn an_open_server_does_not_listen_to_the_world() {
     let refused = evoke_server::serve(world.engine.clone(), doors, open(), stop);
     assert!(matches!(refused, Err(evoke_server::Error::OpenBeyondLoopback { .. })));
 }
+
+#[tokio::test]
+async fn the_token_of_a_call_that_is_over_is_nobodys() {
+    for options in [open(), keyed()] {
+        let world = World::with(options).await;
+        world.route("echo", "/echo", &[]).await;
+        let over =
+            "Bearer evt_run_exe_0000000000000_0000000000000_00112233445566778899aabbccddeeff";
+        let headers = [("authorization", over)];
+        for (method, path, body) in [
+            ("POST", "/api/events", r#"{"type":"t"}"#),
+            ("GET", "/api/events", ""),
+            ("POST", "/api/functions/echo/invoke", "{}"),
+            ("GET", "/echo", ""),
+        ] {
+            let answer = world.wire.send(method, path, &headers, body.as_bytes()).await;
+            assert_eq!((answer.status, answer.code().as_str()), (401, "FN_009"), "{path}");
+            assert!(answer.text().contains("is over"), "{answer:?}");
+        }
+        let own = [("authorization", "Bearer what-the-function-knows")];
+        assert_eq!(world.wire.send("GET", "/echo", &own, b"").await.status, 200);
+    }
+}
