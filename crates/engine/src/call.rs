@@ -2,6 +2,7 @@
 //! do not wait for the disk: the call runs at once and is recorded behind its answer, in the same
 //! commits as the rest.
 
+mod again;
 mod direct;
 mod receive;
 mod reply;
@@ -11,14 +12,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use evoke_model::execution::RetryHint;
 use evoke_model::{
-    Attempt, Code, Data, Event, ExecutionId, Failure, Millis, Outcome, Rejection, State, Timestamp,
-    Trigger, TriggerId,
+    Attempt, Code, Data, Event, ExecutionId, Failure, FunctionSpec, Millis, Outcome, Rejection,
+    State, Timestamp, Trigger, TriggerId,
 };
 use evoke_ports::store::{Ingest, Write};
 use evoke_ports::{Claim, Functions, HttpCall, HttpReply, Input, Reply};
 use http::Method;
 
-use direct::Direct;
+use again::{Arrival, Handler};
+use direct::{Beside, Counts, Direct};
 pub(crate) use direct::{http_outcome, state_of};
 pub use receive::{Answer, Unanswered};
 use reply::as_http;
@@ -130,27 +132,42 @@ impl Engine {
         }
     }
 
-    /// Calls a function and waits for its answer. There are no retries: the caller decides.
+    /// Calls a function and waits for its answer. There are no retries: the caller decides. With an
+    /// idempotency key it is made once: the next one gets what is recorded of the first.
     ///
     /// # Errors
     /// FN_001 when there is no such function. What the function itself failed of is in the outcome.
     pub async fn invoke(&self, call: Invocation) -> Result<Invoked, Rejection> {
         let inner = &self.inner;
         let trigger = inner.invoke_trigger(&call.function)?;
-        let is_http = inner.takes_requests(&call.function);
+        let handler = match inner.takes_requests(&call.function) {
+            true => Handler::OfRequests,
+            false => Handler::OfEvents,
+        };
         let request_id = call.request_id.clone();
         let origin = call.origin.clone();
         let draft = invoke_draft(call);
+        let mut once = Vec::new();
+        inner.once_keys(&draft, 0, &mut once);
+        let turn = match inner.arrival(&once).await? {
+            Arrival::First(turn) => turn,
+            Arrival::Again(first) => {
+                let execution = ExecutionId { event: first.id, trigger: trigger.id };
+                return self.made_before(execution, handler, inner.patience(&trigger)).await;
+            }
+        };
         inner.metrics.accepted(Trigger::INVOKE, 1);
         let body = Bytes::copy_from_slice(draft.data.bytes());
         let content_type = draft.content_type.clone();
         let direct = Direct::prepare(inner, draft, trigger)
-            .map_err(|failure| Rejection::new(failure.code, failure.message))?;
+            .map_err(|failure| Rejection::new(failure.code, failure.message))?
+            .with(Beside { once, turn, counts: Counts::Made, ..Beside::default() });
         let id = direct.id;
-        let input = if is_http {
-            Input::Http(Box::new(post(origin, body, content_type.as_deref())))
-        } else {
-            Input::Event(direct.event.clone())
+        let input = match handler {
+            Handler::OfRequests => {
+                Input::Http(Box::new(post(origin, body, content_type.as_deref())))
+            }
+            Handler::OfEvents => Input::Event(direct.event.clone()),
         };
         let outcome = match direct.run(input, request_id).await {
             Ok(Reply::Value(data)) => InvokeOutcome::Value(data),
@@ -242,6 +259,13 @@ impl Inner {
                 Err(Rejection::new(failure.code, failure.message))
             }
         }
+    }
+
+    /// How long a caller waits for a function at most.
+    fn patience(&self, trigger: &Trigger) -> Millis {
+        let function = trigger.target.function_name().unwrap_or_default();
+        let current = self.registry.current(function);
+        current.map_or(FunctionSpec::TIMEOUT_DEFAULT, |current| current.version.spec.timeout)
     }
 
     /// Whether a function is written for requests: all of its own triggers take requests.

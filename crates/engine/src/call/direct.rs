@@ -33,11 +33,22 @@ pub(super) struct Beside {
     pub(super) executions: Vec<NewExecution>,
     /// The same on their way to their lanes.
     pub(super) planned: Vec<Planned>,
-    /// The keys of the event, which count once the call went well: until then its sender may send
-    /// it again.
+    /// The keys of the event.
     pub(super) once: Vec<OnceKey>,
+    /// When they count.
+    pub(super) counts: Counts,
     /// The event's turn among those with its keys, until it is known whether they count.
     pub(super) turn: Option<Turn>,
+}
+
+/// When the keys of an event count. Until then whoever sends it may send it again.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Counts {
+    /// Once the call went well, and its caller can be content with the answer.
+    #[default]
+    Well,
+    /// Once it was made, whatever came of it.
+    Made,
 }
 
 /// A call whose caller waits. Dropping it before its end records it as cancelled.
@@ -138,7 +149,10 @@ impl Direct {
             token: self.running.token.clone(),
         };
         let replied = self.deployed.pool.call(call).await;
-        if !self.beside.once.is_empty() && !replied.as_ref().is_ok_and(is_content) {
+        if self.beside.counts == Counts::Well
+            && !self.beside.once.is_empty()
+            && !replied.as_ref().is_ok_and(is_content)
+        {
             self.beside.once.clear();
         }
         match replied {
@@ -231,6 +245,7 @@ impl Direct {
         let (outcome, finished_at) = self.ended.take().unwrap_or_else(left);
         let state = state_of(&outcome);
         let is_success = matches!(outcome, Outcome::Success(_));
+        let is_made = is_made(&outcome);
         let attempt = Attempt {
             number: 1,
             started_at: self.running.started_at,
@@ -252,9 +267,16 @@ impl Direct {
             once: None,
             redirect: None,
         };
-        let Beside { mut executions, planned, once, turn } = std::mem::take(&mut self.beside);
+        let Beside { mut executions, planned, mut once, counts, turn } =
+            std::mem::take(&mut self.beside);
         executions.insert(0, new);
-        let once = if is_success { once } else { Vec::new() };
+        let is_once = match counts {
+            Counts::Well => is_success,
+            Counts::Made => is_made,
+        };
+        if !is_once {
+            once.clear();
+        }
         let write = Write::Ingest(Ingest { events: vec![self.event.clone()], executions, once });
         Some((write, Settles { planned, turn, ..Settles::default() }))
     }
@@ -268,6 +290,16 @@ impl Drop for Direct {
                 .tasks
                 .spawn(async move { inner.committer.place().await.finish(write, settles) });
         }
+    }
+}
+
+/// Whether a call came to its function and to an end there: nobody left, and nothing was so busy
+/// that it had to be turned away.
+fn is_made(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Success(_) | Outcome::TimedOut(_) => true,
+        Outcome::Failure(failure) => !matches!(failure.code.status(), 429 | 503),
+        Outcome::Cancelled => false,
     }
 }
 

@@ -9,6 +9,7 @@ use evoke_ports::store::{Ingest, OnceKey, Receipt, Write};
 use evoke_ports::{Arrived, Denied, HttpCall, HttpIntake, HttpReply, Input, Received, Reply};
 
 use super::HttpCallMeta;
+use super::again::Arrival;
 use super::direct::{Beside, Direct};
 use super::reply::answer;
 use crate::dispatch::Planned;
@@ -122,13 +123,10 @@ impl Engine {
         let mut once = Vec::new();
         inner.once_keys(&draft, 0, &mut once);
         // Sent again while the first one is under way, it waits for what comes of that.
-        let turn = match once.first() {
-            Some(key) => Some(inner.deliveries.of(&key.key).await),
-            None => None,
+        let turn = match inner.arrival(&once).await? {
+            Arrival::First(turn) => turn,
+            Arrival::Again(known) => return Ok(Answer::Accepted(known)),
         };
-        if let Some(known) = inner.known(&once).await? {
-            return Ok(Answer::Accepted(known));
-        }
         let event = Arc::new(inner.accept(draft));
         let id = ExecutionId { event: event.id, trigger: trigger.id };
         inner.metrics.accepted(inner.catalog.kind(&trigger.kind), 1);
@@ -173,17 +171,6 @@ impl Inner {
         })
     }
 
-    /// The event that has one of these keys already.
-    async fn known(&self, once: &[OnceKey]) -> Result<Option<Emitted>, Rejection> {
-        for key in once {
-            let standing = self.store.events().by_key(&key.key).await;
-            if let Some(id) = standing.map_err(|error| crate::record::unavailable(&error))? {
-                return Ok(Some(Emitted { id, is_duplicate: true }));
-            }
-        }
-        Ok(None)
-    }
-
     /// Whose an event is whose sender waits: `own` is the execution that would answer.
     fn whose(
         &self,
@@ -203,7 +190,7 @@ impl Inner {
         }
         planned.retain(|planned| planned.entry.id != own);
         let Ingest { executions, once, .. } = ingest;
-        Ok(Whose::Own(Beside { executions, planned, once, turn: None }))
+        Ok(Whose::Own(Beside { executions, planned, once, ..Beside::default() }))
     }
 }
 

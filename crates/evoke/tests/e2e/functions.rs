@@ -341,3 +341,25 @@ async fn a_client_that_goes_cancels_its_call() {
     assert_eq!(ended[0]["status"], Value::from("cancelled"), "{ended:?}");
     is_fine(&server).await;
 }
+
+#[tokio::test]
+async fn a_call_with_a_key_is_made_once_however_often_it_is_sent() {
+    let manifest = r#"{"runtime": "node", "triggers": []}"#;
+    let code = "let made = 0;\nexport const handler = async ({ data }) => {\n  \
+                const own = ++made;\n  await new Promise((done) => setTimeout(done, 200));\n  \
+                if (data === 'fail') throw new Error(`not the ${own}th time`);\n  \
+                return own;\n};\n";
+    let files = [("functions/count/function.json", manifest), ("functions/count/index.mjs", code)];
+    let server = dev(&files).await;
+    let call = async |key: &str, data: &str| {
+        let request = server.request("POST", "/api/functions/count/invoke");
+        server.answer(request.header("idempotency-key", key).json(&json!(data))).await
+    };
+    let (first, second) = tokio::join!(call("a", "x"), call("a", "x"));
+    assert_eq!((first.expect(200).json(), second.expect(200).json()), (json!(1), json!(1)));
+    assert_eq!(call("a", "y").await.expect(200).json(), 1);
+    assert_eq!(call("b", "x").await.expect(200).json(), 2);
+    assert_eq!(server.ended("function=count", 2).await.len(), 2);
+    assert!(call("c", "fail").await.expect(502).text.contains("not the 3th"));
+    assert!(call("c", "fail").await.expect(502).text.contains("not the 3th"), "as it was");
+}

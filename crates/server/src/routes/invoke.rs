@@ -35,7 +35,8 @@ impl FromQuery for Options {
 /// Call a function
 ///
 /// Waits for the answer. With `Prefer: respond-async` the call is durable and retried like any
-/// execution, and the answer is 202 with the execution.
+/// execution, and the answer is 202 with the execution. With an `Idempotency-Key`, a call that was
+/// made before is not made again: the answer is what is recorded of it.
 #[utoipa::path(
     post, path = "/functions/{id}/invoke", tag = "functions",
     operation_id = "invoke_function",

@@ -122,3 +122,30 @@ async fn what_a_function_printed_can_be_searched() {
     let executions = world.get("/api/functions/echo/executions?status=success").await.json();
     assert_eq!(executions["data"].as_array().map(Vec::len), Some(1));
 }
+
+#[tokio::test]
+async fn a_call_with_a_key_is_made_once_and_answered_again() {
+    let world = World::new().await;
+    world.deploy("echo", Vec::new()).await;
+    world.deploy("fails", Vec::new()).await;
+    let call = async |function: &str, key: &str, prefer: &str, body: &[u8]| {
+        let headers = [("idempotency-key", key), ("prefer", prefer)];
+        let path = format!("/api/functions/{function}/invoke");
+        let answer = world.wire.send("POST", &path, &headers, body).await;
+        let execution = answer.header("x-evoke-execution-id").map(str::to_owned);
+        (answer.status, answer.text(), execution.expect("an execution"))
+    };
+    let first = call("echo", "k", "", b"1").await;
+    assert_eq!(first.0, 200);
+    assert_eq!(call("echo", "k", "", b"2").await, first, "answered from the record");
+    assert_ne!(call("echo", "other", "", b"1").await.2, first.2);
+    let later = call("echo", "later", "respond-async", b"1").await;
+    let waited = call("echo", "later", "", b"1").await;
+    assert_eq!((later.0, waited.0), (202, 200));
+    assert_eq!(waited.2, later.2, "it is waited for");
+    let at_once = call("echo", "k", "respond-async", b"1").await;
+    assert_eq!((at_once.0, at_once.2), (202, first.2), "the keys are the same");
+    let failed = call("fails", "k", "", b"1").await;
+    assert_eq!(failed.0, 502);
+    assert_eq!(call("fails", "k", "", b"1").await.2, failed.2, "it failed once");
+}
