@@ -66,6 +66,13 @@ pub(crate) fn shared(extensions: &http::Extensions) -> Result<Arc<Server>, Refus
     }
 }
 
+pub(crate) fn context(extensions: &http::Extensions) -> Result<&Context, Refusal> {
+    match extensions.get::<Context>() {
+        Some(context) => Ok(context),
+        None => missing("its context"),
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Shared {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
@@ -76,10 +83,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Shared {
 impl<S: Send + Sync> FromRequestParts<S> for About {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        match parts.extensions.get::<Context>() {
-            Some(context) => Ok(Self(context.clone())),
-            None => missing("its context"),
-        }
+        context(&parts.extensions).map(|context| Self(context.clone()))
     }
 }
 
@@ -87,10 +91,7 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let server = shared(&parts.extensions)?;
-        match parts.extensions.get::<Context>() {
-            Some(context) => Ok(Self(context.caller.actor(&server.engine))),
-            None => missing("its context"),
-        }
+        context(&parts.extensions).map(|context| Self(context.caller.actor(&server.engine)))
     }
 }
 

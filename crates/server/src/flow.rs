@@ -1,5 +1,7 @@
 //! Bodies that are taken as they come, however large: never more of them in memory than one piece.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,15 +13,19 @@ use http_body::Body as _;
 use tokio_util::task::TaskTracker;
 
 use crate::body;
-use crate::extract::shared;
+use crate::extract::{context, shared};
+use crate::patience::{Patience, Patient};
 use crate::refusal::Refusal;
 
 /// The body of a request on its way. What is not read of it is thrown away when this is dropped, so
-/// that a client that sends before it listens still gets its answer.
+/// that a client that sends before it listens still gets its answer. That a client has closed its
+/// side is looked at only while there is more to come: who sent all is answered.
 pub(crate) struct Flow {
     body: Option<Body>,
     pause: Duration,
     drains: TaskTracker,
+    patience: Patience,
+    patient: Option<Patient>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Flow {
@@ -28,7 +34,9 @@ impl<S: Send + Sync> FromRequest<S> for Flow {
         let (parts, body) = request.into_parts();
         let server = shared(&parts.extensions)?;
         let pause = server.limits().body_pause.duration();
-        Ok(Self { body: Some(body), pause, drains: server.drains.clone() })
+        let patience = context(&parts.extensions)?.patience.clone();
+        let (drains, patient) = (server.drains.clone(), Some(patience.begin()));
+        Ok(Self { body: Some(body), pause, drains, patience, patient })
     }
 }
 
@@ -41,26 +49,42 @@ impl Flow {
     /// The pieces as they come.
     pub(crate) fn pieces(&mut self) -> impl Stream<Item = Result<Bytes, Rejection>> + '_ {
         stream::unfold(self, |flow| async move {
-            let body = flow.body.as_mut()?;
-            match body::next(body, flow.pause).await {
-                Ok(Some(piece)) => Some((Ok(piece), flow)),
-                Ok(None) => {
-                    flow.body = None;
-                    None
-                }
-                Err(refusal) => {
-                    // There is nothing behind a cut.
-                    flow.body = None;
-                    Some((Err(refusal.into_rejection()), flow))
-                }
-            }
+            let piece = flow.next().await.transpose()?;
+            Some((piece.map_err(Refusal::into_rejection), flow))
         })
+    }
+
+    /// The next piece. There is nothing behind a cut.
+    async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        let Some(body) = &mut self.body else { return Ok(None) };
+        self.patient = None;
+        let next = next(body, self.pause).await;
+        self.patient = Some(self.patience.begin());
+        if !matches!(next, Ok(Some(_))) {
+            self.body = None;
+        }
+        next
     }
 
     /// The refusal of a request whose body may not have been read to its end.
     pub(crate) fn refused(rejection: Rejection) -> Refusal {
         Refusal::from(rejection).and_close()
     }
+}
+
+/// The next piece of a body whose end may have been overlooked: that nothing more comes then has to
+/// be seen, so its connection is looked at again.
+async fn next(body: &mut Body, pause: Duration) -> Result<Option<Bytes>, Refusal> {
+    let mut next = pin!(body::next(body, pause));
+    let mut has_asked = false;
+    poll_fn(|cx| {
+        let next = next.as_mut().poll(cx);
+        if next.is_pending() && !std::mem::replace(&mut has_asked, true) {
+            cx.waker().wake_by_ref();
+        }
+        next
+    })
+    .await
 }
 
 impl Drop for Flow {

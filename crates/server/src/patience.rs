@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Patience(Arc<AtomicBool>);
 
 /// Overlooks the end until it is dropped.
-pub(crate) struct Patient<'a>(&'a AtomicBool);
+pub(crate) struct Patient(Arc<AtomicBool>);
 
 impl Patience {
     /// Overlooks the end from now on. Only once the whole request is read: one that is cut off must
     /// be seen to be.
-    pub(crate) fn begin(&self) -> Patient<'_> {
+    pub(crate) fn begin(&self) -> Patient {
         self.0.store(true, Ordering::Relaxed);
-        Patient(&self.0)
+        Patient(self.0.clone())
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -25,7 +25,7 @@ impl Patience {
     }
 }
 
-impl Drop for Patient<'_> {
+impl Drop for Patient {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
     }

@@ -27,6 +27,8 @@ pub struct Conditions {
     pub if_match: Option<Tags>,
     /// It is not there with one of these.
     pub if_none_match: Option<Tags>,
+    /// It was not changed after this second, where it is there and `if_match` says nothing.
+    pub unmodified_since: Option<i64>,
 }
 
 /// Hashes of files.
@@ -64,7 +66,13 @@ impl Conditions {
     /// SO_006.
     pub(crate) fn check(&self, file: Option<&File>) -> Result<(), Rejection> {
         let has = |tags: &Tags| file.is_some_and(|file| tags.has(file.etag()));
-        let message = if self.if_match.as_ref().is_some_and(|tags| !has(tags)) {
+        let since = self.unmodified_since.filter(|_| self.if_match.is_none());
+        let is_newer = |since| {
+            file.is_some_and(|file| file.updated_at.as_millis().div_euclid(1_000) > since)
+        };
+        let message = if self.if_match.as_ref().is_some_and(|tags| !has(tags))
+            || since.is_some_and(is_newer)
+        {
             "the file is not the one that was expected"
         } else if self.if_none_match.as_ref().is_some_and(has) {
             "there is such a file already"
@@ -316,9 +324,9 @@ mod tests {
         assert!(Conditions::default().check(None).is_ok());
         let tags = Tags::These(vec!["a".to_owned(), "b".to_owned()]);
         assert!(tags.has("b") && !tags.has("c") && Tags::Any.has("c"));
-        let must = Conditions { if_match: Some(Tags::Any), if_none_match: None };
+        let must = Conditions { if_match: Some(Tags::Any), ..Conditions::default() };
         assert_eq!(must.check(None).unwrap_err().code, Code::FileChanged);
-        let none = Conditions { if_match: None, if_none_match: Some(Tags::Any) };
+        let none = Conditions { if_none_match: Some(Tags::Any), ..Conditions::default() };
         assert!(none.check(None).is_ok());
     }
 }

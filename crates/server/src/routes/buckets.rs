@@ -4,6 +4,7 @@ mod conditions;
 mod content;
 pub(crate) mod file;
 pub(crate) mod files;
+mod form;
 mod headers;
 pub(crate) mod links;
 pub(crate) mod uploads;
@@ -13,7 +14,7 @@ use evoke_api::Page;
 use evoke_api::storage::{Bucket, BucketBody};
 use http::StatusCode;
 
-use crate::extract::{JsonOrNothing, Segment, Shared};
+use crate::extract::{About, JsonOrNothing, Segment, Shared};
 use crate::query::{Params, Window};
 use crate::refusal::Refusal;
 
@@ -61,11 +62,13 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn put(
     Shared(server): Shared,
+    About(context): About,
     Segment(name): Segment,
     JsonOrNothing(body): JsonOrNothing,
 ) -> Result<(StatusCode, Out<Bucket>), Refusal> {
     let settings = BucketBody::read(body).map_err(Refusal::invalid)?;
     let storage = server.options.services.storage()?;
+    let _patient = context.patience.begin();
     let (bucket, is_new) = storage.put_bucket(&name, settings).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Out(Bucket::from(&*bucket))))
@@ -82,8 +85,10 @@ pub(crate) async fn put(
 )]
 pub(crate) async fn delete(
     Shared(server): Shared,
+    About(context): About,
     Segment(name): Segment,
 ) -> Result<StatusCode, Refusal> {
+    let _patient = context.patience.begin();
     server.options.services.storage()?.delete_bucket(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

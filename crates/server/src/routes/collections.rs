@@ -14,7 +14,7 @@ use evoke_ports::Origin;
 use http::StatusCode;
 
 use crate::context::Context;
-use crate::extract::{Json, Segment, Shared};
+use crate::extract::{About, Json, Segment, Shared};
 use crate::query::{Params, Window};
 use crate::refusal::Refusal;
 
@@ -71,11 +71,13 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn put(
     Shared(server): Shared,
+    About(context): About,
     Segment(name): Segment,
     Json(body): Json,
 ) -> Result<(StatusCode, Out<Collection>), Refusal> {
     let database = server.options.services.database()?;
     let collection = CollectionBody::read(&name, body).map_err(Refusal::invalid)?;
+    let _patient = context.patience.begin();
     let status = match database.define(collection.clone()).await? {
         Definition::New => StatusCode::CREATED,
         Definition::Changed | Definition::Same => StatusCode::OK,
@@ -94,8 +96,10 @@ pub(crate) async fn put(
 )]
 pub(crate) async fn delete(
     Shared(server): Shared,
+    About(context): About,
     Segment(name): Segment,
 ) -> Result<StatusCode, Refusal> {
+    let _patient = context.patience.begin();
     server.options.services.database()?.drop_collection(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::conditions::{self, Need};
+use super::conditions::{self, Known, Need};
 use super::headers::{attachment, put_metadata};
 use crate::context::text;
 use crate::refusal::Refusal;
@@ -40,12 +40,13 @@ enum Sent {
 }
 
 impl Asked<'_> {
-    fn sent(&self, file: &File) -> Sent {
-        match conditions::need(self.headers, file) {
+    fn sent(&self, file: &File, known: &Known) -> Sent {
+        match known.need(file) {
             Need::Sent => {}
             need => return Sent::Nothing(need),
         }
-        let range = text(self.headers, &RANGE);
+        // It has a meaning for GET alone (RFC 9110, section 14.2).
+        let range = text(self.headers, &RANGE).filter(|_| self.method == Method::GET);
         let Some(range) = range.filter(|_| conditions::is_same(self.headers, file)) else {
             return Sent::Whole;
         };
@@ -57,8 +58,8 @@ impl Asked<'_> {
     }
 
     /// What is to be read of a file.
-    fn read(&self, file: &File) -> Option<Range<u64>> {
-        let range = match self.sent(file) {
+    fn read(&self, file: &File, known: &Known) -> Option<Range<u64>> {
+        let range = match self.sent(file, known) {
             Sent::Part(range) => range,
             Sent::Whole => 0..file.size(),
             Sent::Nothing(_) | Sent::Unsatisfiable => return None,
@@ -69,11 +70,12 @@ impl Asked<'_> {
     /// Answers with the file.
     ///
     /// # Errors
-    /// SO_001, SO_002, SO_003; SO_006; SO_009; SO_011.
+    /// SO_001, SO_002, SO_003; SO_006; SO_009; SO_011; API_001 for conditions that are none.
     pub(crate) async fn answer(&self, storage: &Storage) -> Result<Response, Refusal> {
-        let choose = |file: &File| Ok::<_, Rejection>(self.read(file));
+        let known = Known::of(self.headers)?;
+        let choose = |file: &File| Ok::<_, Rejection>(self.read(file, &known));
         let (file, pieces) = storage.read(self.bucket, self.name, choose).await?;
-        let (status, range) = match self.sent(&file) {
+        let (status, range) = match self.sent(&file, &known) {
             Sent::Nothing(Need::Failed) => {
                 let message = "the file is not the one that was expected";
                 return Err(Refusal::new(Code::FileChanged, message));

@@ -46,18 +46,18 @@ pub(crate) async fn write(
     (headers, mut flow): (&HeaderMap, Flow),
 ) -> Result<Response, Refusal> {
     let storage = server.options.services.storage()?;
+    headers::must_be_whole(headers)?;
     let new = NewFile {
         bucket,
         name,
         content_type: headers::content_type(headers)?,
         metadata: headers::metadata(headers)?,
-        conditions: conditions::of_change(headers),
+        conditions: conditions::of_change(headers)?,
         checksums: headers::checksums(headers, flow.size())?,
     };
     let mut batch = storage.batch();
     let added = batch.add(new, std::pin::pin!(flow.pieces())).await;
     added.map_err(Flow::refused)?;
-    let _patient = context.patience.begin();
     let written = batch.publish(&context.origin()).await?;
     match written.first() {
         Some(Uploaded { file, is_new }) => {
@@ -155,13 +155,13 @@ pub(crate) async fn change(
     Json(body): Json,
 ) -> Result<Out<File>, Refusal> {
     let storage = server.options.services.storage()?;
-    let conditions = conditions::of_change(&headers);
+    let conditions = conditions::of_change(&headers)?;
+    let _patient = context.patience.begin();
     let change = |file: &evoke_storage::File| {
         FileChange::read(body.clone(), &file.metadata)
             .map_err(|problems| Rejection::of(Code::InvalidRequest, problems))
     };
     let (place, origin) = (Place { bucket, name }, context.origin());
-    let _patient = context.patience.begin();
     let file = storage.describe(&place, &conditions, &origin, change).await?;
     Ok(Out(File::from(&file)))
 }
@@ -183,7 +183,7 @@ pub(crate) async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, Refusal> {
     let storage = server.options.services.storage()?;
-    let conditions = conditions::of_change(&headers);
+    let conditions = conditions::of_change(&headers)?;
     let _patient = context.patience.begin();
     storage.delete(&Place { bucket, name }, &conditions, &context.origin()).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,26 +1,17 @@
 //! The files of a bucket: listed, uploaded by a form, copied, removed by prefix.
 
-use std::error::Error as _;
-
 use axum::Json as Out;
-use evoke_api::storage::{CopyBody, DeletedFiles, File, FileList, WrittenFiles, metadata};
-use evoke_model::{Code, Problem, Rejection};
-use evoke_storage::{Batch, Checksums, ListQuery, Metadata, NewFile};
-use futures_util::StreamExt as _;
+use evoke_api::storage::{CopyBody, DeletedFiles, File, FileList, WrittenFiles};
+use evoke_model::{Code, Problem};
+use evoke_storage::ListQuery;
 use http::{HeaderMap, StatusCode};
-use multer::{Field, Multipart};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{conditions, headers};
+use super::{conditions, form, headers};
 use crate::extract::{About, Json, Segment, Shared};
 use crate::flow::Flow;
 use crate::query::{FromQuery, Paging, Params, Query};
 use crate::refusal::Refusal;
-
-/// Files of one form: they become visible in one commit.
-const FILES_MAX: usize = 100;
-/// Bytes of the part of a form that is no file.
-const TEXT_BYTES_MAX: usize = 16 << 10;
 
 /// Which files.
 #[derive(IntoParams)]
@@ -113,77 +104,11 @@ pub(crate) async fn upload(
             Refusal::of(Code::MediaType, vec![problem.suggest("PUT a single file as it is")])
         })?;
     let mut batch = storage.batch();
-    let read = read_form(&mut flow, boundary, (&bucket, &prefix), &mut batch).await;
+    let read = form::read(&mut flow, boundary, (&bucket, &prefix), &mut batch).await;
     read.map_err(Flow::refused)?;
-    let _patient = context.patience.begin();
     let written = batch.publish(&context.origin()).await?;
     let data = written.iter().map(|written| File::from(&written.file)).collect();
     Ok((StatusCode::CREATED, Out(WrittenFiles { data })))
-}
-
-async fn read_form(
-    flow: &mut Flow,
-    boundary: String,
-    (bucket, prefix): (&str, &str),
-    batch: &mut Batch,
-) -> Result<(), Rejection> {
-    let mut form = Multipart::new(flow.pieces(), boundary);
-    let mut kept = Metadata::new();
-    let mut count = 0;
-    while let Some(field) = form.next_field().await.map_err(unreadable)? {
-        let Some(file_name) = field.file_name().map(str::to_owned) else {
-            kept = metadata_of(field).await?;
-            continue;
-        };
-        count += 1;
-        if count > FILES_MAX {
-            return Err(invalid("file", format!("a form has at most {FILES_MAX} files")));
-        }
-        let new = NewFile {
-            bucket: bucket.to_owned(),
-            name: format!("{prefix}{file_name}"),
-            content_type: field.content_type().map(ToString::to_string),
-            metadata: kept.clone(),
-            checksums: Checksums::default(),
-            ..NewFile::default()
-        };
-        batch.add(new, field.map(|piece| piece.map_err(unreadable))).await?;
-    }
-    match count {
-        0 => Err(invalid("file", "the form has no file: a part with a file name".to_owned())),
-        _ => Ok(()),
-    }
-}
-
-/// The one part of a form that is no file.
-async fn metadata_of(mut field: Field<'_>) -> Result<Metadata, Rejection> {
-    let name = field.name().unwrap_or_default().to_owned();
-    if name != "metadata" {
-        let shown: String = name.chars().take(64).collect();
-        return Err(invalid(&shown, "is neither a file nor metadata".to_owned()));
-    }
-    let mut text = Vec::new();
-    while let Some(piece) = field.chunk().await.map_err(unreadable)? {
-        text.extend_from_slice(&piece);
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(invalid("metadata", format!("has more than {TEXT_BYTES_MAX} bytes")));
-        }
-    }
-    let value = serde_json::from_slice(&text)
-        .map_err(|error| invalid("metadata", format!("is malformed JSON: {error}")))?;
-    metadata(Some(value)).map_err(|problems| Rejection::of(Code::InvalidRequest, problems))
-}
-
-fn invalid(field: &str, what: String) -> Rejection {
-    Rejection::of(Code::InvalidRequest, vec![Problem::new(field, what)])
-}
-
-/// Why a form cannot be read: the reason of its stream where that is one.
-fn unreadable(error: multer::Error) -> Rejection {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<Rejection>());
-    cause.cloned().unwrap_or_else(|| {
-        Rejection::new(Code::InvalidRequest, format!("the form cannot be read: {error}"))
-    })
 }
 
 /// Which files are deleted.
@@ -249,7 +174,7 @@ pub(crate) async fn copy(
 ) -> Result<(StatusCode, Out<File>), Refusal> {
     let storage = server.options.services.storage()?;
     let (from, to) = CopyBody::read(body, &bucket).map_err(Refusal::invalid)?;
-    let conditions = conditions::of_change(&headers);
+    let conditions = conditions::of_change(&headers)?;
     let _patient = context.patience.begin();
     let copy = storage.copy(&from, &to, &conditions, &context.origin()).await?;
     let status = if copy.is_new { StatusCode::CREATED } else { StatusCode::OK };

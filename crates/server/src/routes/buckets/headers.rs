@@ -4,10 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use evoke_model::Problem;
 use evoke_storage::{Checksums, Metadata};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_RANGE, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::context::text;
 use crate::refusal::Refusal;
 use crate::service::percent_decoded;
 
@@ -48,25 +47,40 @@ pub(crate) fn checksums(headers: &HeaderMap, size: Option<u64>) -> Result<Checks
             .map_err(|_| invalid("X-Content-SHA256", "is no SHA-256 in hex"))?;
         checksums.sha256 = Some(bytes);
     }
-    if let Some(bytes) = text(headers, &CONTENT_DIGEST).map(digest).transpose()? {
-        checksums.sha256 = bytes.or(checksums.sha256);
+    for line in headers.get_all(CONTENT_DIGEST) {
+        let unreadable = || invalid("Content-Digest", "is no list like sha-256=:BASE64:");
+        let text = line.to_str().map_err(|_| unreadable())?;
+        for member in text.split(',') {
+            let (name, value) = member.trim().split_once('=').ok_or_else(unreadable)?;
+            // Sums of other kinds are for others.
+            if name.eq_ignore_ascii_case("sha-256") {
+                checksums.sha256 = Some(digest(value)?);
+            }
+        }
     }
     Ok(checksums)
 }
 
-/// The SHA-256 in a `Content-Digest` (RFC 9530), if it has one.
-fn digest(given: &str) -> Result<Option<[u8; 32]>, Refusal> {
-    for member in given.split(',') {
-        let Some((name, value)) = member.trim().split_once('=') else { continue };
-        if !name.eq_ignore_ascii_case("sha-256") {
-            continue;
-        }
-        let inner = value.strip_prefix(':').and_then(|value| value.strip_suffix(':'));
-        let bytes = inner.and_then(|text| BASE64.decode(text).ok());
-        let wrong = || invalid("Content-Digest", "has no SHA-256 like sha-256=:BASE64:");
-        return bytes.and_then(|bytes| bytes.try_into().ok()).map(Some).ok_or_else(wrong);
+/// The SHA-256 in a member of `Content-Digest` (RFC 9530).
+fn digest(value: &str) -> Result<[u8; 32], Refusal> {
+    let inner = value.strip_prefix(':').and_then(|value| value.strip_suffix(':'));
+    let bytes = inner.and_then(|text| BASE64.decode(text).ok());
+    let wrong = || invalid("Content-Digest", "has no SHA-256 like sha-256=:BASE64:");
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(wrong)
+}
+
+/// Refuses what says of itself that it is a part of a file: it would take the place of the whole
+/// (RFC 9110, section 14.5).
+///
+/// # Errors
+/// API_001.
+pub(crate) fn must_be_whole(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.contains_key(CONTENT_RANGE) {
+        let problem = Problem::new("Content-Range", "a file is put whole and not in ranges");
+        let hint = "POST /api/buckets/BUCKET/uploads takes a file in parts";
+        return Err(Refusal::invalid(vec![problem.suggest(hint)]));
     }
-    Ok(None)
+    Ok(())
 }
 
 /// What a sender keeps with a file: headers `X-Meta-NAME`, with what is not ASCII percent-encoded.
@@ -154,9 +168,25 @@ mod tests {
             ("x-content-sha256", "00"),
             ("content-digest", "sha-256=:AA==:"),
             ("content-digest", "sha-256=AA"),
+            ("content-digest", "sha-256"),
+            ("content-digest", ""),
         ] {
             assert!(checksums(&headers(&[bad]), None).is_err(), "{bad:?}");
         }
+        let mut unreadable = HeaderMap::new();
+        unreadable.insert(CONTENT_DIGEST, HeaderValue::from_bytes(b"sha-256=:\xff:").unwrap());
+        assert!(checksums(&unreadable, None).is_err());
+        unreadable.insert(CONTENT_DIGEST, HeaderValue::from_static("sha-512=:AA==:"));
+        assert_eq!(checksums(&unreadable, None).unwrap(), Checksums::default());
+        unreadable.append(CONTENT_DIGEST, HeaderValue::from_static("sha-256=:AA==:"));
+        assert!(checksums(&unreadable, None).is_err(), "the second line counts as well");
+    }
+
+    #[test]
+    fn a_range_is_no_file() {
+        let range = headers(&[("content-range", "bytes 500-999/1000")]);
+        assert!(must_be_whole(&range).is_err());
+        assert!(must_be_whole(&headers(&[("range", "bytes=0-1")])).is_ok());
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::refusal::Refusal;
 )]
 pub(crate) async fn begin(
     Shared(server): Shared,
+    About(context): About,
     Segment(bucket): Segment,
     Json(body): Json,
 ) -> Result<(StatusCode, Out<Upload>), Refusal> {
@@ -33,6 +34,7 @@ pub(crate) async fn begin(
     let metadata = metadata(given).map_err(Refusal::invalid)?;
     let checksums = Checksums { size, ..Checksums::default() };
     let new = NewFile { bucket, name, content_type, metadata, checksums, ..NewFile::default() };
+    let _patient = context.patience.begin();
     let upload = server.options.services.storage()?.begin_upload(new).await?;
     Ok((StatusCode::CREATED, Out(Upload::new(&upload, &[]))))
 }
@@ -76,6 +78,7 @@ pub(crate) async fn put_part(
         let problem = Problem::new("number", "is no number of a part");
         Refusal::invalid(vec![problem.suggest("1 to 1000")])
     })?;
+    headers::must_be_whole(&headers)?;
     let checksums = headers::checksums(&headers, flow.size())?;
     let pieces = std::pin::pin!(flow.pieces());
     let part = storage.put_part((&bucket, &id), number, checksums, pieces).await;
@@ -106,7 +109,7 @@ pub(crate) async fn complete(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let storage = server.options.services.storage()?;
-    let conditions = conditions::of_change(&headers);
+    let conditions = conditions::of_change(&headers)?;
     let _patient = context.patience.begin();
     let origin = context.origin();
     let written = storage.complete_upload((&bucket, &id), &conditions, &origin).await?;
@@ -124,8 +127,10 @@ pub(crate) async fn complete(
 )]
 pub(crate) async fn abandon(
     Shared(server): Shared,
+    About(context): About,
     Pair(bucket, id): Pair,
 ) -> Result<StatusCode, Refusal> {
+    let _patient = context.patience.begin();
     server.options.services.storage()?.abandon_upload(&bucket, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
