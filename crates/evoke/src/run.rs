@@ -207,8 +207,10 @@ fn server_options(config: &ProjectConfig, mode: Mode) -> ServerOptions {
         Required::Auto => mode == Mode::Serve || !is_local,
     };
     let client_address = config.server.client_address.parse().ok();
+    let public_url = Some(config.users.url.clone()).filter(|url| !url.is_empty());
     ServerOptions {
         client_address,
+        public_url,
         auth: match needs_keys {
             true => AuthMode::Keys,
             false => AuthMode::Open { hosts: Vec::new() },

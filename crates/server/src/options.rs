@@ -28,6 +28,9 @@ pub struct ServerOptions {
     pub services: Services,
     /// The header in which a proxy in front of the server says where a request came from.
     pub client_address: Option<HeaderName>,
+    /// Where the server is reached from outside, for links that are handed on; where it is not
+    /// said, it is where their caller reached it.
+    pub public_url: Option<String>,
 }
 
 /// Who may call the management API. Routes of functions and `/health` are public in either case.
@@ -95,6 +98,7 @@ impl Default for ServerOptions {
             clock: Arc::new(SystemClock),
             services: Services::default(),
             client_address: None,
+            public_url: None,
         }
     }
 }

@@ -30,7 +30,8 @@ pub struct Users {
     pub signup: bool,
     /// Whether an address must be verified before its user gets in. Default: false.
     pub require_verified: bool,
-    /// Where this server is reached from outside, for links in mail. Default: empty, its address.
+    /// Where this server is reached from outside, for links in mail and to files. Default: empty,
+    /// its address.
     pub url: String,
     /// `iss` and `aud` of access tokens. Default: `evoke`.
     pub issuer: String,

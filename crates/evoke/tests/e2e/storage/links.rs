@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{path, put};
 use crate::facts::until;
-use crate::support::BINARY;
+use crate::support::{BINARY, dev};
 
 /// A production server with a key, and the key.
 async fn serve() -> TestServer {
@@ -115,4 +115,23 @@ async fn files_of_a_public_bucket_are_everybodys_to_read() {
     server.answer(server.request("PUT", "/api/buckets/b").json(&json!({}))).await.expect(200);
     assert_eq!(stranger(&server, "GET", "/storage/b/logo.txt").await.0, 403);
     assert_eq!(stranger(&server, "GET", &path("b", "logo.txt")).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_link_leads_where_the_server_is_known_from_outside() {
+    let known = [("evoke.toml", "[users]\nurl = \"https://files.example.com/\"\n")];
+    let server = dev(&known).await;
+    put(&server, ("b", "a"), "x").await.expect(201);
+    let link = sign(&server, json!({ "name": "a" })).await;
+    assert!(link.starts_with("https://files.example.com/storage/b/a?"), "{link}");
+    let proxied = [("evoke.toml", "[server]\nclient_address = \"x-forwarded-for\"\n")];
+    for (files, scheme) in [(proxied.as_slice(), "https"), (&[], "http")] {
+        let server = dev(files).await;
+        put(&server, ("b", "a"), "x").await.expect(201);
+        let request = server.request("POST", "/api/buckets/b/sign").json(&json!({ "name": "a" }));
+        let request = request.header("x-forwarded-proto", "http, https");
+        let link = server.answer(request).await.expect(200).json();
+        let link = link["url"].as_str().expect("a link").to_owned();
+        assert!(link.starts_with(&format!("{scheme}://127.0.0.1:")), "{link}");
+    }
 }

@@ -5,17 +5,19 @@ use axum::response::Response;
 use evoke_api::storage::{File, SignBody, SignedLink};
 use evoke_model::Code;
 use evoke_storage::{BucketName, FileName, Link, LinkMethod};
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderName, Method, Uri};
 use utoipa::IntoParams;
 
 use super::content::Asked;
 use super::file::write;
-use crate::context::authority;
+use crate::context::{authority, text};
 use crate::extract::{About, Json, Pair, Segment, Shared};
 use crate::flow::Flow;
 use crate::query::{FromQuery, Params, Query};
 use crate::refusal::Refusal;
 use crate::service::Server;
+
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Sign a link
 ///
@@ -35,8 +37,20 @@ pub(crate) async fn sign(
 ) -> Result<Out<SignedLink>, Refusal> {
     let (name, method, life) = SignBody::read(body).map_err(Refusal::invalid)?;
     let link = server.options.services.storage()?.sign(method, &bucket, &name, life)?;
-    let host = authority(&uri, &headers).unwrap_or(&server.address);
-    Ok(Out(SignedLink::new(&link, &format!("http://{host}"))))
+    Ok(Out(SignedLink::new(&link, &base(&server, &uri, &headers))))
+}
+
+/// Where links lead: to the address that is known from outside, or else to the one the caller of
+/// this used. Where a proxy in front is believed who calls, it is believed how as well.
+fn base(server: &Server, uri: &Uri, headers: &HeaderMap) -> String {
+    if let Some(url) = &server.options.public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let told = server.options.client_address.as_ref().and_then(|_| text(headers, &FORWARDED_PROTO));
+    let told = told.and_then(|told| told.rsplit(',').next());
+    let is_https = told.is_some_and(|told| told.trim().eq_ignore_ascii_case("https"));
+    let scheme = if is_https { "https" } else { "http" };
+    format!("{scheme}://{}", authority(uri, headers).unwrap_or(&server.address))
 }
 
 /// What a link carries.
