@@ -108,8 +108,8 @@ impl Batch {
         Ok(())
     }
 
-    /// Makes all of them visible, or none. When this returns, they survive a power cut and everybody
-    /// sees them.
+    /// Makes all of them visible, or none. When this returns, they survive a power cut and
+    /// everybody sees them.
     ///
     /// # Errors
     /// SO_001, SO_004, SO_005 of a bucket that was changed meanwhile; SO_006 where a condition does

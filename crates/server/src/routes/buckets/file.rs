@@ -135,8 +135,8 @@ pub(crate) async fn get(
 
 /// Change what is known of a file
 ///
-/// Its media type and what is kept with it (JSON Merge Patch). Its bytes stay. Another media type is
-/// an upload to triggers and hooks; of what is kept with it no event tells.
+/// Its media type and what is kept with it (JSON Merge Patch). Its bytes stay. Another media type
+/// is an upload to triggers and hooks; of what is kept with it no event tells.
 #[utoipa::path(
     patch, path = "/buckets/{bucket}/files/{*name}", tag = "storage",
     operation_id = "change_file",
