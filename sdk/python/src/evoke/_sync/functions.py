@@ -32,7 +32,8 @@ class Functions:
 
         A failure of the function raises `EvokeError` with its code; it is not tried again. With
         `wait=False` the call is durable, made later and retried as the function's policy says, and
-        what is given is `{"execution_id": ...}`; with an `idempotency_key` it is then taken once.
+        what is given is `{"execution_id": ...}`. What is asked once more with the same
+        `idempotency_key` gets what the first one came to.
         """
         headers = {} if wait else {"prefer": "respond-async"}
         if idempotency_key is not None:
@@ -44,7 +45,7 @@ class Functions:
             json=data,
             headers=headers,
             timeout=timeout,
-            # A key counts for durable calls only: one that is waited for would run once more.
+            # Whoever waits ends the call by leaving, and frees its key: it would run once more.
             repeatable=False if wait else None,
         )
         kind = answer.headers.get("content-type", "")
