@@ -4,7 +4,7 @@ import { path, type Connection } from './connection.ts';
 
 /** How a function is called. */
 export interface InvokeOptions {
-  /** With `async`: calls with the same key within a day are one call. */
+  /** Calls with the same key within a day are one call, unless it is waited for and its caller leaves before the answer. */
   idempotencyKey?: string;
   /** Milliseconds until the answer begins. */
   timeout?: number;
@@ -39,7 +39,7 @@ export class Functions {
     };
     // The server ends what takes too long; it knows how long the function may take.
     const timeout = options.timeout ?? 0;
-    // Only what is on disk is known by its key: a call that is waited for might be made twice.
+    // A caller who waits and is cut off leaves the key free, so that another try might be another call.
     const isRepeatable = options.async === true && idempotencyKey !== undefined;
     const ask = { json: data, headers, signal, timeout, isRepeatable };
     const response = await this.#connection.send('POST', path`/api/functions/${name}/invoke`, ask);
