@@ -4,7 +4,7 @@
 //!
 //! Reading order: [`name`], [`bucket`], [`file`], `content` (what there is), `blobs` (where bytes
 //! are), `draft` (bytes on their way), `publish` (how a file becomes visible, with its event),
-//! then one file a verb; `janitor` removes what nobody names.
+//! then one file a verb; `janitor` removes what nobody names, once nobody reads it (`pin`).
 
 mod blobs;
 mod bucket;
