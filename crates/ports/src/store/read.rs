@@ -94,7 +94,7 @@ pub trait Events: Send + Sync {
     async fn by_key(&self, key: &str) -> Result<Option<EventId>, Error>;
 
     /// A page of the log. A page may hold fewer items than asked for and still have a next one: a
-    /// rare filter is looked for a bounded number of rows at a time.
+    /// rare filter is looked for a bounded number of rows at a time, and events may be large.
     async fn events(&self, query: EventQuery) -> Result<Page<Arc<Event>>, Error>;
 
     /// The highest id ever stored, 0 in an empty log.
@@ -295,6 +295,19 @@ pub trait Documents: Send + Sync {
 
     /// One document; `None` also where there is no such collection.
     async fn document(&self, collection: &str, id: &str) -> Result<Option<Arc<Document>>, Error>;
+
+    /// Documents by their ids, in the order of these; `None` for each that is not there.
+    async fn documents(
+        &self,
+        collection: &str,
+        ids: Vec<String>,
+    ) -> Result<Vec<Option<Arc<Document>>>, Error> {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in &ids {
+            found.push(self.document(collection, id).await?);
+        }
+        Ok(found)
+    }
 
     /// A page of documents, which ends early where they are large. A collection that is not there
     /// is empty.

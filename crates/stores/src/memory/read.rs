@@ -14,6 +14,7 @@ use evoke_ports::store::{
 
 use super::MemoryStore;
 use super::tables::{Row, Tables, queued};
+use crate::cursor::PAGE_BYTES_MAX;
 use crate::groups::Groups;
 use crate::page::{
     self, EventFields, EventPlace, ExecutionFields, ExecutionPlace, Fits, Look, Pager,
@@ -44,6 +45,7 @@ impl Events for MemoryStore {
         let first = EventId::from_u64((range.after.0 + 1) as u64);
         let end = EventId::from_u64(range.before.0 as u64);
         let mut rows = tables.events.range(first..end);
+        let mut bytes = 0;
         while let Some((id, event)) = match query.order {
             Order::NewestFirst => rows.next_back(),
             Order::OldestFirst => rows.next(),
@@ -51,7 +53,14 @@ impl Events for MemoryStore {
             let is_under = query.root.is_none_or(|root| *id == root || event.root() == root);
             let fits = Fits::from(is_under && page::event_fits(&query, fields_of(event)));
             match pager.look(EventPlace(id.as_u64() as i64), fits) {
-                Look::Take => pager.push(Arc::clone(event)),
+                Look::Take => {
+                    bytes += event.data.len();
+                    pager.push(Arc::clone(event));
+                    if bytes > PAGE_BYTES_MAX {
+                        pager.break_off(EventPlace(id.as_u64() as i64));
+                        break;
+                    }
+                }
                 Look::Skip => {}
                 Look::Stop => break,
             }

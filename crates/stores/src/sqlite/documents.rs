@@ -38,6 +38,23 @@ impl Documents for Pool {
         .await
     }
 
+    async fn documents(
+        &self,
+        collection: &str,
+        ids: Vec<String>,
+    ) -> Result<Vec<Option<Arc<Document>>>, store::Error> {
+        let collection = collection.to_owned();
+        self.read("read documents", move |connection| {
+            let all = |ids: &[String]| {
+                ids.iter().map(|id| one(connection, &collection, id)).collect::<Result<Vec<_>, _>>()
+            };
+            let mut found = or_else_empty(connection, &collection, || all(&ids))?;
+            found.resize(ids.len(), None);
+            Ok(found)
+        })
+        .await
+    }
+
     async fn find(
         &self,
         collection: &str,

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::decode::{self, Columns, EVENT, Name};
 use super::error;
 use super::pool::Pool;
+use crate::cursor::PAGE_BYTES_MAX;
 use crate::page::{self, EventFields, EventPlace, Fits, Look, Pager, Range};
 
 const BY_KEY: &str = "SELECT event_id FROM once_keys WHERE key = ?1";
@@ -81,6 +82,7 @@ fn list(
     range: Range<EventPlace>,
 ) -> Result<Page<Arc<Event>>, error::Error> {
     let mut pager = Pager::new(query.limit);
+    let mut bytes = 0;
     let snapshot = connection.unchecked_transaction()?;
     let mut one = snapshot.prepare_cached(&one_sql())?;
     let mut statement;
@@ -106,7 +108,13 @@ fn list(
             Look::Take => {
                 let mut rows = one.query([id])?;
                 if let Some(row) = rows.next()? {
-                    pager.push(decode::event(row, 0)?);
+                    let event = decode::event(row, 0)?;
+                    bytes += event.data.len();
+                    pager.push(event);
+                }
+                if bytes > PAGE_BYTES_MAX {
+                    pager.break_off(EventPlace(id));
+                    break;
                 }
             }
             Look::Skip => {}

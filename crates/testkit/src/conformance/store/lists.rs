@@ -1,7 +1,8 @@
 //! Pages of events and executions.
 
 use evoke_model::{
-    Cause, Event, EventId, Execution, ExecutionId, Lineage, Millis, State, Timestamp, TriggerId,
+    Cause, Data, Event, EventId, Execution, ExecutionId, Lineage, Millis, State, Timestamp,
+    TriggerId,
 };
 use evoke_ports::store::{
     BadCursor, DeadLetters, EventQuery, ExecutionQuery, NewExecution, Order, Page,
@@ -12,6 +13,7 @@ use super::{Harness, bench};
 
 pub(super) async fn run<H: Harness>(harness: &H) {
     events_come_in_pages(&mut bench(harness).1).await;
+    a_page_of_events_ends_before_it_is_too_large(&mut bench(harness).1).await;
     events_are_filtered(&mut bench(harness).1).await;
     a_root_is_listed_with_what_came_of_it(&mut bench(harness).1).await;
     executions_come_in_pages(&mut bench(harness).1).await;
@@ -52,6 +54,19 @@ async fn all_executions(bench: &Bench, query: &ExecutionQuery) -> Vec<ExecutionI
             None => return found,
         }
     }
+}
+
+/// Ten megabytes and more of events are not one page.
+async fn a_page_of_events_ends_before_it_is_too_large(bench: &mut Bench) {
+    let large = Data::from_value(&"x".repeat(1 << 20).into());
+    let event = |n| Event { data: large.clone(), ..bench.event(&format!("large.{n}")) };
+    let events: Vec<Event> = (0..12).map(event).collect();
+    bench.ingest_planned(&events, Vec::new());
+    let query = EventQuery { limit: 100, order: Order::OldestFirst, ..EventQuery::default() };
+    let page = bench.store.events().events(query.clone()).await.expect("list events");
+    assert!(page.items.len() < 12 && page.next.is_some(), "{} items", page.items.len());
+    let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+    assert_eq!(all_events(bench, &query).await, ids);
 }
 
 async fn events_come_in_pages(bench: &mut Bench) {
