@@ -67,9 +67,8 @@ impl Conditions {
     pub(crate) fn check(&self, file: Option<&File>) -> Result<(), Rejection> {
         let has = |tags: &Tags| file.is_some_and(|file| tags.has(file.etag()));
         let since = self.unmodified_since.filter(|_| self.if_match.is_none());
-        let is_newer = |since| {
-            file.is_some_and(|file| file.updated_at.as_millis().div_euclid(1_000) > since)
-        };
+        let is_newer =
+            |since| file.is_some_and(|file| file.updated_at.as_millis().div_euclid(1_000) > since);
         let message = if self.if_match.as_ref().is_some_and(|tags| !has(tags))
             || since.is_some_and(is_newer)
         {
