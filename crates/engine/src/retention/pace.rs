@@ -23,8 +23,8 @@ pub(super) const FIRST: Millis = Millis::from_secs(10);
 pub(super) const LAP: Millis = Millis::from_secs(3_600);
 
 /// Events in one commit, and in one segment. Removing so many with their executions takes SQLite
-/// about a millisecond, for which a commit of intake may have to wait; compression gains little from
-/// more.
+/// about a millisecond, for which a commit of intake may have to wait; compression gains little
+/// from more.
 pub(super) const EVENTS_MAX: u32 = 128;
 
 /// Rows in one commit, for events with many executions.

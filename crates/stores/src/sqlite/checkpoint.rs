@@ -126,6 +126,7 @@ impl Drop for Checkpointer {
 pub(super) struct Log {
     pub pages: u32,
     /// Pages that are in the file.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests look at it"))]
     pub moved: u32,
 }
 
