@@ -106,7 +106,8 @@ impl Inner {
             let step = |document: Arc<Document>| portion.step(document);
             let steps: Result<Vec<Step>, _> = page.items.into_iter().map(step).collect();
             if let Round::Written(outcomes) = self.write(steps?, Asked::Alone, origin).await? {
-                let changed = outcomes.iter().filter(|outcome| outcome.action.is_some()).count();
+                let changed =
+                    outcomes.iter().flatten().filter(|outcome| outcome.action.is_some()).count();
                 let tally = Tally { matched: outcomes.len() as u64, changed: changed as u64 };
                 return Ok((tally, page.next));
             }

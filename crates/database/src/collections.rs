@@ -39,11 +39,8 @@ impl Defined {
     fn new(collection: Collection) -> Result<Self, Problem> {
         let schema = collection.schema.as_ref().map(Schema::compile).transpose();
         let schema = schema.map_err(|problem| Problem { field: "schema".to_owned(), ..problem })?;
-        let names_id = collection.schema.as_ref().is_some_and(|schema| {
-            let required = schema.get("required").and_then(Value::as_array);
-            schema.pointer("/properties/id").is_some()
-                || required.is_some_and(|required| required.iter().any(|name| name == "id"))
-        });
+        let names_id =
+            collection.schema.as_ref().is_some_and(|whole| names_id(whole, whole, &mut Vec::new()));
         Ok(Self { name: collection.name.as_str().into(), collection, schema, names_id })
     }
 
@@ -71,6 +68,29 @@ impl Defined {
             .map(|problem| Problem { field: field_at(at, &problem.field), ..problem })
             .collect())
     }
+}
+
+/// Whether a schema says something of the id of a document, itself or by another one that holds for
+/// the same document. References that were `followed` are not again.
+fn names_id<'s>(schema: &'s Value, whole: &'s Value, followed: &mut Vec<&'s str>) -> bool {
+    let Some(fields) = schema.as_object() else { return false };
+    fields.iter().any(|(name, value)| match (name.as_str(), value) {
+        ("properties", Value::Object(of)) => of.contains_key("id"),
+        ("required", Value::Array(names)) => names.iter().any(|name| name == "id"),
+        ("allOf" | "anyOf" | "oneOf", Value::Array(several)) => {
+            several.iter().any(|one| names_id(one, whole, followed))
+        }
+        ("dependentSchemas", Value::Object(of)) => {
+            of.contains_key("id") || of.values().any(|one| names_id(one, whole, followed))
+        }
+        ("not" | "if" | "then" | "else", one) => names_id(one, whole, followed),
+        ("$ref", Value::String(to)) if !followed.contains(&to.as_str()) => {
+            followed.push(to);
+            let other = to.strip_prefix('#').and_then(|pointer| whole.pointer(pointer));
+            other.is_some_and(|other| names_id(other, whole, followed))
+        }
+        _ => false,
+    })
 }
 
 /// `/items/1/n` under `document` is `document.items[1].n`.

@@ -1,5 +1,6 @@
 //! The handle.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evoke_document::{Collection, Condition, Document, Query};
@@ -7,17 +8,18 @@ use evoke_model::{Code, EventId, Problem, Rejection};
 use evoke_ports::store::{Documents, Error, Events, Page};
 use evoke_ports::{Journal, Origin};
 
-use crate::changes::Changes;
+use crate::changes::{Changes, OldEvents};
 use crate::collections::{Collections, Defined, Definition};
 use crate::data;
 use crate::ongoing::Ongoing;
 use crate::operation::{Asked, Operation, Outcome, Wanted};
 use crate::plan::{self, Found};
 use crate::refusal;
+use crate::turns::{Place, Turns, WAIT};
 use crate::write::{ROUNDS_MAX, Round};
 
 /// Documents that are changed at once: a commit holds up all others while it is made.
-const OPERATIONS_MAX: usize = 1_000;
+pub const OPERATIONS_MAX: usize = 1_000;
 
 /// What becomes of a collection nobody declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct Parts {
     pub documents: Arc<dyn Documents>,
     /// Where the news of changes is read.
     pub events: Arc<dyn Events>,
+    /// Where it is read once it is old.
+    pub archive: Arc<dyn OldEvents>,
     /// What becomes of a collection nobody declared.
     pub unknown: Unknown,
 }
@@ -50,8 +54,10 @@ pub(crate) struct Inner {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) events: Arc<dyn Events>,
+    pub(crate) archive: Arc<dyn OldEvents>,
     pub(crate) collections: Collections,
     pub(crate) ongoing: Arc<Ongoing>,
+    turns: Arc<Turns>,
 }
 
 impl Database {
@@ -60,10 +66,11 @@ impl Database {
     /// # Errors
     /// The store cannot be read.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
-        let Parts { journal, documents, events, unknown } = parts;
+        let Parts { journal, documents, events, archive, unknown } = parts;
         let collections = Collections::read(journal.clone(), documents.as_ref(), unknown).await?;
         let ongoing = Arc::new(Ongoing::default());
-        let inner = Inner { journal, documents, events, collections, ongoing };
+        let turns = Arc::default();
+        let inner = Inner { journal, documents, events, archive, collections, ongoing, turns };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -152,10 +159,11 @@ impl Database {
     ) -> Result<Outcome, Rejection> {
         let mut outcomes = self.transact(&[operation], Asked::Alone, origin).await?;
         let missing = || Rejection::new(Code::Internal, "a change came to nothing");
-        outcomes.pop().ok_or_else(missing)
+        outcomes.pop().flatten().ok_or_else(missing)
     }
 
-    /// Makes several changes, all or none, each with its event and its hooks.
+    /// Makes several changes, all or none, each with its event and its hooks. What came of each, in
+    /// their order; `None` of a document that is not there, as it should be.
     ///
     /// # Errors
     /// DB_001 to DB_005; what a hook says; API_001 for too many at once, or two of one document.
@@ -164,13 +172,20 @@ impl Database {
         operations: &[Operation],
         asked: Asked,
         origin: &Origin,
-    ) -> Result<Vec<Outcome>, Rejection> {
+    ) -> Result<Vec<Option<Outcome>>, Rejection> {
         check(operations, asked)?;
-        for _ in 0..ROUNDS_MAX {
+        let turns = &self.inner.turns;
+        let places = places(operations);
+        let mut turn = None;
+        for round in 0..ROUNDS_MAX {
+            // Who is first alone, which is nearly always so, waits for nobody.
+            if turn.is_none() && (round > 0 || turns.are_awaited(&places)) {
+                turn = Some(turns.take(places.clone(), WAIT).await);
+            }
             let found = self.inner.look(operations).await?;
             let fresh = || data::made_id(self.inner.journal.fresh_id());
             let steps = plan::plan(operations, found, asked, fresh)?;
-            // A document that is refused makes no collection.
+            // A document that is refused here makes no collection; one a hook refuses may.
             for step in &steps {
                 self.inner.collections.ensure(step.collection()).await?;
             }
@@ -204,27 +219,46 @@ impl Inner {
     /// Looks what operations are about.
     async fn look(&self, operations: &[Operation]) -> Result<Vec<Found>, Rejection> {
         let mut found = Vec::with_capacity(operations.len());
+        let mut wanted: BTreeMap<&str, (Vec<usize>, Vec<String>)> = BTreeMap::new();
         let mut last: Option<(&str, Arc<Defined>)> = None;
-        for Operation { collection, id, wanted, .. } in operations {
-            let is_new = matches!(wanted, Wanted::Create(_) | Wanted::Upsert(_));
+        for (place, Operation { collection, id, wanted: what, .. }) in operations.iter().enumerate()
+        {
+            let may_be_new = matches!(what, Wanted::Create(_) | Wanted::Upsert(_) | Wanted::Absent);
             let defined = match &last {
                 Some((name, defined)) if *name == collection.as_str() => Some(defined.clone()),
-                _ if is_new => Some(self.collections.to_fill(collection)?),
+                _ if may_be_new => Some(self.collections.to_fill(collection)?),
                 _ => self.collections.to_read(collection)?,
             };
-            let document = match (id, &defined) {
-                (Some(id), Some(_)) if !matches!(wanted, Wanted::Create(_)) => {
-                    self.document(collection, id).await?
-                }
-                _ => None,
-            };
+            if let (Some(id), Some(_)) = (id, &defined)
+                && !matches!(what, Wanted::Create(_))
+            {
+                let (places, ids) = wanted.entry(collection).or_default();
+                places.push(place);
+                ids.push(id.clone());
+            }
             if let Some(defined) = &defined {
                 last = Some((collection, defined.clone()));
             }
-            found.push(Found { collection: defined, document });
+            found.push(Found { collection: defined, document: None });
+        }
+        for (collection, (places, ids)) in wanted {
+            let documents = self.documents.documents(collection, ids).await;
+            let documents = documents.map_err(|error| refusal::unavailable(&error))?;
+            for (place, document) in places.into_iter().zip(documents) {
+                found[place].document = document;
+            }
         }
         Ok(found)
     }
+}
+
+/// The documents operations are about, as far as they are known before.
+fn places(operations: &[Operation]) -> Vec<Place> {
+    let place = |operation: &Operation| {
+        let id = operation.id.as_deref()?;
+        Some((operation.collection.as_str().into(), id.into()))
+    };
+    operations.iter().filter_map(place).collect()
 }
 
 /// Whether operations can be carried out together.

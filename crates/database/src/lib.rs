@@ -16,11 +16,12 @@ mod data;
 mod ongoing;
 mod plan;
 mod refusal;
+mod turns;
 mod write;
 
-pub use changes::Changes;
+pub use changes::{Changes, OldEvents, Told};
 pub use collections::Definition;
-pub use database::{Database, Parts, Unknown};
+pub use database::{Database, OPERATIONS_MAX, Parts, Unknown};
 pub use operation::{Action, Asked, Operation, Outcome, Tally, Wanted};
 
 #[cfg(test)]

@@ -46,6 +46,10 @@ impl Ongoing {
     /// Tells each time a change of a collection came to its end.
     pub(crate) fn watch(&self, collection: Arc<str>) -> watch::Receiver<u64> {
         let mut readers = self.readers.lock();
+        if !readers.contains_key(&collection) {
+            // A collection in which nothing ever happens may not exist at all.
+            readers.retain(|_, sender| sender.receiver_count() > 0);
+        }
         readers.entry(collection).or_insert_with(|| watch::channel(0).0).subscribe()
     }
 
@@ -77,5 +81,22 @@ pub(crate) struct Begun {
 impl Drop for Begun {
     fn drop(&mut self) {
         self.ongoing.end(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_follows_nothing_and_leaves_is_forgotten() {
+        let ongoing = Ongoing::default();
+        let stays = ongoing.watch("users".into());
+        for n in 0..100 {
+            drop(ongoing.watch(format!("nothing{n}").into()));
+        }
+        assert!(ongoing.readers.lock().len() <= 2);
+        assert!(ongoing.readers.lock().contains_key("users"));
+        drop(stays);
     }
 }

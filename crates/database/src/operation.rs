@@ -45,6 +45,8 @@ pub enum Wanted {
     Delete,
     /// Nothing; it must be there.
     Check,
+    /// Nothing; it may not be there.
+    Absent,
 }
 
 /// How what is wrong with documents is named.

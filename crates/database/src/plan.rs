@@ -24,8 +24,10 @@ pub(crate) struct Found {
 pub(crate) enum Step {
     /// It stays as it is, and must still be so.
     Stays(Kept),
+    /// There is none, and must still be none.
+    Missing(Missing),
     /// It changes.
-    Changes(Box<Change>),
+    Changes(Arc<Change>),
 }
 
 /// A document that stays.
@@ -33,6 +35,13 @@ pub(crate) enum Step {
 pub(crate) struct Kept {
     pub(crate) collection: Arc<Defined>,
     pub(crate) document: Arc<Document>,
+}
+
+/// A document that is not there.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    pub(crate) collection: Arc<Defined>,
+    pub(crate) id: Box<str>,
 }
 
 /// A document that changes.
@@ -111,12 +120,13 @@ impl Step {
     pub(crate) fn collection(&self) -> &Arc<Defined> {
         match self {
             Self::Stays(kept) => &kept.collection,
+            Self::Missing(missing) => &missing.collection,
             Self::Changes(change) => &change.collection,
         }
     }
 
     fn change(collection: Arc<Defined>, id: Box<str>, what: What) -> Self {
-        Self::Changes(Box::new(Change { collection, id, what }))
+        Self::Changes(Arc::new(Change { collection, id, what }))
     }
 
     /// A document that takes other fields, if they are others.
@@ -225,6 +235,13 @@ fn step(
         collection.check(&id, &new, at)?;
         return Ok(Step::change(collection, id, What::Create { new, rival }));
     }
+    if *wanted == Wanted::Absent {
+        let id = same_id(id.as_deref(), None, at)?.unwrap_or_default();
+        return match document {
+            Some(_) => Err(refusal::there(&operation.collection, &id).into()),
+            None => Ok(Step::Missing(Missing { collection, id: id.into() })),
+        };
+    }
     let document = document.ok_or_else(missing)?;
     if revision.is_some_and(|expected| expected != document.revision) {
         return Err(refusal::changed(&operation.collection, &document.id).into());
@@ -234,7 +251,9 @@ fn step(
     }
     let old = data::fields(&document)?;
     let Input { id: own, fields: new } = match wanted {
-        Wanted::Check | Wanted::Delete => return Ok(Step::delete(collection, (document, old))),
+        Wanted::Check | Wanted::Absent | Wanted::Delete => {
+            return Ok(Step::delete(collection, (document, old)));
+        }
         Wanted::Merge(patch) => data::merged(old.clone(), patch, at)?,
         Wanted::Create(new) | Wanted::Replace(new) | Wanted::Upsert(new) => {
             Input::read(new.clone(), at)?

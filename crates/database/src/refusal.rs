@@ -5,9 +5,12 @@ use evoke_model::suggest::nearest;
 use evoke_model::{Code, Problem, Rejection};
 use evoke_ports::store::{BadCursor, Error};
 
+/// More of what a caller gave is not said back to it: the longest id has as many.
+const SHOWN_CHARS_MAX: usize = 200;
+
 /// There is no such collection.
 pub(crate) fn no_collection<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Rejection {
-    let shown: String = name.chars().take(100).collect();
+    let shown: String = name.chars().take(SHOWN_CHARS_MAX).collect();
     let mut problem = Problem::new("collection", format!("there is no collection {shown:?}"));
     if let Some(near) = nearest(name, known) {
         problem = problem.suggest(format!("did you mean \"{near}\"?"));
@@ -18,6 +21,8 @@ pub(crate) fn no_collection<'a>(name: &str, known: impl IntoIterator<Item = &'a 
 
 /// There is no such document.
 pub(crate) fn no_document(collection: &str, id: &str) -> Rejection {
+    // Callers may ask for whatever they like.
+    let id: String = id.chars().take(SHOWN_CHARS_MAX).collect();
     let message = format!("there is no document {id:?} in {collection:?}");
     Rejection::new(Code::DocumentNotFound, message)
 }
@@ -25,6 +30,13 @@ pub(crate) fn no_document(collection: &str, id: &str) -> Rejection {
 /// It has another revision than the caller knows.
 pub(crate) fn changed(collection: &str, id: &str) -> Rejection {
     let message = format!("the document {id:?} in {collection:?} was changed meanwhile");
+    Rejection::new(Code::DocumentChanged, message)
+}
+
+/// It is there, and was not to be.
+pub(crate) fn there(collection: &str, id: &str) -> Rejection {
+    let message =
+        format!("there is a document {id:?} in {collection:?}, which was not to be there");
     Rejection::new(Code::DocumentChanged, message)
 }
 

@@ -13,7 +13,7 @@ use crate::data;
 use crate::database::Inner;
 use crate::ongoing::Begun;
 use crate::operation::{Asked, Outcome};
-use crate::plan::{Change, Kept, Rival, Step, What};
+use crate::plan::{Change, Kept, Missing, Rival, Step, What};
 use crate::refusal;
 
 /// How often a change is made anew where others are quicker.
@@ -22,7 +22,7 @@ pub(crate) const ROUNDS_MAX: usize = 10;
 /// What came of a round.
 pub(crate) enum Round {
     /// It is on disk.
-    Written(Vec<Outcome>),
+    Written(Vec<Option<Outcome>>),
     /// What is there is not what was seen; nothing was written.
     Overtaken,
 }
@@ -40,7 +40,8 @@ impl Inner {
     ) -> Result<Round, Rejection> {
         match steps.as_slice() {
             [] => return Ok(Round::Written(Vec::new())),
-            [Step::Stays(kept)] => return Ok(Round::Written(vec![kept.outcome()])),
+            [Step::Stays(kept)] => return Ok(Round::Written(vec![Some(kept.outcome())])),
+            [Step::Missing(_)] => return Ok(Round::Written(vec![None])),
             _ => {}
         }
         let mut collections: Vec<_> =
@@ -51,6 +52,7 @@ impl Inner {
         for (place, step) in steps.iter().enumerate() {
             match step {
                 Step::Stays(kept) => made.keep(kept),
+                Step::Missing(missing) => made.leave_out(missing),
                 Step::Changes(change) => {
                     let agreed = self.journal.ask(news(change, origin)).await;
                     let agreed = agreed.map_err(|no| refused(no, asked, place))?;
@@ -138,7 +140,7 @@ impl Change {
 }
 
 /// The news of a change. Hooks may change the document in it, unless it goes.
-fn news(change: &Change, origin: &Origin) -> News {
+fn news(change: &Arc<Change>, origin: &Origin) -> News {
     let name = &change.collection.name;
     News {
         kind: format!("database.{name}.{}", change.action().as_str()).into(),
@@ -151,17 +153,16 @@ fn news(change: &Change, origin: &Origin) -> News {
 }
 
 /// What a hook gives is checked like what the caller gave.
-fn revise(change: &Change) -> Revise {
+fn revise(change: &Arc<Change>) -> Revise {
     const AT: &str = "document";
-    let collection = change.collection.clone();
-    let (id, old) = (change.id.clone(), change.old().cloned());
+    let change = change.clone();
     Arc::new(move |data: &Value, document: Value| {
         let Input { id: own, fields: new } = Input::read(document, AT)?;
-        if own.is_some_and(|own| *own != *id) {
+        if own.is_some_and(|own| *own != *change.id) {
             return Err(vec![Problem::new(format!("{AT}.id"), "the id of a document stays")]);
         }
-        collection.check(&id, &new, AT)?;
-        Ok(data::with_document(data, &id, old.as_ref(), &new))
+        change.collection.check(&change.id, &new, AT)?;
+        Ok(data::with_document(data, &change.id, change.old(), &new))
     })
 }
 
@@ -170,7 +171,7 @@ fn revise(change: &Change) -> Revise {
 struct Made {
     changes: Vec<DocumentChange>,
     agreed: Vec<Agreed>,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<Option<Outcome>>,
 }
 
 impl Made {
@@ -181,7 +182,17 @@ impl Made {
             expect: Expect::Revision(kept.document.revision),
             effect: Effect::Keep,
         });
-        self.outcomes.push(kept.outcome());
+        self.outcomes.push(Some(kept.outcome()));
+    }
+
+    fn leave_out(&mut self, missing: &Missing) {
+        self.changes.push(DocumentChange {
+            collection: missing.collection.name.clone(),
+            id: missing.id.clone(),
+            expect: Expect::Absent,
+            effect: Effect::Keep,
+        });
+        self.outcomes.push(None);
     }
 
     fn change(&mut self, change: &Change, agreed: Agreed, now: Timestamp) -> Result<(), Rejection> {
@@ -216,7 +227,7 @@ impl Made {
         };
         let collection = change.collection.name.clone();
         self.changes.push(DocumentChange { collection, id: change.id.clone(), expect, effect });
-        self.outcomes.push(Outcome { action: Some(change.action()), document });
+        self.outcomes.push(Some(Outcome { action: Some(change.action()), document }));
         self.agreed.push(agreed);
         Ok(())
     }

@@ -4,9 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use async_trait::async_trait;
 use evoke_auth::Auth;
 use evoke_auth::settings::Show;
-use evoke_database::{Database, Parts, Unknown};
+use evoke_database::{Database, OldEvents, Parts, Unknown};
+use evoke_engine::Engine;
+use evoke_model::{Event, Rejection, Timestamp};
+use evoke_ports::store::{EventQuery, Page};
 use evoke_project::ProjectConfig;
 use evoke_server::Services;
 use evoke_storage::{NewBuckets, Storage};
@@ -67,10 +71,25 @@ async fn database(app: &App, mode: Mode) -> anyhow::Result<Database> {
         journal: app.engine.journal(),
         documents: app.store.documents(),
         events: app.store.events(),
+        archive: Arc::new(Archive(app.engine.clone())),
         unknown: match mode {
             Mode::Dev => Unknown::Created,
             Mode::Serve => Unknown::Refused,
         },
     };
     Database::open(parts).await.context("read the collections")
+}
+
+/// The archive of the engine, for those who follow a collection.
+struct Archive(Engine);
+
+#[async_trait]
+impl OldEvents for Archive {
+    async fn events(&self, query: EventQuery) -> Result<Page<Arc<Event>>, Rejection> {
+        self.0.archived_events(query).await
+    }
+
+    async fn kept_since(&self, kind: &str) -> Result<Timestamp, Rejection> {
+        self.0.kept_since(kind).await
+    }
 }

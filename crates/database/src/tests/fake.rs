@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::{Database, Parts, Unknown};
+use crate::{Database, OldEvents, Parts, Unknown};
 
 /// What somebody says of news: no, or another document.
 pub type Hook = Arc<dyn Fn(&str, &Value) -> Result<Option<Value>, Rejection> + Send + Sync>;
@@ -28,6 +28,10 @@ pub struct World {
     collections: Mutex<BTreeMap<String, Collection>>,
     pub documents: Mutex<BTreeMap<(String, String), Arc<Document>>>,
     pub log: Mutex<Vec<Arc<Event>>>,
+    /// What left the log.
+    pub archive: Mutex<Vec<Arc<Event>>>,
+    /// Since when nothing was forgotten.
+    pub kept_since: Mutex<Timestamp>,
     /// Commits that are tried, the refused ones included.
     pub commits: Mutex<usize>,
     pub hook: Mutex<Option<Hook>>,
@@ -44,6 +48,8 @@ impl World {
             collections: Mutex::default(),
             documents: Mutex::default(),
             log: Mutex::default(),
+            archive: Mutex::default(),
+            kept_since: Mutex::default(),
             commits: Mutex::default(),
             hook: Mutex::default(),
             between: Mutex::default(),
@@ -52,8 +58,13 @@ impl World {
     }
 
     pub async fn open(self: &Arc<Self>, unknown: Unknown) -> Database {
-        let parts =
-            Parts { journal: self.clone(), documents: self.clone(), events: self.clone(), unknown };
+        let parts = Parts {
+            journal: self.clone(),
+            documents: self.clone(),
+            events: self.clone(),
+            archive: Arc::new(Archive(self.clone())),
+            unknown,
+        };
         Database::open(parts).await.unwrap()
     }
 
@@ -254,19 +265,37 @@ impl Events for World {
         Ok(None)
     }
 
-    /// Two at a time, so that pages are really turned.
     async fn events(&self, query: EventQuery) -> Result<Page<Arc<Event>>, Error> {
-        let after = query.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(0_u64);
-        let prefix = query.kind.unwrap_or_default().trim_end_matches('*').to_owned();
-        let mut log = self.log.lock().clone();
-        log.sort_by_key(|event| event.id);
-        log.retain(|event| event.id.as_u64() > after && event.kind.starts_with(&prefix));
-        let next = log.get(2).map(|_| log[1].id.as_u64().to_string());
-        log.truncate(2);
-        Ok(Page { items: log, next })
+        Ok(page(&self.log, query))
     }
 
     async fn newest(&self) -> Result<u64, Error> {
         Ok(0)
     }
+}
+
+/// What left the log.
+struct Archive(Arc<World>);
+
+#[async_trait]
+impl OldEvents for Archive {
+    async fn events(&self, query: EventQuery) -> Result<Page<Arc<Event>>, Rejection> {
+        Ok(page(&self.0.archive, query))
+    }
+
+    async fn kept_since(&self, _: &str) -> Result<Timestamp, Rejection> {
+        Ok(*self.0.kept_since.lock())
+    }
+}
+
+/// Two at a time, so that pages are really turned.
+fn page(log: &Mutex<Vec<Arc<Event>>>, query: EventQuery) -> Page<Arc<Event>> {
+    let after = query.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(0_u64);
+    let prefix = query.kind.unwrap_or_default().trim_end_matches('*').to_owned();
+    let mut log = log.lock().clone();
+    log.sort_by_key(|event| event.id);
+    log.retain(|event| event.id.as_u64() > after && event.kind.starts_with(&prefix));
+    let next = log.get(2).map(|_| log[1].id.as_u64().to_string());
+    log.truncate(2);
+    Page { items: log, next }
 }

@@ -3,11 +3,13 @@ mod fake;
 use std::sync::Arc;
 
 use evoke_document::{Collection, Condition, Query, parse_filter};
-use evoke_model::{Code, EventId, Problem, Rejection};
+use evoke_model::{Code, Event, EventId, Problem, Rejection, Timestamp};
 use evoke_ports::Origin;
 use serde_json::{Value, json};
 
-use crate::{Action, Asked, Database, Definition, Operation, Tally, Unknown, Wanted};
+use crate::{
+    Action, Asked, Changes, Database, Definition, Operation, Tally, Told, Unknown, Wanted,
+};
 use fake::World;
 
 fn origin() -> Origin {
@@ -35,6 +37,22 @@ async fn open() -> (Arc<World>, Database) {
     let world = World::new();
     let database = world.open(Unknown::Created).await;
     (world, database)
+}
+
+/// The next change somebody is told of.
+async fn next(changes: &mut Changes) -> Arc<Event> {
+    loop {
+        match changes.next().await.unwrap() {
+            Told::Change(event) => return event,
+            Told::UpTo(_) => {}
+            missed @ Told::Missed(_) => panic!("{missed:?}"),
+        }
+    }
+}
+
+/// The document a change is about.
+async fn subject(changes: &mut Changes) -> String {
+    next(changes).await.subject.clone().unwrap().into()
 }
 
 fn filter(given: Value) -> Vec<Condition> {
@@ -214,7 +232,7 @@ async fn a_transaction_is_made_whole_or_not_at_all() {
     assert_eq!(world.told().len(), 1);
     let operations = transfer(Wanted::Upsert(json!({})));
     let outcomes = database.transact(&operations, Asked::Operations, &origin()).await.unwrap();
-    let actions: Vec<_> = outcomes.iter().map(|one| one.action).collect();
+    let actions: Vec<_> = outcomes.iter().flatten().map(|one| one.action).collect();
     assert_eq!(actions, [Some(Action::Create), Some(Action::Update), Some(Action::Create)]);
     assert_eq!((*world.commits.lock(), world.told().len()), (2, 4));
     for (operations, field) in [
@@ -327,23 +345,22 @@ async fn changes_are_told_once_and_in_order_to_whoever_comes_back() {
     let other = Operation::new("others", None, Wanted::Create(json!({})));
     database.change(other, &origin()).await.unwrap();
     one(&database, new("b".to_owned())).await.unwrap();
-    let subject = |event: Arc<evoke_model::Event>| event.subject.clone().unwrap().to_string();
-    assert_eq!(subject(now.next().await.unwrap()), "b");
+    assert_eq!(subject(&mut now).await, "b");
     let begin = Some(EventId::from_u64(1));
     let mut reader = database.changes("users", begin).unwrap();
     let mut seen = Vec::new();
     for expected in ["a0", "a1", "a2"] {
-        let event = reader.next().await.unwrap();
+        let event = next(&mut reader).await;
         seen.push(event.id);
-        assert_eq!(subject(event), expected);
+        assert_eq!(event.subject.as_deref(), Some(expected));
     }
     let mut back = database.changes("users", seen.last().copied()).unwrap();
     for expected in ["a3", "a4", "b"] {
-        assert_eq!(subject(back.next().await.unwrap()), expected);
+        assert_eq!(subject(&mut back).await, expected);
     }
-    let waiting = tokio::spawn(async move { back.next().await });
+    let waiting = tokio::spawn(async move { next(&mut back).await });
     one(&database, on("a0", Wanted::Delete)).await.unwrap();
-    assert_eq!(&*waiting.await.unwrap().unwrap().kind, "database.users.delete");
+    assert_eq!(&*waiting.await.unwrap().kind, "database.users.delete");
 }
 
 /// What has its id and is not committed yet holds back what comes after it in its collection.
@@ -356,14 +373,14 @@ async fn nothing_is_told_before_what_may_still_come_in_front_of_it() {
     one(&database, on("x", Wanted::Create(json!({})))).await.unwrap();
     let other = Operation::new("others", Some("o"), Wanted::Create(json!({})));
     database.change(other, &origin()).await.unwrap();
-    assert_eq!(others.next().await.unwrap().subject.as_deref(), Some("o"));
-    let held = futures_util::FutureExt::now_or_never(users.next());
+    assert_eq!(subject(&mut others).await, "o");
+    let held = futures_util::FutureExt::now_or_never(next(&mut users));
     assert!(held.is_none());
     // Nor is it passed by while it is held back.
     users.pass_by();
     drop(begun);
     users.pass_by();
-    assert_eq!(users.next().await.unwrap().subject.as_deref(), Some("x"));
+    assert_eq!(subject(&mut users).await, "x");
 }
 
 #[tokio::test]
@@ -383,5 +400,135 @@ async fn a_caller_who_leaves_a_commit_does_not_hide_it_from_who_follows() {
     assert!(change.await.unwrap_err().is_cancelled());
     assert_eq!(settled(), before, "it is still under way");
     drop(held);
-    assert_eq!(users.next().await.unwrap().subject.as_deref(), Some("x"));
+    assert_eq!(subject(&mut users).await, "x");
+}
+
+/// What is old is read from the archive, in one order with the log, and what is in both once.
+#[tokio::test]
+async fn changes_are_told_wherever_they_are_by_now() {
+    let (world, database) = open().await;
+    let begin = database.inner.journal.fresh_id();
+    for n in 0..9 {
+        one(&database, on(&format!("a{n}"), Wanted::Create(json!({})))).await.unwrap();
+    }
+    let log = world.log.lock().clone();
+    for (old, stays) in
+        [(vec![], vec![]), (vec![0, 1, 2, 5, 8], vec![2]), ((0..9).collect(), vec![])]
+    {
+        let pick = |places: &[usize]| places.iter().map(|n| log[*n].clone()).collect::<Vec<_>>();
+        *world.archive.lock() = pick(&old);
+        let recent = (0..9).filter(|n| !old.contains(n) || stays.contains(n)).collect::<Vec<_>>();
+        *world.log.lock() = pick(&recent);
+        let mut reader = database.changes("users", Some(begin)).unwrap();
+        for n in 0..9 {
+            assert_eq!(subject(&mut reader).await, format!("a{n}"), "{old:?}");
+        }
+        let mut back = database.changes("users", Some(log[3].id)).unwrap();
+        for n in 4..9 {
+            assert_eq!(subject(&mut back).await, format!("a{n}"), "{old:?}");
+        }
+        assert!(futures_util::FutureExt::now_or_never(next(&mut back)).is_none());
+    }
+}
+
+#[tokio::test]
+async fn who_was_away_for_too_long_is_told_that_something_may_be_missing() {
+    let (world, database) = open().await;
+    one(&database, on("x", Wanted::Create(json!({})))).await.unwrap();
+    let since = fake::NOW;
+    *world.kept_since.lock() = since;
+    let mut back = database.changes("users", Some(EventId::from_u64(1))).unwrap();
+    assert!(matches!(back.next().await, Ok(Told::Missed(told)) if told == since));
+    assert_eq!(subject(&mut back).await, "x", "what is left follows");
+    let mut here = database.changes("users", Some(world.log.lock()[0].id)).unwrap();
+    one(&database, on("y", Wanted::Create(json!({})))).await.unwrap();
+    assert_eq!(subject(&mut here).await, "y");
+    *world.kept_since.lock() = Timestamp::default();
+    let mut back = database.changes("users", Some(EventId::from_u64(1))).unwrap();
+    assert_eq!(subject(&mut back).await, "x");
+}
+
+/// A reader that breaks off before anything happened knows where to go on.
+#[tokio::test]
+async fn who_comes_new_is_told_where_it_is() {
+    let (_, database) = open().await;
+    one(&database, on("before", Wanted::Create(json!({})))).await.unwrap();
+    let mut first = database.changes("users", None).unwrap();
+    let Ok(Told::UpTo(place)) = first.next().await else { panic!("no place") };
+    assert!(futures_util::FutureExt::now_or_never(first.next()).is_none(), "only once");
+    drop(first);
+    one(&database, on("between", Wanted::Create(json!({})))).await.unwrap();
+    let place = place.to_string().parse().unwrap();
+    let mut back = database.changes("users", Some(place)).unwrap();
+    assert_eq!(subject(&mut back).await, "between");
+}
+
+#[tokio::test]
+async fn what_is_not_there_can_be_guarded() {
+    let (world, database) = open().await;
+    one(&database, on("x", Wanted::Create(json!({ "n": 1 })))).await.unwrap();
+    let guarded =
+        |id: &str| vec![on(id, Wanted::Absent), on("x", Wanted::Merge(json!({ "n": 2 })))];
+    let refused = database.transact(&guarded("x2"), Asked::Operations, &origin()).await.unwrap();
+    assert!(refused[0].is_none() && refused[1].is_some());
+    one(&database, on("y", Wanted::Create(json!({})))).await.unwrap();
+    let refused = database.transact(&guarded("y"), Asked::Operations, &origin()).await.unwrap_err();
+    assert_eq!(
+        (refused.code, refused.problems[0].field.as_str()),
+        (Code::DocumentChanged, "operations[0]")
+    );
+    // Also where it comes between.
+    *world.between.lock() = Some(Arc::new(|world: &World, _| world.touch("users", "z", "{}")));
+    let operations = [on("z", Wanted::Absent), on("x", Wanted::Merge(json!({ "n": 3 })))];
+    let refused = database.transact(&operations, Asked::Operations, &origin()).await.unwrap_err();
+    assert_eq!(refused.code, Code::DocumentChanged);
+    *world.between.lock() = None;
+    assert_eq!(database.get("users", "x").await.unwrap().fields().unwrap()["n"], 2);
+    let alone = database.transact(&[on("w", Wanted::Absent)], Asked::Operations, &origin()).await;
+    assert_eq!(alone, Ok(vec![None]));
+    let other =
+        [Operation::new("others", Some("w"), Wanted::Absent), on("w", Wanted::Upsert(json!({})))];
+    database.transact(&other, Asked::Operations, &origin()).await.unwrap();
+}
+
+/// Without a turn for each, most of them would be overtaken each time.
+#[tokio::test]
+async fn many_who_change_one_document_are_all_done() {
+    let (world, database) = open().await;
+    one(&database, on("x", Wanted::Create(json!({})))).await.unwrap();
+    let change = |n: usize| {
+        let database = database.clone();
+        tokio::spawn(async move {
+            one(&database, on("x", Wanted::Merge(json!({ format!("f{n}"): n })))).await
+        })
+    };
+    let changes: Vec<_> = (0..64).map(change).collect();
+    for change in changes {
+        change.await.unwrap().unwrap();
+    }
+    assert_eq!(database.get("users", "x").await.unwrap().fields().unwrap().len(), 64);
+    assert!(*world.commits.lock() < 64 * 3, "{}", *world.commits.lock());
+}
+
+#[tokio::test]
+async fn a_schema_that_speaks_of_the_id_is_given_it() {
+    let of_id = json!({ "properties": { "id": { "pattern": "^u" } }, "required": ["id"] });
+    for schema in [
+        of_id.clone(),
+        json!({ "allOf": [{ "type": "object" }, of_id] }),
+        json!({ "$ref": "#/$defs/own", "$defs": { "own": { "anyOf": [of_id] } } }),
+        json!({ "if": { "required": ["n"] }, "then": of_id, "else": of_id }),
+    ] {
+        let (_, database) = open().await;
+        database.define(users(Some(schema.clone()), json!([]))).await.unwrap();
+        one(&database, on("u1", Wanted::Create(json!({})))).await.unwrap();
+        let refused = one(&database, on("x1", Wanted::Create(json!({})))).await.unwrap_err();
+        assert_eq!(refused.code, Code::DocumentInvalid, "{schema}");
+    }
+    // One that does not, and allows no other fields, is not.
+    let nested = json!({ "properties": { "of": { "properties": { "id": {} } } },
+        "additionalProperties": false, "$defs": { "a": { "$ref": "#/$defs/a" } } });
+    let (_, database) = open().await;
+    database.define(users(Some(nested), json!([]))).await.unwrap();
+    one(&database, on("x", Wanted::Create(json!({ "of": { "id": 7 } })))).await.unwrap();
 }

@@ -48,6 +48,66 @@ async fn preconditions_hold() {
     server.get(&format!("{USERS}/y")).await.expect(200);
 }
 
+/// What is expected to be there is not created, and what is expected to be missing is guarded.
+#[tokio::test]
+async fn preconditions_hold_of_what_is_not_there() {
+    let server = dev(&[]).await;
+    create(&server, "users", json!({ "id": "x" })).await;
+    let put = async |id: &str, headers: &[(&str, &str)]| {
+        let request = server.request("PUT", &format!("{USERS}/{id}?upsert=true"));
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        server.answer(request.json(&json!({ "n": 1 }))).await.status
+    };
+    let revision = "\"evt_0000000000001\"";
+    for (id, headers, status) in [
+        ("new", vec![("if-match", "*")], 412),
+        ("new", vec![("if-match", revision)], 412),
+        ("new", vec![("if-none-match", "*"), ("if-match", "*")], 412),
+        ("x", vec![("if-none-match", "*"), ("if-match", "*")], 412),
+        ("x", vec![("if-match", "*"), ("if-match", revision)], 400),
+        ("x", vec![("if-match", "*")], 200),
+        ("new", vec![("if-none-match", "*")], 201),
+    ] {
+        assert_eq!(put(id, &headers).await, status, "{id} {headers:?}");
+    }
+    let guarded = |id: &str| {
+        json!({ "operations": [
+            { "op": "check", "collection": "users", "id": id, "revision": null },
+            { "op": "update", "collection": "users", "id": "x", "document": { "n": 2 } },
+        ] })
+    };
+    let refused = server.post("/api/transactions", guarded("new")).await.expect(412);
+    assert_eq!(refused.code(), "DB_004");
+    let done = server.post("/api/transactions", guarded("none")).await.expect(200).json();
+    assert_eq!(
+        (&done["data"][0]["document"], &done["data"][0]["action"]),
+        (&json!(null), &json!(null))
+    );
+    assert_eq!(done["data"][1]["action"], "update");
+    server.get(&format!("{USERS}/none")).await.expect(404);
+}
+
+/// Each is made from what the one before left.
+#[tokio::test]
+async fn many_changes_of_one_document_at_once_are_all_made() {
+    let server = dev(&[]).await;
+    create(&server, "users", json!({ "id": "x" })).await;
+    let path = format!("{USERS}/x");
+    let server = std::sync::Arc::new(server);
+    let mut changes = tokio::task::JoinSet::new();
+    for n in 0..64 {
+        let (server, path) = (server.clone(), path.clone());
+        changes.spawn(async move {
+            send(&server, "PATCH", &path, json!({ format!("f{n}"): n })).await.expect(200);
+        });
+    }
+    changes.join_all().await;
+    let now = server.get(&path).await.json();
+    assert_eq!(now["f0"], 0);
+    assert_eq!(now["f63"], 63);
+}
+
 #[tokio::test]
 async fn queries_find_sort_page_and_use_their_indexes() {
     let schema = r#"{ "indexes": [{ "fields": ["city", "age"] }] }"#;
@@ -210,6 +270,30 @@ async fn changes(server: &TestServer, query: &str, last: Option<&str>, count: us
         }
     }
     found
+}
+
+/// The id of a message that has nothing else, which comes first.
+async fn place(server: &TestServer) -> String {
+    let request = server.request("GET", "/api/collections/users/changes");
+    let mut answer = request.send().await.expect("a stream");
+    let mut text = String::new();
+    while !text.contains("\n\n") {
+        let piece = tokio::time::timeout(PATIENCE, answer.chunk()).await.expect("in time");
+        let piece = piece.expect("a piece").unwrap_or_default();
+        text.push_str(std::str::from_utf8(&piece).expect("UTF-8"));
+    }
+    let id = text.strip_prefix("id: ").and_then(|rest| rest.strip_suffix("\n\n"));
+    id.unwrap_or_else(|| panic!("{text:?}")).to_owned()
+}
+
+#[tokio::test]
+async fn a_reader_that_breaks_off_before_anything_happened_misses_nothing() {
+    let server = dev(&[]).await;
+    create(&server, "users", json!({ "id": "before" })).await;
+    let place = place(&server).await;
+    create(&server, "users", json!({ "id": "between" })).await;
+    let found = changes(&server, "", Some(&place), 1).await;
+    assert_eq!(found[0]["id"], "between");
 }
 
 #[tokio::test]

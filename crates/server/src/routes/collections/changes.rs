@@ -6,10 +6,11 @@ use std::time::Duration;
 use axum::response::Response;
 use axum::response::sse::Event as Message;
 use evoke_api::document::DocumentChange;
-use evoke_database::{Action, Changes};
+use evoke_database::{Action, Changes, Told};
 use evoke_model::{EventId, Problem};
 use futures_util::stream;
 use http::{HeaderMap, HeaderName};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
@@ -42,13 +43,15 @@ impl FromQuery for Filter {
 /// Follow the changes of a collection
 ///
 /// As server-sent events called `change`, in the order of their ids, each once: from now on, or
-/// from behind the one in `Last-Event-ID`, as far back as the log goes.
+/// from behind the one in `Last-Event-ID`, as far back as the log and its archive go; where that is
+/// not far enough, `missed` with `{"since": TIME}` comes first. Messages of an id alone, such as the
+/// first, say from where to go on.
 #[utoipa::path(
     get, path = "/collections/{name}/changes", tag = "database",
     operation_id = "follow_collection",
     params(
         ("name" = String, Path), Filter,
-        ("Last-Event-ID" = Option<String>, Header, description = "The last change that came."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last id that came."),
     ),
     responses((
         status = 200, description = "The changes, one a message",
@@ -80,15 +83,24 @@ async fn next(
     action: Option<Action>,
 ) -> Option<Message> {
     loop {
-        let event = tokio::select! {
+        let told = tokio::select! {
             () = stop.cancelled() => return None,
-            event = changes.next() => event,
+            told = changes.next() => told,
         };
-        let Ok(event) = event else {
-            tokio::select! {
+        let event = match told {
+            Ok(Told::Change(event)) => event,
+            Ok(Told::UpTo(id)) => return Some(Message::default().id(id.to_string())),
+            Ok(Told::Missed(since)) => {
+                let Some(message) = crate::stream::message("missed", &json!({ "since": since }))
+                else {
+                    continue;
+                };
+                return Some(message);
+            }
+            Err(_) => tokio::select! {
                 () = stop.cancelled() => return None,
                 () = tokio::time::sleep(AGAIN) => continue,
-            }
+            },
         };
         let change = DocumentChange::from(event.as_ref());
         if action.is_some_and(|action| action.as_str() != change.action) {

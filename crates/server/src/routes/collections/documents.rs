@@ -6,9 +6,9 @@ use evoke_api::Page;
 use evoke_api::document::{Document, DocumentBody, Tally, UpdateBody};
 use evoke_database::{Action, Asked, Operation, Wanted};
 use evoke_document::{Document as Stored, parse_filter};
-use evoke_model::Problem;
+use evoke_model::{Code, Problem};
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 use utoipa::IntoParams;
 
@@ -66,7 +66,7 @@ pub(crate) async fn create(
     let create = |document| Operation::new(&name, None, Wanted::Create(document));
     let operations: Vec<Operation> = list.into_iter().map(create).collect();
     let outcomes = database.transact(&operations, Asked::List, &origin(&context)).await?;
-    Ok(pages::created(outcomes.iter().map(|outcome| &outcome.document)))
+    Ok(pages::created(outcomes.iter().flatten().map(|outcome| &outcome.document)))
 }
 
 /// Change all documents that meet conditions
@@ -181,14 +181,26 @@ pub(crate) async fn replace(
 ) -> Result<Response, Refusal> {
     let (Shared(server), headers) = parts;
     let database = server.options.services.database()?;
+    let expected = Expected::of(&headers)?;
     let wanted = match (is_create_only(&headers)?, put.upsert) {
+        (true, _) if expected != Expected::Anything => {
+            let message = format!("the document {id:?} cannot be there and not be there");
+            return Err(Refusal::new(Code::DocumentChanged, message));
+        }
         (true, _) => Wanted::Create(body),
-        (false, true) => Wanted::Upsert(body),
-        (false, false) => Wanted::Replace(body),
+        (false, true) if expected == Expected::Anything => Wanted::Upsert(body),
+        (false, _) => Wanted::Replace(body),
     };
-    let operation = Operation { revision: revision(&headers)?, ..on(&name, &id, wanted) };
+    let operation = Operation { revision: expected.revision(), ..on(&name, &id, wanted) };
     let _patient = context.patience.begin();
-    let outcome = database.change(operation, &origin(&context)).await?;
+    let outcome = database.change(operation, &origin(&context)).await;
+    let outcome = outcome.map_err(|rejection| match rejection.code {
+        // It would have been created, had it not been expected to be there.
+        Code::DocumentNotFound if put.upsert => {
+            Refusal::new(Code::DocumentChanged, rejection.message)
+        }
+        _ => rejection.into(),
+    })?;
     let status = match outcome.action {
         Some(Action::Create) => StatusCode::CREATED,
         _ => StatusCode::OK,
@@ -217,8 +229,8 @@ pub(crate) async fn update(
     Json(body): Json,
 ) -> Result<Response, Refusal> {
     let database = server.options.services.database()?;
-    let operation =
-        Operation { revision: revision(&headers)?, ..on(&name, &id, Wanted::Merge(body)) };
+    let revision = Expected::of(&headers)?.revision();
+    let operation = Operation { revision, ..on(&name, &id, Wanted::Merge(body)) };
     let _patient = context.patience.begin();
     let outcome = database.change(operation, &origin(&context)).await?;
     Ok(pages::one(StatusCode::OK, &outcome.document))
@@ -241,7 +253,8 @@ pub(crate) async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, Refusal> {
     let database = server.options.services.database()?;
-    let operation = Operation { revision: revision(&headers)?, ..on(&name, &id, Wanted::Delete) };
+    let revision = Expected::of(&headers)?.revision();
+    let operation = Operation { revision, ..on(&name, &id, Wanted::Delete) };
     let _patient = context.patience.begin();
     database.change(operation, &origin(&context)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -251,18 +264,38 @@ fn on(name: &str, id: &str, wanted: Wanted) -> Operation {
     Operation::new(name, Some(id), wanted)
 }
 
-/// The revision a document must have.
-///
-/// # Errors
-/// API_001 for what is none.
-fn revision(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
-    let Some(given) = one(headers, &IF_MATCH)? else { return Ok(None) };
-    // Whatever is there, which is looked at anyway.
-    if given == "*" {
-        return Ok(None);
+/// What a document must be like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expected {
+    /// Whatever it is, be it that it is not there.
+    Anything,
+    /// It is there.
+    There,
+    /// It has this revision.
+    Revision(u64),
+}
+
+impl Expected {
+    /// From `If-Match`.
+    ///
+    /// # Errors
+    /// API_001 for what is no revision, or several.
+    fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        Ok(match one(headers, &IF_MATCH)? {
+            None => Self::Anything,
+            Some("*") => Self::There,
+            // What is no revision of ours is none the document has.
+            Some(given) => Self::Revision(Stored::revision_of(given).unwrap_or(0)),
+        })
     }
-    // What is no revision of ours is none the document has.
-    Ok(Some(Stored::revision_of(given).unwrap_or(0)))
+
+    /// The revision; what is there otherwise is looked at anyway.
+    fn revision(self) -> Option<u64> {
+        match self {
+            Self::Revision(revision) => Some(revision),
+            Self::Anything | Self::There => None,
+        }
+    }
 }
 
 /// Whether a document may only be created.
@@ -282,9 +315,10 @@ fn is_create_only(headers: &HeaderMap) -> Result<bool, Refusal> {
 
 /// A header that is given once and is readable.
 fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
-    match (headers.get(name), text(headers, name)) {
+    let mut lines = headers.get_all(name).iter();
+    match (lines.next().map(HeaderValue::to_str), lines.next()) {
         (None, _) => Ok(None),
-        (Some(_), Some(text)) if !text.contains(',') => Ok(Some(text.trim())),
+        (Some(Ok(text)), None) if !text.contains(',') => Ok(Some(text.trim())),
         _ => {
             let problem = Problem::new(name.as_str(), "expected one revision");
             Err(Refusal::invalid(vec![problem.suggest("the ETag of the document")]))

@@ -30,7 +30,7 @@ pub(crate) async fn transact(
     let outcomes = database.transact(&operations, Asked::Operations, &origin(&context)).await?;
     let mut data = Vec::with_capacity(outcomes.len());
     for (operation, outcome) in operations.iter().zip(&outcomes) {
-        let done = Done::new(&operation.collection, outcome);
+        let done = Done::new(&operation.collection, outcome.as_ref());
         data.push(done.map_err(|error| {
             let message = format!("a document cannot be read: {error}");
             Refusal::new(Code::Internal, message)
