@@ -53,10 +53,7 @@ impl Follow {
         let mut tries = 0;
         loop {
             match self.try_next().await {
-                Ok(Some(message)) => {
-                    self.last_id = message.id.clone().or(self.last_id.take());
-                    return Ok(message);
-                }
+                Ok(Some(message)) => return Ok(message),
                 // The server ended the stream, or it broke.
                 Ok(None) => {}
                 Err(error) if self.was_open && error.class() == Class::Unreachable => {}
@@ -75,8 +72,12 @@ impl Follow {
         }
         let Some((response, parser)) = &mut self.open else { return Ok(None) };
         loop {
-            if let Some(message) = parser.next() {
-                return Ok(Some(message));
+            let message = parser.next();
+            if let Some(id) = parser.last_id() {
+                self.last_id = Some(id.to_owned());
+            }
+            if message.is_some() {
+                return Ok(message);
             }
             // A broken connection is the end of this stream like an orderly one.
             let Ok(Some(piece)) = response.chunk().await else { return Ok(None) };

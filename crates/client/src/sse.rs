@@ -21,6 +21,7 @@ pub(crate) struct Parser {
     buffer: Vec<u8>,
     message: Message,
     has_data: bool,
+    last_id: Option<String>,
 }
 
 impl Parser {
@@ -43,13 +44,22 @@ impl Parser {
             let line = String::from_utf8_lossy(line);
             if !line.is_empty() {
                 self.field(&line);
-            } else if std::mem::take(&mut self.has_data) {
-                return Some(std::mem::take(&mut self.message));
-            } else {
-                self.message = Message::default();
+                continue;
+            }
+            let message = std::mem::take(&mut self.message);
+            if message.id.is_some() {
+                self.last_id.clone_from(&message.id);
+            }
+            if std::mem::take(&mut self.has_data) {
+                return Some(message);
             }
         }
         None
+    }
+
+    /// The last id that came, also that of a message which has nothing else.
+    pub(crate) fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
     }
 
     fn field(&mut self, line: &str) {
@@ -76,7 +86,7 @@ mod tests {
 
     #[test]
     fn messages_come_out_whatever_the_pieces() {
-        let text = b": hello\n\nid: 1\nevent: log\ndata: {\"a\":1}\n\ndata:two\r\ndata: lines\r\n\r\nevent: none\n\n";
+        let text = b": hello\n\nid: 1\nevent: log\ndata: {\"a\":1}\n\ndata:two\r\ndata: lines\r\n\r\nevent: none\n\nid: 2\n\n";
         let expected = [
             Message { name: "log".into(), id: Some("1".into()), data: "{\"a\":1}".into() },
             Message { name: String::new(), id: None, data: "two\nlines".into() },
@@ -89,6 +99,7 @@ mod tests {
                 found.extend(std::iter::from_fn(|| parser.next()));
             }
             assert_eq!(found, expected, "in pieces of {size}");
+            assert_eq!(parser.last_id(), Some("2"), "in pieces of {size}");
         }
     }
 

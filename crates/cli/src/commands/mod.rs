@@ -99,7 +99,10 @@ async fn print_all(mut follow: Follow, format: Format, text: impl Fn(&Value) -> 
     loop {
         let (message, item) = heard(&mut follow).await?;
         if message.name == "missed" {
-            output::say(&format!("{} were missed: they came too fast", item["missed"]));
+            output::say(&match item["since"].as_str() {
+                Some(since) => format!("what came before {since} may be gone"),
+                None => format!("{} were missed: they came too fast", item["missed"]),
+            });
             continue;
         }
         output::next(&item, format, &text)?;
