@@ -39,8 +39,13 @@ impl Error {
 
 /// The source of an [`Error`] whose cause is the caller's cursor: not one this list gave out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the cursor {0:?} is not from this list")]
+#[error("the cursor {:?} is not from this list", begin(.0))]
 pub struct BadCursor(pub String);
+
+/// The begin of what a caller gave; more of it is not said back.
+fn begin(cursor: &str) -> String {
+    cursor.chars().take(100).collect()
+}
 
 /// A place that keeps everything. Handles are cheap and shared.
 pub trait Store: Send + Sync + 'static {
