@@ -66,7 +66,7 @@ async fn every_service_is_there_in_every_runtime() {
                 "gone": [null, false, true],
                 "left": ["n4", "n5"],
             },
-            "transaction": [90, 10],
+            "transaction": [90, 10, "late", 2],
             "storage": {
                 "info": ["a folder/ä.txt", 6, "text/plain; charset=utf-8", "Adá"],
                 "bytes": [true, "héllo"],

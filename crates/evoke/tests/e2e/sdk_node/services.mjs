@@ -60,7 +60,15 @@ async function transaction(accounts, name) {
       return a.n;
     }, { attempts: 20 });
   await Promise.all([1, 2, 3, 4].map(move));
-  return [(await accounts.doc('a').get()).n, (await accounts.doc('b').get()).n];
+  // What was not there when it was looked for appears before the changes are made.
+  let rounds = 0;
+  const saw = await db.transaction(async (t) => {
+    const late = await t.collection(name).doc('late').get();
+    if (++rounds === 1) await accounts.create({ id: 'late', n: 0 });
+    t.collection(name).doc('note').set({ n: rounds });
+    return late?.id ?? null;
+  });
+  return [(await accounts.doc('a').get()).n, (await accounts.doc('b').get()).n, saw, rounds];
 }
 
 async function files(bucket, refused) {
