@@ -91,7 +91,7 @@ fn expected(run: &str) -> Value {
             "gone": [null, false],
             "left": ["a", "n4", "n5"],
         },
-        "transaction": [90, 10],
+        "transaction": [90, 10, true, false],
         "storage": {
             "info": ["a folder/ä.txt", 6, "text/plain; charset=utf-8", "Adá"],
             "bytes": "héllo",

@@ -80,7 +80,19 @@ async def transaction(name):
         b.update({"n": (await b.get())["n"] + amount})
 
     await db.transaction(work)
-    return [(await accounts.doc(id).get())["n"] for id in ("a", "b")]
+    seen = []
+
+    async def unless_closed(t):
+        seen.append(await t.collection(name).doc("closed").get() is None)
+        if len(seen) == 1:
+            # Somebody else, meanwhile.
+            await accounts.doc("closed").create({})
+        elif not seen[-1]:
+            return
+        t.collection(name).doc("a").update({"n": 0})
+
+    await db.transaction(unless_closed)
+    return [(await accounts.doc(id).get())["n"] for id in ("a", "b")] + seen
 
 
 async def files(bucket):
