@@ -89,7 +89,7 @@ impl Store for SimStore {
     }
 
     fn documents(&self) -> Arc<dyn Documents> {
-        self.world.record.documents()
+        Store::documents(&self.world.record)
     }
 }
 
