@@ -16,8 +16,8 @@ pub(crate) fn limit(query: &Query) -> usize {
     query.limit.clamp(1, LIMIT_MAX) as usize
 }
 
-/// Bytes of documents or events after which a page ends, however many it may hold: a page is kept in memory
-/// whole, more than once on its way to a caller. More than one document has.
+/// Bytes of documents or events after which a page ends, however many it may hold: a page is kept
+/// in memory whole, more than once on its way to a caller. More than one document has.
 pub(crate) const PAGE_BYTES_MAX: usize = 8 << 20;
 
 /// How many of the documents that were found, in their order and by their bytes, are a page.

@@ -214,7 +214,8 @@ mod tests {
             { "op": "update", "collection": "a", "id": "x", "if_match": "7" },
             { "op": "delete", "collection": "a", "id": "x", "revision": null },
             { "op": "check", "collection": "a", "id": "x", "revision": "7" },
-            { "op": "check", "collection": "a", "id": "x", "revision": null, "if_match": "evt_0000000000007" },
+            { "op": "check", "collection": "a", "id": "x", "revision": null,
+              "if_match": "evt_0000000000007" },
         ] });
         let problems = TransactionBody::read(body).unwrap_err();
         let told: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();

@@ -31,8 +31,8 @@ impl Engine {
         self.inner.list_events(&query).await.map_err(|error| unavailable(&error))
     }
 
-    /// Since when all events of a type are in the record or in the archive. Those before may be gone,
-    /// and where there is a limit to the space they take, may have gone early.
+    /// Since when all events of a type are in the record or in the archive. Those before may be
+    /// gone; where there is a limit to the space they take, they may have gone early.
     ///
     /// # Errors
     /// ST_001.

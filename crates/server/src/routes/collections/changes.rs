@@ -44,8 +44,8 @@ impl FromQuery for Filter {
 ///
 /// As server-sent events called `change`, in the order of their ids, each once: from now on, or
 /// from behind the one in `Last-Event-ID`, as far back as the log and its archive go; where that is
-/// not far enough, `missed` with `{"since": TIME}` comes first. Messages of an id alone, such as the
-/// first, say from where to go on.
+/// not far enough, `missed` with `{"since": TIME}` comes first. Messages of an id alone, such as
+/// the first, say from where to go on.
 #[utoipa::path(
     get, path = "/collections/{name}/changes", tag = "database",
     operation_id = "follow_collection",

@@ -23,6 +23,7 @@ pub(super) async fn run<H: Harness>(harness: &H) {
     conditions_hold_between_values_of_one_type(&mut bench(harness).1).await;
     documents_come_in_order_and_in_pages(&mut bench(harness).1).await;
     a_page_ends_before_it_is_too_large(&mut bench(harness).1).await;
+    several_documents_are_read_in_the_order_of_their_ids(&mut bench(harness).1).await;
     names_are_told_apart(&mut bench(harness).1).await;
     they_are_there_when_the_store_is_opened_again(harness).await;
 }
@@ -455,6 +456,20 @@ async fn documents_come_in_order_and_in_pages(bench: &mut Bench) {
     let none = Query { limit: 0, ..query(&["v"], vec![]) };
     let page = documents.find("people", none).await.expect("find");
     assert_eq!((page.items.len(), page.next.is_some()), (1, true), "a page has at least one");
+}
+
+async fn several_documents_are_read_in_the_order_of_their_ids(bench: &mut Bench) {
+    people(bench, Vec::new());
+    for id in ["a", "b"] {
+        assert_eq!(change(bench, vec![create(id, &json!({ "of": id }))]), made());
+    }
+    let documents = bench.store.documents();
+    let ids = || ["b", "none", "a", "b"].map(str::to_owned).to_vec();
+    let found = documents.documents("people", ids()).await.expect("documents");
+    let found: Vec<_> = found.iter().map(|one| one.as_ref().map(|one| &*one.id)).collect();
+    assert_eq!(found, [Some("b"), None, Some("a"), Some("b")]);
+    let none = documents.documents("nobody", ids()).await.expect("no documents");
+    assert_eq!(none, vec![None; 4]);
 }
 
 async fn a_page_ends_before_it_is_too_large(bench: &mut Bench) {
