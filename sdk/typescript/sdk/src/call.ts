@@ -24,7 +24,7 @@ export function currentCall(): Call {
   const call = tell?.();
   if (call !== undefined) return call;
   const { EVOKE_URL, EVOKE_TOKEN, EVOKE_API_KEY } = environment();
-  return { url: EVOKE_URL ?? URL_DEFAULT, token: EVOKE_TOKEN ?? EVOKE_API_KEY };
+  return { url: EVOKE_URL ?? URL_DEFAULT, token: EVOKE_API_KEY ?? EVOKE_TOKEN };
 }
 
 /** The variables of the process; none in a browser. */
