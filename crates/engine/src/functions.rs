@@ -103,7 +103,8 @@ impl Engine {
     }
 
     /// Deploys a version: its workers are started and its handler is loaded before anything
-    /// changes; then it takes all new calls, and those under way end on the old version.
+    /// changes; then it takes all new calls, and those under way end on the old version. Where that
+    /// fails and nothing ran before, its hooks are there nonetheless, and asked in vain.
     ///
     /// # Errors
     /// FN_005 when its code cannot be loaded or installed, FN_006 when its manifest is at fault.
@@ -280,18 +281,55 @@ impl Inner {
         });
     }
 
-    /// Lists a function whose first deployment failed, as version 0, so that people see why. It is
-    /// not stored: there is nothing to come back to.
+    /// Lists a function that never worked, as version 0, so that people see why. Its hooks are put
+    /// to work all the same: what they guard is not open because they are broken.
     async fn note_broken(&self, wished: &Deployment) {
         let _gate = self.catalog.gate.lock().await;
-        let snapshot = self.catalog.load();
-        if snapshot.functions.contains_key(&wished.spec.name) {
+        let name = &wished.spec.name;
+        let known = self.catalog.load().functions.get(name).cloned();
+        if known.as_ref().is_some_and(|record| record.version > 0) {
             return;
         }
-        let (_, record) = self.next_version(wished, None);
-        let mut functions = snapshot.functions.clone();
-        functions.insert(wished.spec.name.clone(), FunctionRecord { version: 0, ..record });
-        self.catalog.replace(snapshot.triggers.clone(), functions);
+        let (_, record) = self.next_version(wished, known);
+        let record = FunctionRecord { version: 0, versions: Vec::new(), ..record };
+        if let Err(rejection) = self.declare_hooks(&wished.triggers, &record).await {
+            tracing::error!(function = %name, "The hooks of {name} do not work: {rejection}");
+            self.enter_function(record);
+        }
+    }
+
+    /// Puts the hooks of a function to work that has no version. Called with the gate held.
+    async fn declare_hooks(
+        &self,
+        wished: &[Declared],
+        record: &FunctionRecord,
+    ) -> Result<(), Rejection> {
+        let owned = self.owned(&record.spec.name);
+        let owner = Owner::Manifest(record.spec.name.clone());
+        let is_hook =
+            |wished: &&Declared| self.catalog.is_hook(&wished.new.kind, &wished.new.policy);
+        let mut made = Vec::new();
+        for declared in wished.iter().filter(is_hook).cloned() {
+            let old = owned.iter().find(|old| old.owner == owner && old.name == declared.new.name);
+            let hook = self.make(declared, owner.clone(), old.map(Arc::as_ref))?;
+            made.push((old.cloned(), hook));
+        }
+        if made.is_empty() && owned.is_empty() {
+            // It is not stored: there is nothing to come back to.
+            self.enter_function(record.clone());
+            return Ok(());
+        }
+        self.store_function(record, owned, made).await
+    }
+
+    /// The triggers that go with a function.
+    fn owned(&self, name: &str) -> Vec<Arc<Trigger>> {
+        let is_own = |trigger: &&Arc<Trigger>| {
+            trigger.deleted_at.is_none()
+                && matches!(&trigger.owner,
+                    Owner::Manifest(own) | Owner::Function(own) if own == name)
+        };
+        self.catalog.load().triggers.values().filter(is_own).cloned().collect()
     }
 
     /// The version of a deployment: the next number, or the same one when nothing changed (after a
@@ -362,17 +400,7 @@ impl Inner {
     ) -> Result<(), Rejection> {
         let name = &record.spec.name;
         let _gate = self.catalog.gate.lock().await;
-        let snapshot = self.catalog.load();
-        let owned: Vec<_> = snapshot
-            .triggers
-            .values()
-            .filter(|trigger| trigger.deleted_at.is_none())
-            .filter(
-                |t| matches!(&t.owner, Owner::Manifest(own) | Owner::Function(own) if own == name),
-            )
-            .cloned()
-            .collect();
-        drop(snapshot);
+        let owned = self.owned(name);
         let mut made = Vec::new();
         let mut problems = Vec::new();
         let invoke = invoke_trigger(name);

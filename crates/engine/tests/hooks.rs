@@ -16,7 +16,7 @@ use std::task::Poll;
 use async_trait::async_trait;
 use bytes::Bytes;
 use evoke_document::{Collection, Document};
-use evoke_engine::{Actor, Draft, Engine, NewTrigger, Notice};
+use evoke_engine::{Actor, Deployment, Draft, Engine, NewTrigger, Notice};
 use evoke_model::policy::{Mode, OnFailure, Priority};
 use evoke_model::trigger::Subscription;
 use evoke_model::{
@@ -74,7 +74,15 @@ impl Runtime for Language {
     async fn probe(&self) -> Vec<Found> {
         Vec::new()
     }
-    async fn open(&self, _: Arc<FunctionVersion>, _: Host) -> Result<Arc<dyn Pool>, DeployError> {
+    async fn open(
+        &self,
+        version: Arc<FunctionVersion>,
+        _: Host,
+    ) -> Result<Arc<dyn Pool>, DeployError> {
+        if version.hash == "broken" {
+            let (code, message) = (Code::DeploymentFailed, "it cannot be loaded".to_owned());
+            return Err(DeployError { code, message, stack: None, problems: Vec::new() });
+        }
         Ok(Arc::new(Workers(self.1.clone())))
     }
     async fn close(&self) {}
@@ -439,6 +447,43 @@ async fn a_caller_who_leaves_a_commit_undoes_nothing_of_it() {
             }
         }
         assert!(house.body("ada").await.is_some());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_function_is_to_guard_is_not_open_because_it_is_broken() {
+    on_each(answering(json!(null)), |house| async move {
+        let check = |mode| NewTrigger {
+            kind: "database".into(),
+            target: Target::function("check"),
+            ..trigger("database.users.*", Policy { mode: Some(mode), ..Policy::default() })
+        };
+        let version = |hash, mode| {
+            let triggers = vec![check(mode).into()];
+            Deployment { triggers, ..deployment("check", hash) }
+        };
+        for _ in 0..2 {
+            let broken = version("broken", Mode::Sync);
+            house.engine.deploy(broken).await.map(|_| ()).expect_err("it is broken");
+            let no = rejection(house.create("ada").await);
+            assert_eq!(no.code, Code::HookFailed);
+            assert!(no.message.contains("it cannot be loaded"), "{no}");
+        }
+        let stored = house.store.definitions().functions().await.expect("functions");
+        let known = stored.iter().find(|record| record.spec.name == "check").expect("stored");
+        assert_eq!((known.version, known.versions.len()), (0, 0));
+        let told = version("broken", Mode::Async);
+        house.engine.deploy(told).await.map(|_| ()).expect_err("it is broken");
+        house.create("ada").await.expect("no hook any more");
+        house.engine.deploy(version("2", Mode::Sync)).await.expect("it works");
+        house.create("bob").await.expect("it agrees");
+        let kept = house.engine.versions("check").expect("versions");
+        assert_eq!((kept.len(), kept[0].record.hash.as_str()), (1, "2"));
+        house.engine.deploy(version("broken", Mode::Sync)).await.map(|_| ()).expect_err("broken");
+        house.create("eve").await.expect("the version before it goes on");
+        house.engine.remove_function("check").await.expect("removed");
+        house.create("joe").await.expect("nobody is asked");
     })
     .await;
 }
