@@ -243,3 +243,19 @@ async fn a_transaction_is_refused_whole_by_one_of_its_hooks() {
     assert_eq!(done["data"][1]["action"], "create", "{done}");
     assert_eq!(events(&server, "database.*").await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_guard_that_never_worked_lets_nobody_pass_until_it_is_gone() {
+    let mut server = hooked(json!({}), "export const handler = (=>;\n").await;
+    for _ in 0..2 {
+        let refused = server.post(USERS, json!({ "id": "x" })).await.expect(502);
+        assert_eq!(refused.code(), "HK_002", "{}", refused.text);
+        server.kill();
+        server.restart().await;
+    }
+    server.kill();
+    std::fs::remove_dir_all(server.dir().join("functions/guard")).expect("removed");
+    server.restart().await;
+    create(&server, "users", json!({ "id": "x" })).await;
+    server.get("/api/functions/guard").await.expect(404);
+}
