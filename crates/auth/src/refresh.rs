@@ -1,15 +1,20 @@
 //! The next tokens of a session. A refresh token is good for one use; one that is used again was
-//! copied, and nobody can tell by whom: the session ends.
+//! copied, and nobody can tell by whom: the session ends. Only the one that was used a moment ago
+//! gives what it gave then, since an answer may be lost on its way.
 
 use std::sync::Arc;
 
-use evoke_model::{Rejection, Timestamp};
+use evoke_model::{Millis, Rejection, Timestamp};
 
 use crate::handle::{Auth, Inner, Visitor, refused};
 use crate::records::{self, Kept, ROUNDS, Written, overrun};
-use crate::session::{Session, SignedIn, described};
+use crate::session::{Origin, Session, SignedIn, described};
 use crate::tokens::{self, Refresh};
 use crate::user::Account;
+
+/// How long a token that was used gives the same next one: as long as it takes to notice that an
+/// answer does not come, and to ask again.
+const GRACE: Millis = Millis::from_secs(10);
 
 /// One answer for all that is wrong with a refresh token.
 const UNKNOWN: &str = "the refresh token is not known, or the session has ended";
@@ -18,8 +23,8 @@ impl Auth {
     /// The next tokens of a session.
     ///
     /// # Errors
-    /// AU_002: the token is not known, its session has ended, or it was used before; then the
-    /// session ends. AU_001 where the address has to be verified first.
+    /// AU_002: the token is not known, its session has ended, or it was used before, and not only a
+    /// moment ago; then the session ends. AU_001 where the address has to be verified first.
     pub async fn refresh(&self, token: &str, visitor: &Visitor) -> Result<SignedIn, Rejection> {
         let inner = &self.inner;
         let given = Refresh::read(token).ok_or_else(|| refused(UNKNOWN))?;
@@ -27,13 +32,13 @@ impl Auth {
             let now = inner.now();
             let mut session = inner.session_of(&given, now).await?;
             if !tokens::is(&given.turn, &session.record.turn) {
-                return Err(inner.reused(session).await?);
+                return inner.refresh_again(&given, session, now).await;
             }
-            let user = inner.records.get::<Account>(&session.record.user).await?;
-            let user = user.ok_or_else(|| refused(UNKNOWN))?;
-            inner.must_be_verified(&user.record)?;
-            let next = Refresh { turn: tokens::secret()?, ..given.clone() };
-            session.record.turn = tokens::hash(&next.turn);
+            let user = inner.user_of(&session).await?;
+            let seed = tokens::secret()?;
+            let next = Refresh { turn: tokens::next(&given.turn, &seed), ..given.clone() };
+            let turn = std::mem::replace(&mut session.record.turn, tokens::hash(&next.turn));
+            session.record.origin = Some(Origin { turn, seed });
             session.record.used = now.as_millis();
             session.record.expires = now.plus(inner.settings.refresh_ttl).as_millis();
             session.record.ip = visitor.ip.map(|ip| ip.to_string());
@@ -49,6 +54,35 @@ impl Auth {
 }
 
 impl Inner {
+    /// The tokens of a session once more, for one that was the newest until a moment ago.
+    ///
+    /// # Errors
+    /// AU_002 for any other; the session ends.
+    async fn refresh_again(
+        self: &Arc<Self>,
+        given: &Refresh,
+        session: Kept<Session>,
+        now: Timestamp,
+    ) -> Result<SignedIn, Rejection> {
+        let is_recent = now < Timestamp::from_millis(session.record.used).plus(GRACE);
+        let origin = session.record.origin.as_ref().filter(|_| is_recent);
+        let Some(origin) = origin.filter(|origin| tokens::is(&given.turn, &origin.turn)) else {
+            return Err(self.reused(session).await?);
+        };
+        let next = Refresh { turn: tokens::next(&given.turn, &origin.seed), ..given.clone() };
+        let user = self.user_of(&session).await?;
+        let tokens = self.issue(&user, &next, now)?;
+        Ok(SignedIn { user: (&user).into(), tokens: Some(tokens) })
+    }
+
+    /// The user of a session, who may have the next tokens.
+    async fn user_of(&self, session: &Kept<Session>) -> Result<Kept<Account>, Rejection> {
+        let user = self.records.get::<Account>(&session.record.user).await?;
+        let user = user.ok_or_else(|| refused(UNKNOWN))?;
+        self.must_be_verified(&user.record)?;
+        Ok(user)
+    }
+
     /// The open session a refresh token belongs to, whether or not it is the newest of it.
     ///
     /// # Errors

@@ -25,6 +25,9 @@ pub(crate) struct Session {
     pub(crate) family: String,
     /// Hash of the secret that only the newest has.
     pub(crate) turn: String,
+    /// What the newest was made from, so that it can be made once more; not there for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<Origin>,
     /// When it may be forgotten.
     pub(crate) expires: i64,
     /// `true` once nobody may use it; not there before, so that an index holds only these.
@@ -33,6 +36,15 @@ pub(crate) struct Session {
     pub(crate) used: i64,
     pub(crate) ip: Option<String>,
     pub(crate) user_agent: Option<String>,
+}
+
+/// What the secret of a refresh token was made from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    /// Hash of the secret before it.
+    pub(crate) turn: String,
+    /// What it was made with, which is of no use without that secret itself.
+    pub(crate) seed: String,
 }
 
 impl Record for Session {
@@ -99,6 +111,7 @@ impl Inner {
             user: user.id.to_string(),
             family: tokens::hash(&refresh.family),
             turn: tokens::hash(&refresh.turn),
+            origin: None,
             expires: now.plus(self.settings.refresh_ttl).as_millis(),
             revoked: None,
             used: now.as_millis(),

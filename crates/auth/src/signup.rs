@@ -6,6 +6,7 @@ use evoke_model::{Code, Problem, Rejection};
 use serde_json::{Map, Value};
 
 use crate::address::Address;
+use crate::attempts::Failed;
 use crate::handle::{Auth, Inner, Visitor};
 use crate::login::{network, stopped};
 use crate::mail::Purpose;
@@ -112,7 +113,9 @@ impl Inner {
             .begin(&network, now)
             .map_err(|stop| stopped("too many signups from one address", stop, now))?;
         // Each of them counts, whatever comes of it.
-        signups.failed(&network);
+        if signups.failed(&network) == Failed::Last {
+            tracing::warn!(client.address = %network, "Too many signups from one address");
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Texts that prove something because nobody can guess them. Only their hashes are kept.
 
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evoke_model::{Code, Rejection};
@@ -31,6 +32,13 @@ pub(crate) fn hash(secret: &str) -> String {
 /// Whether a secret is the one of this hash; takes the same time for each wrong one.
 pub(crate) fn is(secret: &str, kept: &str) -> bool {
     hash(secret).as_bytes().ct_eq(kept.as_bytes()).into()
+}
+
+/// The secret after one: nobody knows it who does not know the seed, and whoever does makes it as
+/// often as it is asked for.
+pub(crate) fn next(secret: &str, seed: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, seed.as_bytes());
+    URL_SAFE_NO_PAD.encode(hmac::sign(&key, secret.as_bytes()))
 }
 
 /// A refresh token: which session, a secret that stays the session's, and one for each use. So an
@@ -81,6 +89,15 @@ mod tests {
         for text in ["", "evr_", "evr_a.b", "evr_a.b.c.d", "evk_a.b.c", "evr_.b.c"] {
             assert!(Refresh::read(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_next_secret_follows_from_two_and_from_neither_alone() {
+        let (one, other) = (secret().unwrap(), secret().unwrap());
+        assert_eq!(next(&one, &other), next(&one, &other));
+        assert_eq!(next(&one, &other).len(), one.len());
+        let all = [one.clone(), next(&one, &other), next(&other, &one), next(&one, &one)];
+        assert!((1..all.len()).all(|place| !all[..place].contains(&all[place])));
     }
 
     #[test]
