@@ -60,6 +60,9 @@ async fn stays_below_its_limit(store: Arc<dyn Store>) {
     let now = used().await;
     assert!(now <= limit, "{now} bytes are used");
     assert!(now > limit / 2, "far more than needed went: {now} bytes are left");
+    // Who asks from where on everything is there is told what is left.
+    let oldest = world.engine.retention().await.expect("a view").oldest_archived;
+    assert_eq!(world.engine.kept_since("noise").await.ok(), oldest);
     let dead = ExecutionQuery { only_dead_letters: true, ..Default::default() };
     assert_eq!(world.executions(Tier::Active, dead).await.len(), 10);
     world.engine.stop(Millis::ZERO).await;

@@ -237,3 +237,15 @@ async fn the_loop_runs_by_itself_and_metrics_tell_of_it() {
         assert!(text.contains(line), "{line} is not in {text}");
     }
 }
+
+#[tokio::test]
+async fn how_far_back_the_record_goes_is_known_by_type() {
+    let pattern = KindPattern::parse("brief.*").expect("a pattern");
+    let rule = Rule { kind: Some(pattern), events: Some(hours(2)), ..Rule::default() };
+    let policy = RetentionPolicy { rules: vec![rule], ..policy(Some(24), [7 * 24, 30, 30]) };
+    let world = World::new(memory(), policy).await;
+    let since = async |kind| world.engine.kept_since(kind).await.expect("a time");
+    let (brief, other) = (since("brief.one").await, since("other").await);
+    assert_eq!(brief, other.plus(hours(7 * 24 - 2)));
+    world.engine.stop(Millis::ZERO).await;
+}
