@@ -81,8 +81,8 @@ pub(crate) async fn login(
 
 /// Get the next tokens
 ///
-/// A refresh token is good for one use. One that is used again ends its session; only the one before
-/// gives the same next one once more for ten seconds, where the answer was lost.
+/// A refresh token is good for one use. One that is used again ends its session; only the one
+/// before gives the same next one once more for ten seconds, where the answer was lost.
 #[utoipa::path(
     post, path = "/auth/refresh", tag = "users",
     operation_id = "refresh_tokens",
