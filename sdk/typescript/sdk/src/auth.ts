@@ -136,7 +136,7 @@ export class Auth {
 
   /**
    * The store may be that of several tabs. Whoever comes second takes what the first one got: a
-   * refresh token that is shown twice ends the session.
+   * refresh token that is shown again, ten seconds after it was used, ends the session.
    */
   async #renewKept(): Promise<Session> {
     const { refreshToken } = await this.#signedIn();
