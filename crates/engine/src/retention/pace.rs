@@ -43,6 +43,10 @@ pub(super) const SEGMENT_BYTES_MAX: u64 = 4 << 20;
 /// Bytes given back in one commit: each page of the end of the file is moved into a gap.
 pub(super) const SHRINK_BYTES: u64 = 512 << 10;
 
+/// And how long that may take: in a file with many gaps a page takes ten times what it takes in one
+/// with few.
+pub(super) const SHRINK_TIME: Duration = Duration::from_millis(1);
+
 /// Gaps of so much are kept, since new events fill them, and one part in so many of the whole.
 pub(super) const FREE_BYTES_MIN: u64 = 16 << 20;
 pub(super) const FREE_SHARE: u64 = 10;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use evoke_model::{EventId, Rejection, SegmentId};
 use evoke_ports::store::{Change, Receipt, SegmentInfo, Size, Write};
 
-use super::pace::{FREE_BYTES_MIN, FREE_SHARE, SEGMENT_BYTES_MAX, SEGMENTS_MAX, SHRINK_BYTES};
+use super::pace::{
+    FREE_BYTES_MIN, FREE_SHARE, SEGMENT_BYTES_MAX, SEGMENTS_MAX, SHRINK_BYTES, SHRINK_TIME,
+};
 use super::run::{Run, failed};
 
 impl Run<'_> {
@@ -48,7 +50,7 @@ impl Run<'_> {
     pub(super) async fn give_back(&mut self) -> Result<(), Rejection> {
         let mut size = self.size().await?;
         while is_loose(size) {
-            let change = Change::Shrink { bytes: SHRINK_BYTES };
+            let change = Change::Shrink { bytes: SHRINK_BYTES, within: SHRINK_TIME };
             let receipt = self.pace.write(Write::from(change)).await?;
             let after = self.size().await?;
             let freed = size.free.saturating_sub(after.free);
@@ -59,7 +61,7 @@ impl Run<'_> {
             size = after;
         }
         if self.done.freed_bytes > 0 {
-            self.pace.write(Write::from(Change::Shrink { bytes: 0 })).await?;
+            self.pace.write(Write::from(Change::Shrink { bytes: 0, within: SHRINK_TIME })).await?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! them at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evoke_document::{Collection, Document};
 use evoke_model::function::FunctionRecord;
@@ -206,6 +207,9 @@ pub enum Change {
     Shrink {
         /// Bytes.
         bytes: u64,
+        /// How long that may take; something is given back however short it is. What a byte takes
+        /// depends on where the gaps are.
+        within: Duration,
     },
 }
 

@@ -96,7 +96,7 @@ impl Writer for SqliteWriter {
 }
 
 fn gives_log_back(write: &Write) -> bool {
-    matches!(write, Write::Change(change) if matches!(**change, Change::Shrink { bytes: 0 }))
+    matches!(write, Write::Change(change) if matches!(**change, Change::Shrink { bytes: 0, .. }))
 }
 
 /// Whether it changes many pages that have nothing to do with each other.

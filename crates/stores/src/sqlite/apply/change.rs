@@ -85,7 +85,7 @@ impl Apply<'_> {
             Change::Archive(segment) => self.archive(segment),
             Change::RemoveSegments(ids) => self.remove_segments(ids),
             Change::Remove(removal) => self.remove(removal),
-            Change::Shrink { bytes } => self.shrink(*bytes),
+            Change::Shrink { bytes, within } => self.shrink(*bytes, *within),
         };
         Ok(Receipt::Changed(changed? == Changed::Yes))
     }

@@ -1,5 +1,7 @@
 //! A file of the first version is read as if it had been written by this one.
 
+use std::time::Duration;
+
 use evoke_model::{Cause, Data, Event, EventId, ExecutionId, Lineage, State, TriggerId};
 use evoke_ports::Store;
 use evoke_ports::store::{Change, DeadLetters, Due, EventQuery, ExecutionQuery, Write};
@@ -105,7 +107,7 @@ fn it_does_not_become_smaller() {
     let folder = tempfile::tempdir().unwrap();
     first_version(&folder);
     let mut writer = open(&folder).writer().unwrap();
-    let shrink = Write::from(Change::Shrink { bytes: 1 << 20 });
+    let shrink = Write::from(Change::Shrink { bytes: 1 << 20, within: Duration::MAX });
     let receipts = writer.commit(&[shrink]).unwrap();
     assert_eq!(receipts, [evoke_ports::store::Receipt::Changed(false)]);
 }

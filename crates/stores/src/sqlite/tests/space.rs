@@ -1,5 +1,7 @@
 //! Space that nothing uses goes back to the machine.
 
+use std::time::Duration;
+
 use evoke_model::State;
 use evoke_ports::Store;
 use evoke_ports::store::{Change, Finish, Next, Receipt, Removal, Size, Write};
@@ -56,16 +58,19 @@ async fn what_is_removed_makes_the_file_smaller_as_far_as_asked() {
     let before = file_bytes(&folder);
     assert_eq!(before, full.used + full.free);
 
-    let mut shrink = |bytes| {
-        let receipts = writer.commit(&[Write::from(Change::Shrink { bytes })]).unwrap();
+    let mut shrink = |bytes, within| {
+        let receipts = writer.commit(&[Write::from(Change::Shrink { bytes, within })]).unwrap();
         receipts == [Receipt::Changed(true)]
     };
-    assert!(!shrink(4_000), "less than a page");
-    assert!(shrink(1_000_000));
+    assert!(!shrink(4_000, Duration::MAX), "less than a page");
+    assert!(shrink(1_000_000, Duration::ZERO));
+    let less = file_bytes(&folder);
+    assert!((1..100_000).contains(&(before - less)), "{before} {less}");
+    assert!(shrink(1_000_000, Duration::MAX));
     let part = file_bytes(&folder);
-    assert!((900_000..=1_010_000).contains(&(before - part)), "{before} {part}");
-    assert!(shrink(u64::MAX));
-    assert!(!shrink(u64::MAX));
+    assert!((900_000..=1_010_000).contains(&(less - part)), "{less} {part}");
+    assert!(shrink(u64::MAX, Duration::MAX));
+    assert!(!shrink(u64::MAX, Duration::MAX));
     let left = size(&store).await;
     assert_eq!((left.free, left.used), (0, file_bytes(&folder)));
     assert!(left.used < 200_000, "{left:?}");

@@ -1,5 +1,7 @@
 //! What is old, what leaves the record, and the archive it goes to.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use evoke_model::{
     Attempt, Data, Event, EventId, Execution, ExecutionId, Millis, SegmentId, State, Timestamp,
@@ -268,12 +270,13 @@ async fn shrinking_loses_nothing(bench: &mut Bench) {
     bench.change(Change::RemoveSegments(vec![SegmentId::from_u64(200)]));
     let before = bench.store.archive().size().await.expect("measure");
     for bytes in [0, 1, 100_000, u64::MAX] {
-        let shrunk = bench.change(Change::Shrink { bytes });
+        let shrunk = bench.change(Change::Shrink { bytes, within: Duration::MAX });
         let after = bench.store.archive().size().await.expect("measure");
         assert!(after.free <= before.free, "{before:?} {after:?}");
         assert!(!shrunk || after.free < before.free, "{before:?} {after:?}");
     }
-    assert!(!bench.change(Change::Shrink { bytes: u64::MAX }), "it was given back already");
+    let all = Change::Shrink { bytes: u64::MAX, within: Duration::MAX };
+    assert!(!bench.change(all), "it was given back already");
     assert_eq!(bench.stored_event(event.id).await, Some(event));
     assert_eq!(bench.attempts(ids[1]).await.len(), 3);
 }
