@@ -83,7 +83,7 @@ impl Apply<'_> {
         let sql = format!("PRAGMA incremental_vacuum({})", pages.min(u64::from(u32::MAX >> 1)));
         let mut vacuum = self.connection.prepare(&sql)?;
         let mut rows = vacuum.query([])?;
-        // Each step gives back one page, for which it may have to look through the list of all gaps.
+        // Each step gives back one page, for which it may have to look through the list of gaps.
         while rows.next()?.is_some() && began.elapsed() < within {}
         drop(rows);
         Ok((number("page_count")? < before).into())
