@@ -65,7 +65,7 @@ impl Documents for Pool {
         let after = cursor::decode(&collection, &query);
         let after = after.map_err(|bad| store::Error::new(ACTION, bad))?;
         let selects = select::page(&collection, &query, after.as_ref());
-        self.read(ACTION, move |connection| {
+        self.search(ACTION, move |connection| {
             let items = or_else_empty(connection, &collection, || {
                 in_one_view(connection, || found(connection, &selects, &query))
             })?;
@@ -76,7 +76,7 @@ impl Documents for Pool {
 
     async fn count(&self, collection: &str, filter: Vec<Condition>) -> Result<u64, store::Error> {
         let collection = collection.to_owned();
-        self.read("count documents", move |connection| {
+        self.search("count documents", move |connection| {
             or_else_empty(connection, &collection, || {
                 let Select { sql, values } = select::count(&collection, &filter);
                 prepared(connection, &sql, |count| {

@@ -9,6 +9,7 @@ mod formats;
 mod migrating;
 mod plans;
 mod purge;
+mod searching;
 mod space;
 
 use std::sync::Arc;
