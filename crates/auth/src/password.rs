@@ -7,15 +7,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use evoke_model::{Code, Millis, Problem, Rejection};
 use tokio::sync::Semaphore;
 
 use crate::settings::Hashing;
+use crate::tokens::drawn;
 
 /// Shorter ones are found by trying them out.
 const CHARS_MIN: usize = 8;
 /// Nobody types longer ones, and each costs its length.
 const CHARS_MAX: usize = 128;
+
+/// What a hash is mixed with (PHC string format: 16 bytes are recommended).
+const SALT_BYTES: usize = 16;
 
 /// A hash takes 19 MiB and a core for some 20 milliseconds; the machine is there for functions too.
 const AT_ONCE: usize = 2;
@@ -69,7 +75,7 @@ impl Hasher {
         let broken = |error: argon2::Error| broken(&error);
         let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(broken)?;
         let algorithm = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-        let decoy = hashed(&algorithm, &crate::tokens::secret()?)?;
+        let decoy = decoy(&params)?;
         Ok(Self {
             algorithm,
             params,
@@ -153,6 +159,15 @@ fn hashed(algorithm: &Argon2<'_>, password: &str) -> Result<String, Rejection> {
     hash.map(|hash| hash.to_string()).map_err(|error| broken(&error))
 }
 
+/// The hash of no password: what stands in place of an output was drawn, not computed, since a
+/// server that nobody logs in to should not have the memory of a computation.
+fn decoy(params: &Params) -> Result<String, Rejection> {
+    let salt = STANDARD_NO_PAD.encode(drawn::<SALT_BYTES>()?);
+    let output = STANDARD_NO_PAD.encode(drawn::<{ Params::DEFAULT_OUTPUT_LEN }>()?);
+    let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
+    Ok(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}"))
+}
+
 fn broken(error: &dyn std::fmt::Display) -> Rejection {
     tracing::error!("A password could not be hashed or compared: {error}");
     Rejection::new(Code::Internal, "this is our mistake; the log has more")
@@ -205,6 +220,8 @@ mod tests {
         assert_eq!(hasher.compared(), 3);
         let cost = PasswordHash::new(&hasher.decoy).map(|hash| Params::try_from(&hash)).unwrap();
         assert_eq!(cost.map(|cost| (cost.m_cost(), cost.t_cost())), Ok((8, 1)));
+        let real = hasher.hash("correct horse".to_owned()).await.unwrap();
+        assert_eq!(hasher.decoy.len(), real.len(), "as much is read and computed");
     }
 
     #[tokio::test]

@@ -15,12 +15,20 @@ const SECRET_BYTES: usize = 32;
 /// # Errors
 /// API_006: the machine gives no random numbers.
 pub(crate) fn secret() -> Result<String, Rejection> {
-    let mut bytes = [0; SECRET_BYTES];
+    Ok(URL_SAFE_NO_PAD.encode(drawn::<SECRET_BYTES>()?))
+}
+
+/// Bytes nobody can guess.
+///
+/// # Errors
+/// API_006: the machine gives no random numbers.
+pub(crate) fn drawn<const N: usize>() -> Result<[u8; N], Rejection> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {
         tracing::error!("The machine gives no random numbers: {error}");
         Rejection::new(Code::Internal, "this is our mistake; the log has more")
     })?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(bytes)
 }
 
 /// What is kept of a secret: its SHA-256 in hex.
