@@ -272,7 +272,12 @@ class Environment(Case):
 
     def test_the_key_of_the_environment_is_for_its_own_server(self):
         home = {"EVOKE_URL": "http://Home.test:80/evoke/", "EVOKE_API_KEY": "evk_1"}
-        call = {"token": "evt_run_1"}
+        call = {
+            "token": "evt_run_1",
+            "traceparent": "trace",
+            "requestId": "req",
+            "deadlineMs": 5000,
+        }
         with mock.patch.dict(os.environ, home):
             for url, key, token in [
                 (None, None, "evk_1"),
@@ -287,7 +292,13 @@ class Environment(Case):
                 with self.subTest(url):
                     self.assertEqual(ambient(url, key).token, token)
                     of_call = "evt_run_1" if token == "evk_1" else token
-                    self.assertEqual(ambient(url, key, call).token, of_call)
+                    caller = ambient(url, key, call)
+                    self.assertEqual(caller.token, of_call)
+                    # The time is up for whomever is asked; the rest is told to its server only.
+                    is_home = url in (None, "http://home.test")
+                    told = ("trace", "req") if is_home else (None, None)
+                    self.assertEqual((caller.traceparent, caller.request_id), told)
+                    self.assertEqual(caller.deadline, 5.0)
         with mock.patch.dict(os.environ, {"EVOKE_API_KEY": "evk_1"}):
             os.environ.pop("EVOKE_URL", None)
             self.assertIsNone(ambient("http://other.test").token)

@@ -54,20 +54,18 @@ def ambient(
 ) -> Caller:
     """Who calls right now; what is given goes before what is found."""
     call = call or call_under_way()
-    home = os.environ.get("EVOKE_URL") or DEFAULT_URL
-    is_home = url is None or _is_same_server(url, home)
-    is_worker = "_evoke_worker" in sys.modules
     if call is None:
-        known = os.environ.get("EVOKE_API_KEY") or os.environ.get("EVOKE_TOKEN")
-        return Caller(url or home, key or (known if is_home else None), is_worker=is_worker)
+        call = {"token": os.environ.get("EVOKE_API_KEY") or os.environ.get("EVOKE_TOKEN")}
+    home = os.environ.get("EVOKE_URL") or DEFAULT_URL
+    known = call if not url or _is_same_server(url, home) else {}
     deadline = call.get("deadlineMs")
     return Caller(
         url or home,
-        key or (call.get("token") if is_home else None),
-        call.get("traceparent"),
-        call.get("requestId"),
+        key or known.get("token"),
+        known.get("traceparent"),
+        known.get("requestId"),
         None if deadline is None else deadline / 1000,
-        is_worker,
+        "_evoke_worker" in sys.modules,
     )
 
 
